@@ -1,0 +1,96 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samImageEncoder_h
+#define samImageEncoder_h
+
+#include "samAdapters.h"
+#include "samProgress.h"
+
+#include <array>
+#include <vector>
+
+namespace sam
+{
+/** Sizes of a vision transformer as SAM builds it. */
+struct ImageEncoderOptions
+{
+  int64_t                inputChannels{ 3 };
+  int64_t                width{ 768 };
+  int64_t                depth{ 12 };
+  int64_t                heads{ 12 };
+  double                 mlpRatio{ 4.0 };
+  int64_t                patch{ 16 };            ///< pixels of the encoder's input per token and axis
+  int64_t                window{ 14 };           ///< tokens per axis of a local attention window
+  std::vector<int64_t>   globalBlocks{};         ///< blocks that attend to the whole grid
+  std::array<int64_t, 2> grid{ { 64, 64 } };     ///< rows and columns of tokens that the tables are made for
+  int64_t                neck{ 256 };            ///< channels of the embedding
+  int64_t                slices{ 0 };            ///< slices that the depth embedding is made for; 0: none
+  int64_t                adapterBottleneck{ 0 }; ///< width of the 3-D adapters in each block; 0: none
+};
+
+/** \class RelativeAttention
+ * \brief Multi-head attention with SAM's decomposed relative positions.
+ *
+ * The scores are computed for a block of query rows at a time, so that memory does not grow with the square of the
+ * number of tokens.
+ */
+class SegmentAnything_EXPORT RelativeAttention
+{
+public:
+  RelativeAttention(const Scope & scope, int64_t width, int64_t heads, const std::array<int64_t, 2> & tableGrid);
+
+  /** \a x is B×h×w×C. */
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  Linear     m_QueryKeyValue;
+  Linear     m_Projection;
+  at::Tensor m_RowTable;
+  at::Tensor m_ColumnTable;
+  int64_t    m_Heads;
+};
+
+/** Position differences of \a queries × \a keys tokens looked up in a table, which is stretched linearly when its length
+ * is not 2·max(queries, keys)−1. Returns queries×keys×C. */
+SegmentAnything_EXPORT at::Tensor
+RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table);
+
+/** \class ImageEncoder
+ * \brief SAM's image encoder (ViT with local windows) and MaskSAM's adaptation of it to volumes.
+ *
+ * Tensor names are SAM's; adapters are Space_Adapter and MLP_Adapter of each block, the depth embedding is
+ * temporal_embedding. The published code runs Space_Adapter inside the windows, where it mixes windows instead of
+ * slices; here it runs on the whole slice.
+ */
+class SegmentAnything_EXPORT ImageEncoder
+{
+public:
+  ImageEncoder(const Scope & scope, const ImageEncoderOptions & options);
+  ~ImageEncoder();
+
+  struct Output
+  {
+    at::Tensor              embedding; ///< B×C×D×h×w
+    std::vector<at::Tensor> levels;    ///< B×E×D×h×w after each global block, shallow first
+  };
+
+  /** \a x is B×C×D×H×W with H and W multiples of the patch. */
+  Output
+  operator()(const at::Tensor & x, const ProgressFunction & progress = {}) const;
+
+private:
+  struct Block;
+
+  ImageEncoderOptions m_Options;
+  Convolution         m_PatchEmbedding;
+  at::Tensor          m_PositionEmbedding;
+  at::Tensor          m_DepthEmbedding;
+  std::vector<Block>  m_Blocks;
+  Convolution         m_NeckConvolution1;
+  ChannelNorm         m_NeckNorm1;
+  Convolution         m_NeckConvolution2;
+  ChannelNorm         m_NeckNorm2;
+};
+} // namespace sam
+
+#endif

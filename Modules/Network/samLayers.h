@@ -1,0 +1,147 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samLayers_h
+#define samLayers_h
+
+#include "samParameters.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <vector>
+
+namespace sam
+{
+/** Affine map of the last axis; names weight, bias. Starts as PyTorch's Linear does, or at zero. */
+class Linear
+{
+public:
+  Linear() = default;
+  Linear(const Scope & scope, int64_t inputs, int64_t outputs, bool hasBias = true, bool startsAtZero = false);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  at::Tensor m_Weight;
+  at::Tensor m_Bias;
+};
+
+/** Normalization over the last axis with scale and shift. */
+class LayerNorm
+{
+public:
+  LayerNorm() = default;
+  LayerNorm(const Scope & scope, int64_t width, double epsilon);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  at::Tensor m_Weight;
+  at::Tensor m_Bias;
+  double     m_Epsilon{ 1e-6 };
+};
+
+/** Normalization over the channel axis of B×C×... (SAM's LayerNorm2d, any number of spatial axes), epsilon 1e-6. */
+class ChannelNorm
+{
+public:
+  ChannelNorm() = default;
+  ChannelNorm(const Scope & scope, int64_t width);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  LayerNorm m_Norm;
+};
+
+/** Convolution or transposed convolution of B×C×H×W or B×C×D×H×W; names weight, bias. */
+class Convolution
+{
+public:
+  struct Options
+  {
+    std::vector<int64_t> kernel;
+    std::vector<int64_t> stride;
+    bool                 bias{ true };
+    bool                 transposed{ false };
+    int64_t              groups{ 1 };
+    bool                 padded{ false }; ///< zeros on both sides, (kernel - 1) / 2 of them
+  };
+
+  Convolution() = default;
+  Convolution(const Scope & scope, int64_t inputs, int64_t outputs, const Options & options);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  at::Tensor           m_Weight;
+  at::Tensor           m_Bias;
+  std::vector<int64_t> m_Stride;
+  std::vector<int64_t> m_Padding;
+  bool                 m_Transposed{ false };
+  int64_t              m_Groups{ 1 };
+};
+
+/** Convolution 3×3×3 with zero padding, instance normalization with scale and shift (epsilon 1e-5), leaky rectifier
+ * (0.01): the convolution unit of nnU-Net and of MaskSAM's prompt generator. In-plane \a stride. */
+class ConvolutionUnit
+{
+public:
+  ConvolutionUnit() = default;
+  ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride = 1);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  Convolution m_Convolution;
+  at::Tensor  m_Scale;
+  at::Tensor  m_Shift;
+};
+
+/** Linear layers "layers.0", "layers.1", ... with a rectifier between them (SAM's hyper-networks and heads). */
+class Perceptron
+{
+public:
+  Perceptron() = default;
+  Perceptron(const Scope & scope, const std::vector<int64_t> & widths);
+
+  at::Tensor
+  operator()(at::Tensor x) const;
+
+private:
+  std::vector<Linear> m_Layers;
+};
+
+/** The transformer's two-layer network: "lin1", activation, "lin2". */
+class TransformerMlp
+{
+public:
+  enum class Activation
+  {
+    Gelu,
+    Relu
+  };
+
+  TransformerMlp() = default;
+  TransformerMlp(const Scope & scope, int64_t width, int64_t hidden, Activation activation);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  Linear     m_First;
+  Linear     m_Second;
+  Activation m_Activation{ Activation::Gelu };
+};
+
+/** Resize the trailing axes of B×C×L, B×C×H×W or B×C×D×H×W linearly (align_corners false); the same size is returned as
+ * it is. */
+at::Tensor
+ResizeLinear(const at::Tensor & x, const std::vector<int64_t> & size);
+} // namespace sam
+
+#endif

@@ -1,0 +1,371 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samNetwork.h"
+
+#include "samError.h"
+#include "samImageEncoder.h"
+#include "samMaskDecoder.h"
+#include "samPromptEncoder.h"
+#include "samPromptGenerator.h"
+#include "samSafetensors.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softmax.h>
+
+namespace sam
+{
+namespace
+{
+/** The network's first convolutions: features from the image's resolution to what the patch embedding takes. */
+class Stem
+{
+public:
+  Stem(const Scope & scope, const Plan & plan)
+  {
+    const auto inputs = static_cast<int64_t>(plan.channels.size());
+    if (plan.stem == "pseudo_rgb")
+    {
+      int64_t channels = inputs;
+      for (const int64_t width : plan.stemWidths)
+      {
+        AddLevel(scope, channels, width, 1, 1);
+        channels = width;
+      }
+      AddLevel(scope, channels, 3, 1, 1);
+    }
+    else if (plan.stem == "pyramid")
+    {
+      AddLevel(scope, inputs, plan.stemWidths[0], 2, 1);
+      for (size_t k = 1; k < plan.stemWidths.size(); ++k)
+      {
+        AddLevel(scope, plan.stemWidths[k - 1], plan.stemWidths[k], 2, 2);
+      }
+      m_KeepsDetails = true;
+    }
+  }
+
+  /** Fills the details of \a encoded and returns what the encoder takes. */
+  at::Tensor
+  operator()(at::Tensor x, EncodedImage & encoded) const
+  {
+    for (const auto & level : m_Levels)
+    {
+      for (const auto & unit : level)
+      {
+        x = unit(x);
+      }
+      if (m_KeepsDetails)
+      {
+        encoded.details.push_back(x);
+      }
+    }
+    return x;
+  }
+
+private:
+  void
+  AddLevel(const Scope & scope, int64_t inputs, int64_t outputs, int64_t units, int64_t stride)
+  {
+    const Scope place = scope / static_cast<int64_t>(m_Levels.size()) / "convs";
+    auto &      level = m_Levels.emplace_back();
+    for (int64_t k = 0; k < units; ++k)
+    {
+      level.emplace_back(place / k, k == 0 ? inputs : outputs, outputs, k == 0 ? stride : 1);
+    }
+  }
+
+  std::vector<std::vector<ConvolutionUnit>> m_Levels;
+  bool                                      m_KeepsDetails{ false };
+};
+
+int64_t
+StemStride(const Plan & plan)
+{
+  return plan.stem == "pyramid" ? int64_t{ 1 } << (plan.stemWidths.size() - 1) : 1;
+}
+
+/** The stem's features that are finer than the token grid. */
+std::vector<int64_t>
+DetailChannels(const Plan & plan)
+{
+  return plan.stem == "pyramid" ? plan.stemWidths : std::vector<int64_t>{};
+}
+
+int64_t
+Bottleneck(const Plan & plan, int64_t width)
+{
+  return std::max<int64_t>(1, static_cast<int64_t>(plan.adapterRatio * static_cast<double>(width)));
+}
+
+ImageEncoderOptions
+EncoderOptions(const Plan & plan)
+{
+  ImageEncoderOptions options;
+  options.inputChannels = plan.stem == "pyramid"      ? plan.stemWidths.back()
+                          : plan.stem == "pseudo_rgb" ? 3
+                                                      : static_cast<int64_t>(plan.channels.size());
+  options.width = plan.width;
+  options.depth = plan.depth;
+  options.heads = plan.heads;
+  options.mlpRatio = plan.mlpRatio;
+  options.patch = plan.patch / StemStride(plan);
+  options.window = plan.attentionWindow;
+  options.globalBlocks = plan.globalBlocks;
+  options.grid = { plan.grid[1], plan.grid[0] };
+  options.neck = plan.neck;
+  if (plan.HasAdaptation("depth_convolution"))
+  {
+    options.slices = plan.slices;
+    options.adapterBottleneck = Bottleneck(plan, plan.width);
+  }
+  return options;
+}
+
+PromptGeneratorOptions
+GeneratorOptions(const Plan & plan)
+{
+  PromptGeneratorOptions options;
+  options.embeddingChannels = plan.neck;
+  options.levelChannels = plan.width;
+  options.detailChannels = DetailChannels(plan);
+  options.queries = plan.queries;
+  options.tokenWidth = plan.neck;
+  options.hiddenWidth = plan.promptHiddenWidth;
+  options.ladder = plan.ladder;
+  options.skips = plan.skips;
+  return options;
+}
+
+PromptEncoderOptions
+PromptOptions(const Plan & plan)
+{
+  PromptEncoderOptions options;
+  options.width = plan.neck;
+  options.grid = { plan.grid[1], plan.grid[0] };
+  options.maskChannels = plan.maskPromptChannels;
+  options.slices = plan.adaptation.empty() ? 0 : plan.slices;
+  return options;
+}
+
+MaskDecoderOptions
+DecoderOptions(const Plan & plan)
+{
+  MaskDecoderOptions options;
+  options.transformer.width = plan.neck;
+  options.transformer.depth = plan.decoderDepth;
+  options.transformer.heads = plan.decoderHeads;
+  options.transformer.mlpWidth = plan.decoderMlpWidth;
+  if (plan.HasAdaptation("depth_mlp"))
+  {
+    options.transformer.slices = plan.slices;
+    options.transformer.adapterBottleneck = Bottleneck(plan, plan.neck);
+  }
+  options.maskTokens = 1;
+  options.upscalingSteps = plan.upscalingSteps;
+  options.hasIouHead = false;
+  options.classes = static_cast<int64_t>(plan.labels.size());
+  options.detailChannels = plan.refinesMasks ? plan.ladder.back() : 0;
+  return options;
+}
+
+/** B×c×D×(h·f)×(w·f) into B×(c·f·f)×D×h×w. */
+at::Tensor
+FoldVoxels(const at::Tensor & x, int64_t factor)
+{
+  return x
+    .reshape({ x.size(0), x.size(1), x.size(2), x.size(3) / factor, factor, x.size(4) / factor, factor })
+    .permute({ 0, 1, 4, 6, 2, 3, 5 })
+    .flatten(1, 3);
+}
+
+/** The inverse of FoldVoxels. */
+at::Tensor
+UnfoldVoxels(const at::Tensor & x, int64_t factor)
+{
+  return x.reshape({ x.size(0), x.size(1) / (factor * factor), factor, factor, x.size(2), x.size(3), x.size(4) })
+    .permute({ 0, 1, 4, 5, 2, 6, 3 })
+    .reshape({ x.size(0), x.size(1) / (factor * factor), x.size(2), x.size(3) * factor, x.size(4) * factor });
+}
+} // namespace
+
+at::Tensor
+MaskClassification::Semantic() const
+{
+  const int64_t labels = classes.size(3) - 1;
+  const auto    weights = at::softmax(classes, 3).narrow(3, 0, labels).transpose(2, 3);  // B×D×K×N
+  const auto    probabilities = at::sigmoid(masks).transpose(1, 2).flatten(3);           // B×D×N×(H·W)
+  const auto    sums = at::matmul(weights, probabilities).transpose(1, 2);               // B×K×D×(H·W)
+  const auto    normalized = sums / sums.sum(1, true).clamp_min(1e-8);
+  return normalized.reshape({ masks.size(0), labels, masks.size(2), masks.size(3), masks.size(4) });
+}
+
+struct Network::Implementation
+{
+  Implementation(const Plan & plan, const Scope & scope)
+    : stem(scope / "stem", plan)
+    , encoder(scope / "image_encoder", EncoderOptions(plan))
+    , generator(scope / "prompt_generator", GeneratorOptions(plan))
+    , promptEncoder(scope / "prompt_encoder", PromptOptions(plan))
+    , decoder(scope / "mask_decoder", DecoderOptions(plan))
+  {}
+
+  Stem            stem;
+  ImageEncoder    encoder;
+  PromptGenerator generator;
+  PromptEncoder   promptEncoder;
+  MaskDecoder     decoder;
+};
+
+Network::Network(const Plan & plan, uint64_t seed)
+  : m_Plan(plan)
+  , m_Parameters(seed)
+{
+  Build();
+}
+
+Network::Network(const Plan & plan, std::map<std::string, at::Tensor> tensors, const std::string & where)
+  : m_Plan(plan)
+  , m_Parameters(std::move(tensors), where)
+{
+  Build();
+  m_Parameters.ThrowIfUnused();
+}
+
+Network::~Network() = default;
+
+void
+Network::Build()
+{
+  m_Implementation = std::make_unique<Implementation>(m_Plan, Scope(m_Parameters));
+}
+
+EncodedImage
+Network::Encode(const at::Tensor & image, const ProgressFunction & progress) const
+{
+  EncodedImage encoded;
+  const auto   features = m_Implementation->stem(image, encoded);
+  auto         output = m_Implementation->encoder(features, progress);
+  encoded.embedding = output.embedding;
+  encoded.levels = std::move(output.levels);
+  return encoded;
+}
+
+Prompts
+Network::GeneratePrompts(const EncodedImage & encoded) const
+{
+  return m_Implementation->generator(encoded);
+}
+
+MaskClassification
+Network::Decode(const EncodedImage & encoded, const Prompts & prompts) const
+{
+  const auto &                 promptEncoder = m_Implementation->promptEncoder;
+  const auto &                 embedding = encoded.embedding;
+  const SliceLayout            layout{ embedding.size(0), embedding.size(2), m_Plan.queries };
+  const std::array<int64_t, 2> grid{ embedding.size(3), embedding.size(4) };
+  const int64_t                slices = layout.batch * layout.slices;
+  const int64_t                height = prompts.masks.size(3);
+  const int64_t                width = prompts.masks.size(4);
+
+  // B×N×D×H×W into one map per prompt, slices before queries.
+  const auto maskPrompts = at::sigmoid(prompts.masks).transpose(1, 2).reshape({ -1, 1, height, width });
+  const auto dense = promptEncoder.EncodeMasks(ResizeLinear(maskPrompts, { 4 * grid[0], 4 * grid[1] }));
+  const auto sparse = promptEncoder.EncodeBoxes(prompts.boxes.reshape({ -1, 4 }));
+  const auto positions = promptEncoder.DensePositions(layout.slices, grid).transpose(0, 1);
+  const auto perSlice = [slices](const at::Tensor & x) {
+    return x.transpose(1, 2).reshape({ slices, x.size(1), x.size(3), x.size(4) });
+  };
+  const auto output = m_Implementation->decoder(perSlice(embedding),
+                                                positions.repeat({ layout.batch, 1, 1, 1 }),
+                                                sparse,
+                                                dense,
+                                                prompts.classTokens.flatten(0, 2),
+                                                prompts.details.defined() ? perSlice(prompts.details) : at::Tensor(),
+                                                layout);
+  MaskClassification result;
+  result.masks = ResizeLinear(output.masks, { height, width })
+                   .view({ layout.batch, layout.slices, layout.queries, height, width })
+                   .transpose(1, 2);
+  result.classes = output.classes.view({ layout.batch, layout.slices, layout.queries, -1 });
+  return result;
+}
+
+at::Tensor
+Network::Pack(const EncodedImage & encoded) const
+{
+  std::vector<at::Tensor> parts{ encoded.embedding };
+  parts.insert(parts.end(), encoded.levels.begin(), encoded.levels.end());
+  int64_t factor = m_Plan.patch;
+  for (const auto & detail : encoded.details)
+  {
+    parts.push_back(FoldVoxels(detail, factor));
+    factor /= 2;
+  }
+  return at::cat(parts, 1);
+}
+
+EncodedImage
+Network::Unpack(const at::Tensor & packed) const
+{
+  EncodedImage encoded;
+  int64_t      first = 0;
+  const auto   take = [&](int64_t channels) {
+    first += channels;
+    return packed.narrow(1, first - channels, channels);
+  };
+  encoded.embedding = take(m_Plan.neck);
+  for (size_t k = 0; k < m_Plan.globalBlocks.size(); ++k)
+  {
+    encoded.levels.push_back(take(m_Plan.width));
+  }
+  int64_t factor = m_Plan.patch;
+  for (const int64_t channels : DetailChannels(m_Plan))
+  {
+    encoded.details.push_back(UnfoldVoxels(take(channels * factor * factor), factor));
+    factor /= 2;
+  }
+  return encoded;
+}
+
+int64_t
+Network::GetPackedChannels() const
+{
+  int64_t channels = m_Plan.neck + static_cast<int64_t>(m_Plan.globalBlocks.size()) * m_Plan.width;
+  int64_t factor = m_Plan.patch;
+  for (const int64_t detail : DetailChannels(m_Plan))
+  {
+    channels += detail * factor * factor;
+    factor /= 2;
+  }
+  return channels;
+}
+
+void
+Network::To(const at::Device & device)
+{
+  for (const auto & [name, tensor] : m_Parameters.GetTensors())
+  {
+    tensor.set_data(tensor.to(device));
+  }
+}
+
+std::unique_ptr<Network>
+ReadModel(const std::string & path)
+{
+  auto       file = ReadSafetensors(path);
+  const auto plan = file.metadata.find("plan");
+  if (plan == file.metadata.end())
+  {
+    throw Error(path + ": no plan in the header, expected a model written by sam-train");
+  }
+  return std::make_unique<Network>(Plan::FromJson(plan->second, path), std::move(file.tensors), path);
+}
+
+void
+WriteModel(const std::string & path, const Plan & plan, const std::map<std::string, at::Tensor> & tensors)
+{
+  WriteSafetensors(path, { tensors, { { "format", "pt" }, { "plan", plan.ToJson() } } });
+}
+} // namespace sam

@@ -1,0 +1,102 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samNetwork_h
+#define samNetwork_h
+
+#include "samParameters.h"
+#include "samPlan.h"
+#include "samProgress.h"
+#include "samPrompts.h"
+
+#include <memory>
+
+namespace sam
+{
+/** What the decoder answers: N masks per slice, each with a class. */
+struct SegmentAnything_EXPORT MaskClassification
+{
+  at::Tensor masks;   ///< B×N×D×H×W logits
+  at::Tensor classes; ///< B×D×N×(K+1) logits, the last for no object
+
+  /** Probability of each label, B×K×D×H×W: the sum over queries of softmax(classes)·sigmoid(masks), divided by its sum
+   * over the labels (masksam §e.5, normalized). */
+  at::Tensor
+  Semantic() const;
+};
+
+/** \class Network
+ * \brief A network that is built from a plan: encoder, prompt source and decoder, each looked up by its word.
+ *
+ * Images are B×C×D×H×W float32 of the model's spacing and intensity, H and W multiples of the patch; any number of
+ * slices. All parts run on the device where the parameters are.
+ */
+class SegmentAnything_EXPORT Network
+{
+public:
+  /** Build from nothing: weights are random, the same for the same seed. */
+  Network(const Plan & plan, uint64_t seed);
+
+  /** Build from tensors. \throws Error naming \a where and the tensor that is missing, unexpected or of wrong shape. */
+  Network(const Plan & plan, std::map<std::string, at::Tensor> tensors, const std::string & where);
+
+  ~Network();
+
+  const Plan &
+  GetPlan() const
+  {
+    return m_Plan;
+  }
+
+  const Parameters &
+  GetParameters() const
+  {
+    return m_Parameters;
+  }
+
+  /** The heavy stage. */
+  EncodedImage
+  Encode(const at::Tensor & image, const ProgressFunction & progress = {}) const;
+
+  Prompts
+  GeneratePrompts(const EncodedImage & encoded) const;
+
+  MaskClassification
+  Decode(const EncodedImage & encoded, const Prompts & prompts) const;
+
+  /** All features as one map on the token grid, B×C×D×h×w: embedding, levels, then each finer feature with its p×p
+   * voxels per token as channels. Loses nothing: Unpack gives the same features back. */
+  at::Tensor
+  Pack(const EncodedImage & encoded) const;
+
+  EncodedImage
+  Unpack(const at::Tensor & packed) const;
+
+  /** Channels of the packed map. */
+  int64_t
+  GetPackedChannels() const;
+
+  /** Move all parameters. */
+  void
+  To(const at::Device & device);
+
+private:
+  struct Implementation;
+
+  void
+  Build();
+
+  Plan                            m_Plan;
+  Parameters                      m_Parameters;
+  std::unique_ptr<Implementation> m_Implementation;
+};
+
+/** Read a model file: the plan in the header and the tensors it asks for.
+ * \throws Error naming the file and what is wrong in it. */
+SegmentAnything_EXPORT std::unique_ptr<Network>
+ReadModel(const std::string & path);
+
+/** Write a model file, complete or not at all. */
+SegmentAnything_EXPORT void
+WriteModel(const std::string & path, const Plan & plan, const std::map<std::string, at::Tensor> & tensors);
+} // namespace sam
+
+#endif

@@ -1,0 +1,91 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samParameters.h"
+
+#include "samError.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+
+#include <sstream>
+
+namespace sam
+{
+namespace
+{
+std::string
+ToString(at::IntArrayRef shape)
+{
+  std::ostringstream text;
+  text << shape;
+  return text.str();
+}
+} // namespace
+
+Parameters::Parameters(uint64_t seed)
+  : m_Generator(at::detail::createCPUGenerator(seed))
+{}
+
+Parameters::Parameters(std::map<std::string, at::Tensor> tensors, std::string where)
+  : m_Source(std::move(tensors))
+  , m_Where(std::move(where))
+{}
+
+at::Tensor
+Parameters::Declare(const std::string & name, const std::vector<int64_t> & shape, const Initialization & initialization)
+{
+  // A module that stands in two places (tied weights) declares twice and shares one tensor.
+  if (const auto known = m_Declared.find(name); known != m_Declared.end())
+  {
+    return known->second;
+  }
+  at::Tensor tensor;
+  if (m_Generator.defined())
+  {
+    tensor = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
+    switch (initialization.kind)
+    {
+      case Initialization::Kind::Constant:
+        tensor.fill_(initialization.value);
+        break;
+      case Initialization::Kind::Uniform:
+        tensor.uniform_(-initialization.value, initialization.value, m_Generator);
+        break;
+      case Initialization::Kind::Normal:
+        tensor.normal_(0.0, initialization.value, m_Generator);
+        break;
+    }
+  }
+  else
+  {
+    const auto found = m_Source.find(name);
+    if (found == m_Source.end())
+    {
+      throw Error(m_Where + ": tensor '" + name + "' is missing, expected shape " + ToString(shape));
+    }
+    if (found->second.sizes() != at::IntArrayRef(shape))
+    {
+      throw Error(m_Where + ": tensor '" + name + "' has shape " + ToString(found->second.sizes()) + ", expected " +
+                  ToString(shape));
+    }
+    tensor = found->second.to(at::kFloat);
+    if (!at::isfinite(tensor).all().item<bool>())
+    {
+      throw Error(m_Where + ": tensor '" + name + "' holds NaN or infinity, expected finite numbers");
+    }
+    m_Source.erase(found);
+  }
+  m_Declared[name] = tensor;
+  return tensor;
+}
+
+void
+Parameters::ThrowIfUnused() const
+{
+  if (!m_Source.empty())
+  {
+    throw Error(m_Where + ": unexpected tensor '" + m_Source.begin()->first + "' (" + std::to_string(m_Source.size()) +
+                " in all) that the plan does not ask for");
+  }
+}
+} // namespace sam

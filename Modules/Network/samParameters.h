@@ -1,0 +1,141 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samParameters_h
+#define samParameters_h
+
+#include "SegmentAnythingExport.h"
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** How a parameter starts when a network is made from nothing. */
+struct Initialization
+{
+  enum class Kind
+  {
+    Constant, ///< every element is \c value
+    Uniform,  ///< uniform in [-value, value]
+    Normal    ///< normal with mean 0 and standard deviation \c value
+  };
+  Kind   kind{ Kind::Constant };
+  double value{ 0.0 };
+
+  static Initialization
+  Constant(double value)
+  {
+    return { Kind::Constant, value };
+  }
+  static Initialization
+  Uniform(double bound)
+  {
+    return { Kind::Uniform, bound };
+  }
+  static Initialization
+  Normal(double standardDeviation)
+  {
+    return { Kind::Normal, standardDeviation };
+  }
+};
+
+/** \class Parameters
+ * \brief The named tensors of a network.
+ *
+ * Layers declare what they need while they are built. A source made from nothing answers with seeded random values; a
+ * source made from a file answers with the file's tensor and checks its shape. Both ways run the same code, so a model
+ * that was trained here loads here.
+ */
+class SegmentAnything_EXPORT Parameters
+{
+public:
+  /** Random values, the same for the same seed. */
+  explicit Parameters(uint64_t seed);
+
+  /** Values of a file. \a where names it in error messages. */
+  Parameters(std::map<std::string, at::Tensor> tensors, std::string where);
+
+  /** The tensor of this name and shape, float32.
+   * \throws Error when a file lacks it, holds another shape, or holds NaN or infinity in it. */
+  at::Tensor
+  Declare(const std::string & name, const std::vector<int64_t> & shape, const Initialization & initialization);
+
+  /** \throws Error naming the first tensor of the file that no layer declared. */
+  void
+  ThrowIfUnused() const;
+
+  /** All declared tensors by name. */
+  const std::map<std::string, at::Tensor> &
+  GetTensors() const
+  {
+    return m_Declared;
+  }
+
+  /** Names of the tensors that training leaves alone (SAM's random Fourier matrix). */
+  const std::set<std::string> &
+  GetConstants() const
+  {
+    return m_Constants;
+  }
+
+  void
+  MarkConstant(const std::string & name)
+  {
+    m_Constants.insert(name);
+  }
+
+private:
+  std::map<std::string, at::Tensor> m_Source;
+  std::map<std::string, at::Tensor> m_Declared;
+  std::set<std::string>             m_Constants;
+  std::string                       m_Where;
+  at::Generator                     m_Generator;
+};
+
+/** \class Scope
+ * \brief A place in the tree of tensor names: Scope(p) / "blocks" / 3 / "norm1" declares "blocks.3.norm1.weight".
+ */
+class SegmentAnything_EXPORT Scope
+{
+public:
+  explicit Scope(Parameters & parameters, std::string prefix = {})
+    : m_Parameters(&parameters)
+    , m_Prefix(std::move(prefix))
+  {}
+
+  Scope
+  operator/(const std::string & name) const
+  {
+    return Scope(*m_Parameters, m_Prefix.empty() ? name : m_Prefix + "." + name);
+  }
+
+  Scope
+  operator/(int64_t index) const
+  {
+    return *this / std::to_string(index);
+  }
+
+  at::Tensor
+  Declare(const std::string & name, const std::vector<int64_t> & shape, const Initialization & initialization) const
+  {
+    return m_Parameters->Declare((*this / name).m_Prefix, shape, initialization);
+  }
+
+  at::Tensor
+  DeclareConstant(const std::string & name, const std::vector<int64_t> & shape, const Initialization & start) const
+  {
+    m_Parameters->MarkConstant((*this / name).m_Prefix);
+    return Declare(name, shape, start);
+  }
+
+private:
+  Parameters * m_Parameters;
+  std::string  m_Prefix;
+};
+} // namespace sam
+
+#endif

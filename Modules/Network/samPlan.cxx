@@ -1,0 +1,522 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samPlan.h"
+
+#include "samError.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace sam
+{
+namespace
+{
+using Json = nlohmann::ordered_json;
+
+constexpr int planVersion = 1;
+
+std::string
+Join(const std::vector<std::string> & words)
+{
+  std::string text;
+  for (const auto & word : words)
+  {
+    text += (text.empty() ? "" : ", ") + word;
+  }
+  return text;
+}
+
+/** A JSON object whose keys must all be asked for. */
+class Section
+{
+public:
+  Section(const Json & json, std::string where)
+    : m_Json(json)
+    , m_Where(std::move(where))
+  {
+    if (!json.is_object())
+    {
+      throw Error(m_Where + ": expected a JSON object");
+    }
+  }
+
+  bool
+  Has(const std::string & key) const
+  {
+    return m_Json.contains(key);
+  }
+
+  const Json &
+  At(const std::string & key)
+  {
+    m_Used.insert(key);
+    if (!m_Json.contains(key))
+    {
+      throw Error(m_Where + ": '" + key + "' is missing");
+    }
+    return m_Json[key];
+  }
+
+  Section
+  Sub(const std::string & key)
+  {
+    return Section(At(key), m_Where + ": " + key);
+  }
+
+  template <typename T>
+  T
+  Get(const std::string & key)
+  {
+    try
+    {
+      return At(key).get<T>();
+    }
+    catch (const nlohmann::json::exception &)
+    {
+      throw Error(m_Where + ": '" + key + "' is " + m_Json[key].dump() + ", which is not of the expected kind");
+    }
+  }
+
+  template <typename T>
+  void
+  Read(const std::string & key, T & value)
+  {
+    if (Has(key))
+    {
+      value = Get<T>(key);
+    }
+  }
+
+  /** A whole number from 1 to \a maximum. */
+  void
+  ReadSize(const std::string & key, int64_t & value, int64_t maximum = 1 << 20)
+  {
+    Read(key, value);
+    CheckSize(key, value, maximum);
+  }
+
+  void
+  CheckSize(const std::string & key, int64_t value, int64_t maximum = 1 << 20) const
+  {
+    if (value < 1 || value > maximum)
+    {
+      throw Error(m_Where + ": '" + key + "' is " + std::to_string(value) + ", expected 1 to " +
+                  std::to_string(maximum));
+    }
+  }
+
+  std::string
+  GetWord(const std::string & key, const std::vector<std::string> & known)
+  {
+    const auto word = Get<std::string>(key);
+    if (std::find(known.begin(), known.end(), word) == known.end())
+    {
+      throw Error(m_Where + ": unknown word '" + word + "' for '" + key + "', expected " + Join(known));
+    }
+    return word;
+  }
+
+  void
+  ThrowIfUnused() const
+  {
+    for (const auto & item : m_Json.items())
+    {
+      if (m_Used.count(item.key()) == 0)
+      {
+        throw Error(m_Where + ": unknown key '" + item.key() + "'");
+      }
+    }
+  }
+
+  [[noreturn]] void
+  Fail(const std::string & message) const
+  {
+    throw Error(m_Where + ": " + message);
+  }
+
+private:
+  const Json &          m_Json;
+  std::string           m_Where;
+  std::set<std::string> m_Used;
+};
+
+void
+ApplyEncoderPreset(Plan & plan)
+{
+  struct Preset
+  {
+    const char *         word;
+    int64_t              width;
+    int64_t              depth;
+    int64_t              heads;
+    std::vector<int64_t> globalBlocks;
+  };
+  static const std::vector<Preset> presets{ { "vit_b", 768, 12, 12, { 2, 5, 8, 11 } },
+                                            { "vit_l", 1024, 24, 16, { 5, 11, 17, 23 } },
+                                            { "vit_h", 1280, 32, 16, { 7, 15, 23, 31 } } };
+  for (const auto & preset : presets)
+  {
+    if (plan.encoder == preset.word)
+    {
+      plan.width = preset.width;
+      plan.depth = preset.depth;
+      plan.heads = preset.heads;
+      plan.globalBlocks = preset.globalBlocks;
+    }
+  }
+}
+
+void
+ReadStem(Section section, Plan & plan)
+{
+  plan.stem = section.GetWord("type", { "pyramid", "pseudo_rgb", "none" });
+  section.Read("widths", plan.stemWidths);
+  for (const int64_t width : plan.stemWidths)
+  {
+    section.CheckSize("widths", width);
+  }
+  if (plan.stem == "pyramid" ? plan.stemWidths.empty() || plan.stemWidths.size() > 8 : plan.stem == "none" && !plan.stemWidths.empty())
+  {
+    section.Fail("'widths' does not fit the type '" + plan.stem + "'");
+  }
+  section.ThrowIfUnused();
+}
+
+void
+ReadEncoder(Section section, Plan & plan)
+{
+  plan.encoder = section.GetWord("type", { "vit", "vit_b", "vit_l", "vit_h" });
+  ApplyEncoderPreset(plan);
+  section.ReadSize("width", plan.width);
+  section.ReadSize("depth", plan.depth, 1000);
+  section.ReadSize("heads", plan.heads);
+  section.Read("mlp_ratio", plan.mlpRatio);
+  section.ReadSize("patch", plan.patch, 256);
+  section.ReadSize("attention_window", plan.attentionWindow);
+  section.Read("global_blocks", plan.globalBlocks);
+  section.Read("grid", plan.grid);
+  section.ReadSize("neck", plan.neck);
+  section.CheckSize("grid", plan.grid[0], 4096);
+  section.CheckSize("grid", plan.grid[1], 4096);
+  if (plan.width % plan.heads != 0)
+  {
+    section.Fail("'width' " + std::to_string(plan.width) + " is not a multiple of 'heads' " +
+                 std::to_string(plan.heads));
+  }
+  if (!(plan.mlpRatio > 0.0 && plan.mlpRatio <= 64.0))
+  {
+    section.Fail("'mlp_ratio' must lie above 0 and not above 64");
+  }
+  for (const int64_t block : plan.globalBlocks)
+  {
+    if (block < 0 || block >= plan.depth)
+    {
+      section.Fail("'global_blocks' names block " + std::to_string(block) + " of " + std::to_string(plan.depth));
+    }
+  }
+  // With a pyramid the patch embedding does the last doublings, so the patch holds a power of two.
+  const int64_t stemStride = plan.stem == "pyramid" ? int64_t{ 1 } << (plan.stemWidths.size() - 1) : 1;
+  if (plan.patch % stemStride != 0)
+  {
+    section.Fail("'patch' " + std::to_string(plan.patch) + " is not a multiple of the stem's stride " +
+                 std::to_string(stemStride));
+  }
+  section.ThrowIfUnused();
+}
+
+void
+ReadAdaptation(const Json & json, const std::string & where, Plan & plan)
+{
+  if (!json.is_array())
+  {
+    throw Error(where + ": adaptation: expected a list");
+  }
+  plan.adaptation.clear();
+  for (const auto & entry : json)
+  {
+    Section section(entry, where + ": adaptation");
+    plan.adaptation.push_back(section.GetWord("type", { "depth_convolution", "depth_mlp" }));
+    section.Read("ratio", plan.adapterRatio);
+    section.ThrowIfUnused();
+  }
+  if (!(plan.adapterRatio > 0.0 && plan.adapterRatio <= 4.0))
+  {
+    throw Error(where + ": adaptation: 'ratio' must lie above 0 and not above 4");
+  }
+}
+
+void
+ReadPromptSource(Section section, Plan & plan)
+{
+  plan.promptSource = section.GetWord("type", { "auxiliary" });
+  section.ReadSize("queries", plan.queries, 4096);
+  section.Read("ladder", plan.ladder);
+  section.Read("skips", plan.skips);
+  section.ReadSize("hidden_width", plan.promptHiddenWidth);
+  int64_t stages = 1;
+  for (int64_t size = plan.patch; size > 1; size /= 2)
+  {
+    if (size % 2 != 0)
+    {
+      section.Fail("the encoder's patch " + std::to_string(plan.patch) + " is not a power of two");
+    }
+    ++stages;
+  }
+  if (static_cast<int64_t>(plan.ladder.size()) != stages)
+  {
+    section.Fail("'ladder' has " + std::to_string(plan.ladder.size()) + " stages, expected " + std::to_string(stages) +
+                 " for a patch of " + std::to_string(plan.patch));
+  }
+  for (const int64_t channels : plan.ladder)
+  {
+    section.CheckSize("ladder", channels);
+  }
+  if (plan.skips.size() + 1 != plan.ladder.size())
+  {
+    section.Fail("'skips' has " + std::to_string(plan.skips.size()) + " entries, expected one for each stage but the first");
+  }
+  for (const auto & levels : plan.skips)
+  {
+    for (const int64_t level : levels)
+    {
+      if (level < 0 || level >= static_cast<int64_t>(plan.globalBlocks.size()))
+      {
+        section.Fail("'skips' names level " + std::to_string(level) + " of " +
+                     std::to_string(plan.globalBlocks.size()));
+      }
+    }
+  }
+  section.ThrowIfUnused();
+}
+
+void
+ReadDecoder(Section section, Plan & plan)
+{
+  plan.decoder = section.GetWord("type", { "mask_classification" });
+  section.ReadSize("depth", plan.decoderDepth, 1000);
+  section.ReadSize("heads", plan.decoderHeads);
+  section.ReadSize("mlp_width", plan.decoderMlpWidth);
+  section.ReadSize("mask_prompt_channels", plan.maskPromptChannels);
+  section.ReadSize("upscaling_steps", plan.upscalingSteps, 2);
+  section.Read("refines_masks", plan.refinesMasks);
+  if (plan.neck % (2 * plan.decoderHeads) != 0 || plan.neck % 8 != 0)
+  {
+    section.Fail("the encoder's 'neck' " + std::to_string(plan.neck) +
+                 " must be a multiple of 8 and of twice the decoder's 'heads' " + std::to_string(plan.decoderHeads));
+  }
+  if (plan.maskPromptChannels % 4 != 0)
+  {
+    section.Fail("'mask_prompt_channels' must be a multiple of 4");
+  }
+  section.ThrowIfUnused();
+}
+
+void
+ReadDriver(Section section, Plan & plan)
+{
+  section.Read("window", plan.window);
+  section.Read("overlap", plan.overlap);
+  for (size_t i = 0; i < 3; ++i)
+  {
+    section.CheckSize("window", plan.window[i]);
+    if (i < 2 && plan.window[i] % plan.patch != 0)
+    {
+      section.Fail("'window' " + std::to_string(plan.window[i]) + " is not a multiple of the patch " +
+                   std::to_string(plan.patch));
+    }
+    if (!(plan.overlap[i] >= 0.0 && plan.overlap[i] <= 0.95))
+    {
+      section.Fail("'overlap' must lie from 0 to 0.95");
+    }
+  }
+  section.ThrowIfUnused();
+}
+
+bool
+IsOrientation(const std::string & code)
+{
+  if (code.size() != 3)
+  {
+    return false;
+  }
+  std::set<int> axes;
+  for (const char letter : code)
+  {
+    const auto position = std::string("LRPASI").find(letter);
+    if (position == std::string::npos)
+    {
+      return false;
+    }
+    axes.insert(static_cast<int>(position / 2));
+  }
+  return axes.size() == 3;
+}
+
+void
+ReadPreprocessing(Section section, const std::string & where, Plan & plan)
+{
+  section.Read("orientation", plan.orientation);
+  if (plan.orientation != "acquisition" && !IsOrientation(plan.orientation))
+  {
+    section.Fail("unknown word '" + plan.orientation +
+                 "' for 'orientation', expected three of L R P A S I, one per axis, or acquisition");
+  }
+  section.Read("spacing", plan.spacing);
+  for (const double spacing : plan.spacing)
+  {
+    if (!(spacing >= 0.0 && spacing < 1e6))
+    {
+      section.Fail("'spacing' must not be negative");
+    }
+  }
+  const Json & channels = section.At("channels");
+  if (!channels.is_array() || channels.empty())
+  {
+    section.Fail("'channels' must be a list with one entry or more");
+  }
+  plan.channels.clear();
+  for (const auto & entry : channels)
+  {
+    Section     channel(entry, where + ": preprocessing: channels");
+    ChannelPlan description;
+    description.name = channel.Get<std::string>("name");
+    description.normalization = channel.GetWord("normalization", { "z_score", "clip" });
+    if (description.normalization == "clip")
+    {
+      description.lower = channel.Get<double>("lower");
+      description.upper = channel.Get<double>("upper");
+      description.mean = channel.Get<double>("mean");
+      description.deviation = channel.Get<double>("deviation");
+      if (!(description.lower < description.upper) || !(description.deviation > 0.0))
+      {
+        channel.Fail("'clip' needs lower < upper and a positive deviation");
+      }
+    }
+    channel.ThrowIfUnused();
+    plan.channels.push_back(description);
+  }
+  section.ThrowIfUnused();
+}
+
+void
+ReadLabels(const Json & json, const std::string & where, Plan & plan)
+{
+  plan.labels.clear();
+  std::set<int64_t> values;
+  for (const auto & entry : json)
+  {
+    Section   label(entry, where + ": labels");
+    LabelPlan description;
+    description.value = label.Get<int64_t>("value");
+    description.name = label.Get<std::string>("name");
+    label.Read("color", description.color);
+    label.ThrowIfUnused();
+    if (!values.insert(description.value).second || description.value < 0 || description.value > 32767)
+    {
+      label.Fail("value " + std::to_string(description.value) + " is given twice or lies outside of 0 to 32767");
+    }
+    plan.labels.push_back(description);
+  }
+  if (plan.labels.size() < 2 || plan.labels.front().value != 0)
+  {
+    throw Error(where + ": labels: expected the background (value 0) first and one more label at least");
+  }
+}
+} // namespace
+
+bool
+Plan::HasAdaptation(const std::string & word) const
+{
+  return std::find(adaptation.begin(), adaptation.end(), word) != adaptation.end();
+}
+
+Plan
+Plan::FromJson(const std::string & text, const std::string & where)
+{
+  const Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded())
+  {
+    throw Error(where + ": the plan is not valid JSON");
+  }
+  Plan    plan;
+  Section root(json, where + ": plan");
+  if (const auto version = root.Get<int>("version"); version != planVersion)
+  {
+    root.Fail("version " + std::to_string(version) + ", expected " + std::to_string(planVersion));
+  }
+  ReadStem(root.Sub("stem"), plan);
+  ReadEncoder(root.Sub("encoder"), plan);
+  ReadAdaptation(root.At("adaptation"), where + ": plan", plan);
+  root.ReadSize("slices", plan.slices, 4096);
+  ReadPromptSource(root.Sub("prompt_source"), plan);
+  ReadDecoder(root.Sub("decoder"), plan);
+  ReadDriver(root.Sub("driver"), plan);
+  ReadPreprocessing(root.Sub("preprocessing"), where + ": plan", plan);
+  ReadLabels(root.At("labels"), where + ": plan", plan);
+  if (root.Has("provenance"))
+  {
+    plan.provenance = root.At("provenance").dump();
+  }
+  root.ThrowIfUnused();
+  return plan;
+}
+
+std::string
+Plan::ToJson() const
+{
+  Json json;
+  json["version"] = planVersion;
+  json["stem"] = { { "type", stem }, { "widths", stemWidths } };
+  json["encoder"] = { { "type", encoder },
+                      { "width", width },
+                      { "depth", depth },
+                      { "heads", heads },
+                      { "mlp_ratio", mlpRatio },
+                      { "patch", patch },
+                      { "attention_window", attentionWindow },
+                      { "global_blocks", globalBlocks },
+                      { "grid", grid },
+                      { "neck", neck } };
+  json["adaptation"] = Json::array();
+  for (const auto & word : adaptation)
+  {
+    json["adaptation"].push_back({ { "type", word }, { "ratio", adapterRatio } });
+  }
+  json["slices"] = slices;
+  json["prompt_source"] = { { "type", promptSource },
+                            { "queries", queries },
+                            { "ladder", ladder },
+                            { "skips", skips },
+                            { "hidden_width", promptHiddenWidth } };
+  json["decoder"] = { { "type", decoder },
+                      { "depth", decoderDepth },
+                      { "heads", decoderHeads },
+                      { "mlp_width", decoderMlpWidth },
+                      { "mask_prompt_channels", maskPromptChannels },
+                      { "upscaling_steps", upscalingSteps },
+                      { "refines_masks", refinesMasks } };
+  json["driver"] = { { "window", window }, { "overlap", overlap } };
+  Json channelList = Json::array();
+  for (const auto & channel : channels)
+  {
+    Json entry{ { "name", channel.name }, { "normalization", channel.normalization } };
+    if (channel.normalization == "clip")
+    {
+      entry["lower"] = channel.lower;
+      entry["upper"] = channel.upper;
+      entry["mean"] = channel.mean;
+      entry["deviation"] = channel.deviation;
+    }
+    channelList.push_back(entry);
+  }
+  json["preprocessing"] = { { "orientation", orientation }, { "spacing", spacing }, { "channels", channelList } };
+  json["labels"] = Json::array();
+  for (const auto & label : labels)
+  {
+    json["labels"].push_back({ { "value", label.value }, { "name", label.name }, { "color", label.color } });
+  }
+  json["provenance"] = Json::parse(provenance);
+  return json.dump(1);
+}
+} // namespace sam

@@ -1,0 +1,96 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samPromptEncoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <numbers>
+
+namespace sam
+{
+PromptEncoder::PromptEncoder(const Scope & scope, const PromptEncoderOptions & options)
+{
+  const int64_t width = options.width;
+  const auto    embedding = Initialization::Normal(1.0);
+  m_GaussianMatrix =
+    (scope / "pe_layer").DeclareConstant("positional_encoding_gaussian_matrix", { 2, width / 2 }, embedding);
+  for (int64_t k = 0; k < 4; ++k)
+  {
+    m_PointEmbeddings.push_back((scope / "point_embeddings" / k).Declare("weight", { 1, width }, embedding));
+  }
+  m_NotAPoint = (scope / "not_a_point_embed").Declare("weight", { 1, width }, embedding);
+  m_NoMask = (scope / "no_mask_embed").Declare("weight", { 1, width }, embedding);
+  const Scope   masks = scope / "mask_downscaling";
+  const int64_t channels = options.maskChannels;
+  m_MaskConvolution1 = Convolution(masks / 0, 1, channels / 4, { .kernel = { 2, 2 }, .stride = { 2, 2 } });
+  m_MaskNorm1 = ChannelNorm(masks / 1, channels / 4);
+  m_MaskConvolution2 = Convolution(masks / 3, channels / 4, channels, { .kernel = { 2, 2 }, .stride = { 2, 2 } });
+  m_MaskNorm2 = ChannelNorm(masks / 4, channels);
+  m_MaskConvolution3 = Convolution(masks / 6, channels, width, { .kernel = { 1, 1 }, .stride = {} });
+  if (options.slices > 0)
+  {
+    m_DepthEmbedding = scope.Declare("temporal_embedding",
+                                     { options.slices, width, options.grid[0], options.grid[1] },
+                                     Initialization::Constant(0.0));
+  }
+}
+
+at::Tensor
+PromptEncoder::EncodeCoordinates(const at::Tensor & coordinates) const
+{
+  const auto projected = 2.0 * std::numbers::pi * at::matmul(2.0 * coordinates - 1.0, m_GaussianMatrix);
+  return at::cat({ projected.sin(), projected.cos() }, -1);
+}
+
+at::Tensor
+PromptEncoder::EncodePoints(const at::Tensor & points, const at::Tensor & labels) const
+{
+  const auto kind = labels.unsqueeze(-1);
+  const auto positions = EncodeCoordinates(points);
+  const auto nothing = at::zeros_like(positions);
+  return at::where(kind == -1, nothing, positions) + at::where(kind == -1, m_NotAPoint, nothing) +
+         at::where(kind == 0, m_PointEmbeddings[0], nothing) + at::where(kind == 1, m_PointEmbeddings[1], nothing);
+}
+
+at::Tensor
+PromptEncoder::EncodeBoxes(const at::Tensor & boxes) const
+{
+  return EncodeCoordinates(boxes.reshape({ -1, 2, 2 })) + at::cat({ m_PointEmbeddings[2], m_PointEmbeddings[3] }, 0);
+}
+
+at::Tensor
+PromptEncoder::EncodeMasks(const at::Tensor & masks) const
+{
+  const auto half = at::gelu(m_MaskNorm1(m_MaskConvolution1(masks)));
+  return m_MaskConvolution3(at::gelu(m_MaskNorm2(m_MaskConvolution2(half))));
+}
+
+at::Tensor
+PromptEncoder::EncodeNoMask(int64_t count, const std::array<int64_t, 2> & grid) const
+{
+  return m_NoMask.view({ 1, -1, 1, 1 }).expand({ count, -1, grid[0], grid[1] });
+}
+
+at::Tensor
+PromptEncoder::DensePositions(int64_t slices, const std::array<int64_t, 2> & grid) const
+{
+  const auto options = m_GaussianMatrix.options();
+  const auto y = (at::arange(grid[0], options) + 0.5) / grid[0];
+  const auto x = (at::arange(grid[1], options) + 0.5) / grid[1];
+  const auto coordinates = at::stack(
+    { x.unsqueeze(0).expand({ grid[0], grid[1] }), y.unsqueeze(1).expand({ grid[0], grid[1] }) }, -1);
+  const auto positions = EncodeCoordinates(coordinates).permute({ 2, 0, 1 }).unsqueeze(1);
+  if (!m_DepthEmbedding.defined())
+  {
+    return positions.expand({ -1, slices, -1, -1 });
+  }
+  const auto depth = ResizeLinear(m_DepthEmbedding.transpose(0, 1).unsqueeze(0), { slices, grid[0], grid[1] });
+  return positions + depth.squeeze(0);
+}
+} // namespace sam

@@ -1,0 +1,107 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samSlidingWindow.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace sam
+{
+std::vector<int64_t>
+WindowStarts(int64_t length, int64_t window, double overlap)
+{
+  if (window >= length)
+  {
+    return { 0 };
+  }
+  const double         step = std::max(1.0, static_cast<double>(window) * (1.0 - overlap));
+  const auto           gaps = static_cast<int64_t>(std::ceil(static_cast<double>(length - window) / step));
+  std::vector<int64_t> starts;
+  for (int64_t i = 0; i <= gaps; ++i)
+  {
+    starts.push_back(std::llrint(static_cast<double>(i * (length - window)) / static_cast<double>(gaps)));
+  }
+  return starts;
+}
+
+SlidingWindow::SlidingWindow(const Plan & plan, const std::array<int64_t, 3> & size)
+  : m_Size(size)
+  , m_Window{ plan.window[0], plan.window[1], std::min(plan.window[2], size[2]) }
+{
+  std::array<std::vector<int64_t>, 3> starts;
+  for (size_t i = 0; i < 3; ++i)
+  {
+    starts[i] = WindowStarts(size[i], m_Window[i], plan.overlap[i]);
+    if (m_Window[i] > size[i])
+    {
+      starts[i] = { -((m_Window[i] - size[i]) / 2) };
+    }
+  }
+  for (const int64_t z : starts[2])
+  {
+    for (const int64_t y : starts[1])
+    {
+      for (const int64_t x : starts[0])
+      {
+        m_Starts.push_back({ x, y, z });
+      }
+    }
+  }
+}
+
+at::Tensor
+SlidingWindow::Extract(const at::Tensor & volume, const std::array<int64_t, 3> & start) const
+{
+  auto part = volume;
+  for (int64_t i = 0; i < 3; ++i)
+  {
+    const auto axis = static_cast<size_t>(i);
+    const auto index = (at::arange(m_Window[axis], at::TensorOptions().dtype(at::kLong).device(volume.device())) +
+                        start[axis])
+                         .clamp(0, m_Size[axis] - 1);
+    part = part.index_select(3 - i, index);
+  }
+  return part;
+}
+
+void
+SlidingWindow::Add(const at::Tensor & answer, const std::array<int64_t, 3> & start)
+{
+  if (!m_Sum.defined())
+  {
+    const auto options = answer.options().dtype(at::kFloat);
+    m_Sum = at::zeros({ answer.size(0), m_Size[2], m_Size[1], m_Size[0] }, options);
+    m_WeightSum = at::zeros({ m_Size[2], m_Size[1], m_Size[0] }, options);
+    const auto profile = [&options](int64_t window) {
+      const auto offset = (at::arange(window, options) - 0.5 * static_cast<double>(window - 1)) * 8.0 / window;
+      return (-0.5 * offset * offset).exp();
+    };
+    m_Weight = profile(m_Window[2]).view({ -1, 1, 1 }) * profile(m_Window[1]).view({ -1, 1 }) * profile(m_Window[0]);
+  }
+  auto sum = m_Sum;
+  auto weightSum = m_WeightSum;
+  auto weight = m_Weight;
+  auto part = answer;
+  for (int64_t i = 0; i < 3; ++i)
+  {
+    const auto    axis = static_cast<size_t>(i);
+    const int64_t begin = std::max<int64_t>(start[axis], 0);
+    const int64_t end = std::min(start[axis] + m_Window[axis], m_Size[axis]);
+    sum = sum.narrow(3 - i, begin, end - begin);
+    weightSum = weightSum.narrow(2 - i, begin, end - begin);
+    weight = weight.narrow(2 - i, begin - start[axis], end - begin);
+    part = part.narrow(3 - i, begin - start[axis], end - begin);
+  }
+  sum.add_(part * weight);
+  weightSum.add_(weight);
+}
+
+at::Tensor
+SlidingWindow::GetBlended() const
+{
+  return m_Sum / m_WeightSum;
+}
+} // namespace sam

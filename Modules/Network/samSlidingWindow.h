@@ -1,0 +1,68 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samSlidingWindow_h
+#define samSlidingWindow_h
+
+#include "samPlan.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <vector>
+
+namespace sam
+{
+/** Evenly spaced starts of windows that cover \a length voxels, neighbors overlapping by \a overlap of the window at
+ * least; one start 0 when the window is as long or longer. */
+SegmentAnything_EXPORT std::vector<int64_t>
+WindowStarts(int64_t length, int64_t window, double overlap);
+
+/** \class SlidingWindow
+ * \brief Where a model's windows lie in a volume, and the blending of their answers.
+ *
+ * A window that is larger than the volume in-plane reaches over it on both sides, where the volume's border voxels are
+ * repeated; along the slices it shrinks to the volume. Answers are blended with Gaussian weights (standard deviation an
+ * eighth of the window), so that voxels near a window's border count less.
+ */
+class SegmentAnything_EXPORT SlidingWindow
+{
+public:
+  /** \a size of the volume in voxels, ITK's order x, y, z. */
+  SlidingWindow(const Plan & plan, const std::array<int64_t, 3> & size);
+
+  /** First voxel of each window (x, y, z); negative where the window reaches over the volume. */
+  const std::vector<std::array<int64_t, 3>> &
+  GetStarts() const
+  {
+    return m_Starts;
+  }
+
+  /** Voxels of every window (x, y, z). */
+  const std::array<int64_t, 3> &
+  GetWindow() const
+  {
+    return m_Window;
+  }
+
+  /** The window at \a start of the volume C×D×H×W, border voxels repeated outside of it. */
+  at::Tensor
+  Extract(const at::Tensor & volume, const std::array<int64_t, 3> & start) const;
+
+  /** Blend the answer K×D×H×W of the window at \a start into the volume. */
+  void
+  Add(const at::Tensor & answer, const std::array<int64_t, 3> & start);
+
+  /** The blended volume K×D×H×W. Every voxel has been in one window at least. */
+  at::Tensor
+  GetBlended() const;
+
+private:
+  std::array<int64_t, 3>              m_Size;
+  std::array<int64_t, 3>              m_Window;
+  std::vector<std::array<int64_t, 3>> m_Starts;
+  at::Tensor                          m_Weight;
+  at::Tensor                          m_Sum;
+  at::Tensor                          m_WeightSum;
+};
+} // namespace sam
+
+#endif

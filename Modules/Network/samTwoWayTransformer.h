@@ -1,0 +1,70 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samTwoWayTransformer_h
+#define samTwoWayTransformer_h
+
+#include "samAdapters.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace sam
+{
+/** Sizes of SAM's two-way transformer. */
+struct TwoWayTransformerOptions
+{
+  int64_t width{ 256 };
+  int64_t depth{ 2 };
+  int64_t heads{ 8 };
+  int64_t mlpWidth{ 2048 };
+  int64_t slices{ 0 };            ///< slices that the token adapters are made for; 0: no adapters (plain SAM)
+  int64_t adapterBottleneck{ 0 }; ///< width of the adapters
+};
+
+/** \class DownscalingAttention
+ * \brief SAM's attention with an inner width of width / rate; names q_proj, k_proj, v_proj, out_proj.
+ */
+class DownscalingAttention
+{
+public:
+  DownscalingAttention(const Scope & scope, int64_t width, int64_t heads, int64_t rate);
+
+  at::Tensor
+  operator()(const at::Tensor & query, const at::Tensor & key, const at::Tensor & value) const;
+
+private:
+  Linear  m_Query;
+  Linear  m_Key;
+  Linear  m_Value;
+  Linear  m_Output;
+  int64_t m_Heads;
+};
+
+/** \class TwoWayTransformer
+ * \brief Lets prompt tokens and image tokens attend to each other; with MaskSAM's adapters when slices are given.
+ */
+class SegmentAnything_EXPORT TwoWayTransformer
+{
+public:
+  TwoWayTransformer(const Scope & scope, const TwoWayTransformerOptions & options);
+  ~TwoWayTransformer();
+
+  /** \a image and \a positions P×C×h×w, \a tokens P×n×C with P = B·D·N in \a layout.
+   * Returns tokens P×n×C and image tokens P×(h·w)×C. */
+  std::pair<at::Tensor, at::Tensor>
+  operator()(const at::Tensor &  image,
+             const at::Tensor &  positions,
+             const at::Tensor &  tokens,
+             const SliceLayout & layout) const;
+
+private:
+  struct Layer;
+
+  std::vector<Layer>             m_Layers;
+  DownscalingAttention           m_FinalAttention;
+  std::optional<DepthMlpAdapter> m_FinalAdapter;
+  LayerNorm                      m_FinalNorm;
+};
+} // namespace sam
+
+#endif
