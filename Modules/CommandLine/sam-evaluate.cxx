@@ -1,0 +1,105 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCommandLine.h"
+#include "samError.h"
+#include "samEvaluation.h"
+
+#include <fstream>
+
+int
+main(int argc, char * argv[])
+{
+  const std::string description =
+    "Compares label images with reference labels: Dice, 95 % Hausdorff distance, mean surface distance and volumes of "
+    "each label, with means over the cases. Given two folders, each reference is compared with the prediction of the "
+    "same name.";
+  return sam::RunProgram("sam-evaluate", description, argc, argv, [](sam::CommandLine & line) {
+    auto &                       parser = line.GetParser();
+    TCLAP::ValueArg<std::string> prediction(
+      "", "prediction", "The labels to be judged: a file or a folder.", true, "", "FILE|DIR", parser);
+    TCLAP::ValueArg<std::string> reference(
+      "", "reference", "The labels that count as true: a file or a folder.", true, "", "FILE|DIR", parser);
+    TCLAP::ValueArg<std::string> output(
+      "", "output", "Where the measures of all cases and their summary go, as JSON.", false, "", "FILE.json", parser);
+    TCLAP::ValueArg<std::string> dataset("",
+                                         "dataset",
+                                         "A dataset.json, or its folder: which labels there are, and their names.",
+                                         false,
+                                         "",
+                                         "FILE|DIR",
+                                         parser);
+    TCLAP::ValueArg<std::string> labels(
+      "",
+      "labels",
+      "The labels to compare, such as 1,2. Default: those of --dataset, or all that are found.",
+      false,
+      "",
+      "LIST",
+      parser);
+    TCLAP::ValueArg<std::string> mapPrediction(
+      "",
+      "map-prediction",
+      "Other values for the labels of the predictions, such as 1=1,2=1. What is not mentioned becomes background.",
+      false,
+      "",
+      "MAP",
+      parser);
+    TCLAP::ValueArg<std::string> mapReference(
+      "", "map-reference", "The same for the references, such as 37=1.", false, "", "MAP", parser);
+    TCLAP::MultiArg<std::string> region(
+      "",
+      "region",
+      "Compare within a box only: cx,cy,cz,sx,sy,sz, center and size in mm (LPS). What lies outside counts as "
+      "background. May be given several times.",
+      false,
+      "BOX",
+      parser);
+    line.AddThreads();
+    line.AddQuiet();
+    line.Parse();
+
+    if (output.isSet())
+    {
+      sam::CheckOutput(output.getValue());
+    }
+    sam::EvaluationOptions options;
+    if (dataset.isSet())
+    {
+      options.table = sam::ReadLabelTable(dataset.getValue());
+    }
+    if (labels.isSet())
+    {
+      options.labels = sam::ParseIntegers("--labels", labels.getValue());
+    }
+    if (mapPrediction.isSet())
+    {
+      options.predictionMap = sam::ParseLabelMap("--map-prediction", mapPrediction.getValue());
+    }
+    if (mapReference.isSet())
+    {
+      options.referenceMap = sam::ParseLabelMap("--map-reference", mapReference.getValue());
+    }
+    for (const auto & text : region.getValue())
+    {
+      options.regions.push_back(sam::ParseRegion("--region", text));
+    }
+    options.progress = [&line](std::size_t done, std::size_t total, const std::string & name) {
+      sam::ThrowIfInterrupted();
+      line.ShowProgress(static_cast<double>(done) / static_cast<double>(total), name);
+    };
+    options.warning = [&line](const std::string & text) { line.Warn(text); };
+
+    const auto report = sam::Evaluate(prediction.getValue(), reference.getValue(), options);
+    if (output.isSet())
+    {
+      sam::WriteAtomically(output.getValue(), [&report](const std::string & temporary) {
+        std::ofstream stream(temporary);
+        stream << sam::ToJson(report);
+        if (!stream.flush())
+        {
+          throw sam::Error(temporary + ": cannot be written");
+        }
+      });
+    }
+    line.Print(sam::ToTable(report));
+  });
+}

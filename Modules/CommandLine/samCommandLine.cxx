@@ -1,0 +1,629 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCommandLine.h"
+#include "samError.h"
+
+#include "itkMultiThreaderBase.h"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <locale>
+#include <sstream>
+
+#ifdef _WIN32
+#  include <io.h>
+#  include <process.h>
+#else
+#  include <unistd.h>
+#endif
+
+#ifndef SegmentAnything_VERSION
+#  define SegmentAnything_VERSION "0.1.0"
+#endif
+
+namespace sam
+{
+namespace
+{
+namespace fs = std::filesystem;
+
+std::atomic<int> interrupt{ 0 };
+static_assert(std::atomic<int>::is_always_lock_free, "the signal handler must not lock");
+
+extern "C" void
+HandleSignal(int number)
+{
+  if (interrupt.exchange(number) != 0)
+  {
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+    return;
+  }
+  std::signal(number, HandleSignal);
+}
+
+bool
+IsTerminal()
+{
+#ifdef _WIN32
+  return _isatty(2) != 0;
+#else
+  return isatty(2) != 0;
+#endif
+}
+
+int
+ProcessNumber()
+{
+#ifdef _WIN32
+  return _getpid();
+#else
+  return getpid();
+#endif
+}
+
+/** Line breaks and runs of blanks become single blanks; ITK's "itk::ERROR: Class(0x...): " goes. */
+std::string
+ToOneLine(std::string text)
+{
+  for (const std::string mark : { "itk::ERROR: ", "ITK ERROR: " })
+  {
+    if (text.compare(0, mark.size(), mark) == 0)
+    {
+      text.erase(0, mark.size());
+      const auto address = text.find("(0x");
+      const auto end = text.find("): ");
+      text.erase(0, address < end && end != std::string::npos ? end + 3 : 0);
+    }
+  }
+  std::istringstream words(text);
+  std::string        line;
+  for (std::string word; words >> word;)
+  {
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return line.empty() ? "failed without a message" : line;
+}
+
+std::string
+GetFirstLine(const std::string & text)
+{
+  return text.substr(0, text.find('\n'));
+}
+
+/** "--name" out of TCLAP's "Argument: -n (--name)". */
+std::string
+GetOptionName(const std::string & id)
+{
+  const auto begin = id.find("--");
+  return begin == std::string::npos ? "" : id.substr(begin, id.find_first_of(") ", begin) - begin);
+}
+
+std::string
+Trim(const std::string & text)
+{
+  const auto first = text.find_first_not_of(" \t");
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+std::vector<std::string>
+Split(const std::string & text, char separator)
+{
+  std::vector<std::string> parts;
+  std::size_t              begin = 0;
+  while (true)
+  {
+    const auto end = text.find(separator, begin);
+    parts.push_back(Trim(text.substr(begin, end - begin)));
+    if (end == std::string::npos)
+    {
+      return parts;
+    }
+    begin = end + 1;
+  }
+}
+
+int
+ParseInteger(const std::string & option, const std::string & text, const std::string & whole)
+{
+  int        value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size())
+  {
+    throw Error(option + ": '" + text + "' in '" + whole + "' is not an integer");
+  }
+  return value;
+}
+
+fs::path
+GetFolder(const fs::path & file)
+{
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
+
+/** Writes --help and --version; mistakes are left to RunProgram(). */
+class Output : public TCLAP::StdOutput
+{
+public:
+  Output(std::string program, std::string description)
+    : m_Program(std::move(program))
+    , m_Description(std::move(description))
+  {}
+
+  void
+  usage(TCLAP::CmdLineInterface & line) override
+  {
+    std::string required;
+    bool        optional = false;
+    // TCLAP keeps the last option first.
+    std::vector<TCLAP::Arg *> arguments(line.getArgList().rbegin(), line.getArgList().rend());
+    arguments.erase(std::remove_if(arguments.begin(),
+                                   arguments.end(),
+                                   [](TCLAP::Arg * a) { return a->getName() == TCLAP::Arg::ignoreNameString(); }),
+                    arguments.end());
+    std::stable_sort(
+      arguments.begin(), arguments.end(), [](TCLAP::Arg * a, TCLAP::Arg * b) { return GetRank(a) < GetRank(b); });
+    for (TCLAP::Arg * argument : arguments)
+    {
+      if (argument->isRequired())
+      {
+        required += " " + GetSynopsis(argument);
+      }
+      optional = optional || !argument->isRequired();
+    }
+    std::cout << "Usage: " << m_Program << required << (optional ? " [options]" : "") << "\n\n";
+    spacePrint(std::cout, m_Description, 80, 0, 0);
+    std::cout << '\n';
+    for (TCLAP::Arg * argument : arguments)
+    {
+      std::cout << "  " << GetSynopsis(argument) << '\n';
+      std::string       text = argument->getDescription();
+      const std::string mark = "(required)";
+      if (const auto found = text.find(mark); found != std::string::npos)
+      {
+        text.erase(found, mark.size());
+      }
+      spacePrint(std::cout, Trim(text), 80, 6, 0);
+    }
+    std::cout.flush();
+  }
+
+  void
+  version(TCLAP::CmdLineInterface & line) override
+  {
+    std::cout << m_Program << ' ' << line.getVersion() << std::endl;
+  }
+
+  void
+  failure(TCLAP::CmdLineInterface &, TCLAP::ArgException & exception) override
+  {
+    throw exception;
+  }
+
+private:
+  /** What is required comes first, what every program has last. */
+  static int
+  GetRank(const TCLAP::Arg * argument)
+  {
+    return argument->isRequired() ? 0 : argument->getName() == "help" || argument->getName() == "version" ? 2 : 1;
+  }
+
+  static std::string
+  GetSynopsis(TCLAP::Arg * argument)
+  {
+    // "--threads <N>", for unlabeled arguments "<FILE>".
+    std::string text = argument->longID();
+    if (const auto alternative = text.find(",  "); alternative != std::string::npos)
+    {
+      text.erase(0, alternative + 3);
+    }
+    text = Trim(text);
+    const auto open = text.find('<');
+    const auto close = text.find('>');
+    if (open != std::string::npos && close != std::string::npos)
+    {
+      text = text.substr(0, open) + text.substr(open + 1, close - open - 1) + text.substr(close + 1);
+    }
+    return text;
+  }
+
+  std::string m_Program;
+  std::string m_Description;
+};
+} // namespace
+
+struct CommandLine::Implementation
+{
+  Implementation(const std::string & name, const std::string & description)
+    : program(name)
+    , output(name, description)
+    , parser(description, ' ', SegmentAnything_VERSION)
+  {
+    parser.setOutput(&output);
+    parser.setExceptionHandling(false);
+  }
+
+  std::string                                   program;
+  std::vector<std::string>                      arguments;
+  Output                                        output;
+  TCLAP::CmdLine                                parser;
+  std::unique_ptr<TCLAP::ValueArg<std::string>> device;
+  std::unique_ptr<TCLAP::ValueArg<int>>         threads;
+  std::unique_ptr<TCLAP::SwitchArg>             quiet;
+  std::size_t                                   progressLength{ 0 };
+};
+
+CommandLine::CommandLine(const std::string & program, const std::string & description, int argc, char * argv[])
+  : m_Implementation(std::make_unique<Implementation>(program, description))
+{
+  m_Implementation->arguments.assign(argv, argv + argc);
+}
+
+CommandLine::~CommandLine()
+{
+  if (m_Implementation->progressLength > 0)
+  {
+    std::cerr << '\r' << std::string(m_Implementation->progressLength, ' ') << '\r' << std::flush;
+  }
+}
+
+TCLAP::CmdLine &
+CommandLine::GetParser()
+{
+  return m_Implementation->parser;
+}
+
+void
+CommandLine::AddDevice()
+{
+  m_Implementation->device = std::make_unique<TCLAP::ValueArg<std::string>>(
+    "",
+    "device",
+    "Where the network runs: auto (a GPU when there is one), cpu, cuda or cuda:N. Default: auto.",
+    false,
+    "auto",
+    "DEVICE",
+    m_Implementation->parser);
+}
+
+void
+CommandLine::AddThreads()
+{
+  m_Implementation->threads =
+    std::make_unique<TCLAP::ValueArg<int>>("",
+                                           "threads",
+                                           "Number of threads; 0: one for each processor. Default: 0.",
+                                           false,
+                                           0,
+                                           "N",
+                                           m_Implementation->parser);
+}
+
+void
+CommandLine::AddQuiet()
+{
+  m_Implementation->quiet = std::make_unique<TCLAP::SwitchArg>(
+    "", "quiet", "Print nothing but warnings and errors.", m_Implementation->parser, false);
+}
+
+void
+CommandLine::Parse()
+{
+  auto &                   arguments = m_Implementation->arguments;
+  auto &                   parser = m_Implementation->parser;
+  std::vector<std::string> separated;
+  for (const auto & argument : arguments)
+  {
+    const auto equals = argument.find('=');
+    bool       known = false;
+    if (argument.compare(0, 2, "--") == 0 && equals != std::string::npos)
+    {
+      for (const TCLAP::Arg * option : parser.getArgList())
+      {
+        known = known || (option->getName() == argument.substr(2, equals - 2) && option->isValueRequired());
+      }
+    }
+    if (known)
+    {
+      separated.push_back(argument.substr(0, equals));
+      separated.push_back(argument.substr(equals + 1));
+    }
+    else
+    {
+      separated.push_back(argument);
+    }
+  }
+  try
+  {
+    parser.parse(separated);
+  }
+  catch (const TCLAP::ArgException & exception)
+  {
+    const std::string option = GetOptionName(exception.argId());
+    throw Error((option.empty() ? "" : option + ": ") + ToOneLine(exception.error()) + "; see --help");
+  }
+  if (m_Implementation->device)
+  {
+    const std::string device = this->GetDevice();
+    const bool        number = device.size() > 5 && device.compare(0, 5, "cuda:") == 0 &&
+                        device.find_first_not_of("0123456789", 5) == std::string::npos;
+    if (device != "auto" && device != "cpu" && device != "cuda" && !number)
+    {
+      throw Error("--device: '" + device + "', expected auto, cpu, cuda or cuda:N");
+    }
+  }
+  if (m_Implementation->threads)
+  {
+    const int threads = m_Implementation->threads->getValue();
+    if (threads < 0)
+    {
+      throw Error("--threads: " + std::to_string(threads) + ", expected 0 or more");
+    }
+    if (threads > 0)
+    {
+      itk::MultiThreaderBase::SetGlobalMaximumNumberOfThreads(static_cast<itk::ThreadIdType>(threads));
+      itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(static_cast<itk::ThreadIdType>(threads));
+    }
+  }
+}
+
+std::string
+CommandLine::GetDevice() const
+{
+  return m_Implementation->device ? m_Implementation->device->getValue() : "auto";
+}
+
+unsigned int
+CommandLine::GetThreads() const
+{
+  return m_Implementation->threads ? static_cast<unsigned int>(m_Implementation->threads->getValue()) : 0;
+}
+
+bool
+CommandLine::GetQuiet() const
+{
+  return m_Implementation->quiet && m_Implementation->quiet->getValue();
+}
+
+void
+CommandLine::Print(const std::string & text) const
+{
+  if (!this->GetQuiet())
+  {
+    std::cout << text << std::flush;
+  }
+}
+
+void
+CommandLine::Warn(const std::string & text) const
+{
+  if (m_Implementation->progressLength > 0)
+  {
+    std::cerr << '\r' << std::string(m_Implementation->progressLength, ' ') << '\r';
+  }
+  std::cerr << m_Implementation->program << ": warning: " << ToOneLine(text) << std::endl;
+}
+
+void
+CommandLine::ShowProgress(double fraction, const std::string & text)
+{
+  if (this->GetQuiet() || !IsTerminal())
+  {
+    return;
+  }
+  const int         percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
+  const std::string line = std::to_string(percent) + "% " + text;
+  const std::string blanks(
+    m_Implementation->progressLength > line.size() ? m_Implementation->progressLength - line.size() : 0, ' ');
+  std::cerr << '\r' << line << blanks << std::flush;
+  m_Implementation->progressLength = line.size();
+}
+
+int
+RunProgram(const std::string &                                    program,
+           const std::string &                                    description,
+           int                                                    argc,
+           char *                                                 argv[],
+           const std::function<void(CommandLine & commandLine)> & body)
+{
+  interrupt = 0;
+  std::signal(SIGINT, HandleSignal);
+  std::signal(SIGTERM, HandleSignal);
+  std::string message;
+  try
+  {
+    CommandLine commandLine(program, description, argc, argv);
+    body(commandLine);
+    return 0;
+  }
+  catch (const TCLAP::ExitException & exception)
+  {
+    return exception.getExitStatus();
+  }
+  catch (const Interrupted & exception)
+  {
+    message = exception.what();
+  }
+  catch (const itk::ExceptionObject & exception)
+  {
+    message = exception.GetDescription();
+  }
+  catch (const Error & exception)
+  {
+    message = exception.what();
+  }
+  catch (const std::bad_alloc &)
+  {
+    message = "not enough memory";
+  }
+  catch (const std::exception & exception)
+  {
+    // LibTorch adds the stack below the first line.
+    message = GetFirstLine(exception.what());
+  }
+  const int signal = interrupt;
+  std::cerr << program << ": " << (signal != 0 ? "interrupted" : ToOneLine(message)) << std::endl;
+  return signal != 0 ? 128 + signal : 1;
+}
+
+bool
+InterruptRequested()
+{
+  return interrupt != 0;
+}
+
+void
+ThrowIfInterrupted()
+{
+  if (InterruptRequested())
+  {
+    throw Interrupted();
+  }
+}
+
+void
+CheckOutput(const std::string & path)
+{
+  const fs::path target(path);
+  if (!target.has_filename())
+  {
+    throw Error("'" + path + "': expected the name of a file to write");
+  }
+  if (!fs::is_directory(GetFolder(target)))
+  {
+    throw Error(path + ": cannot be written: there is no folder " + GetFolder(target).string());
+  }
+  if (fs::is_directory(target))
+  {
+    throw Error(path + ": is a folder, expected the name of a file to write");
+  }
+}
+
+void
+WriteAtomically(const std::string & path, const std::function<void(const std::string & temporary)> & write)
+{
+  CheckOutput(path);
+  const fs::path target(path);
+  const fs::path folder = GetFolder(target);
+
+  struct TemporaryFolder
+  {
+    fs::path path;
+    ~TemporaryFolder()
+    {
+      std::error_code ignored;
+      fs::remove_all(path, ignored);
+    }
+  };
+  static std::atomic<unsigned int> counter{ 0 };
+  std::error_code                  error;
+  const TemporaryFolder temporary{ folder / ("." + target.filename().string() + "." + std::to_string(ProcessNumber()) +
+                                             "." + std::to_string(counter++)) };
+  if (!fs::create_directory(temporary.path, error))
+  {
+    throw Error(path + ": cannot be written: " + (error ? error.message() : "a temporary folder is in the way"));
+  }
+  ThrowIfInterrupted();
+  write((temporary.path / target.filename()).string());
+  ThrowIfInterrupted();
+  if (!fs::exists(temporary.path / target.filename()))
+  {
+    throw Error(path + ": was not written");
+  }
+  // The named file last: it refers to the others.
+  std::vector<fs::path> others;
+  for (const auto & entry : fs::directory_iterator(temporary.path))
+  {
+    if (entry.path().filename() != target.filename())
+    {
+      others.push_back(entry.path().filename());
+    }
+  }
+  others.push_back(target.filename());
+  for (const auto & name : others)
+  {
+    fs::rename(temporary.path / name, folder / name, error);
+    if (error)
+    {
+      throw Error((folder / name).string() + ": cannot be written: " + error.message());
+    }
+  }
+}
+
+std::vector<double>
+ParseNumbers(const std::string & option, const std::string & text)
+{
+  std::vector<double> numbers;
+  for (const auto & part : Split(text, ','))
+  {
+    std::istringstream stream(part);
+    stream.imbue(std::locale::classic());
+    double number = 0.0;
+    if (!(stream >> number) || stream.peek() != std::istringstream::traits_type::eof())
+    {
+      throw Error(option + ": '" + part + "' in '" + text + "' is not a number");
+    }
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+std::vector<int>
+ParseIntegers(const std::string & option, const std::string & text)
+{
+  std::vector<int> numbers;
+  for (const auto & part : Split(text, ','))
+  {
+    numbers.push_back(ParseInteger(option, part, text));
+  }
+  return numbers;
+}
+
+std::map<int, int>
+ParseLabelMap(const std::string & option, const std::string & text)
+{
+  std::map<int, int> map;
+  for (const auto & part : Split(text, ','))
+  {
+    const auto sides = Split(part, '=');
+    if (sides.size() != 2)
+    {
+      throw Error(option + ": '" + part + "' in '" + text + "', expected pairs such as 37=1,38=2");
+    }
+    const int from = ParseInteger(option, sides[0], text);
+    const int to = ParseInteger(option, sides[1], text);
+    if (!map.emplace(from, to).second)
+    {
+      throw Error(option + ": " + sides[0] + " is given twice in '" + text + "'");
+    }
+  }
+  return map;
+}
+
+Region
+ParseRegion(const std::string & option, const std::string & text)
+{
+  const auto numbers = ParseNumbers(option, text);
+  if (numbers.size() != 6 && numbers.size() != 4)
+  {
+    throw Error(option + ": '" + text + "' has " + std::to_string(numbers.size()) +
+                " numbers, expected center and size in mm: cx,cy,cz,sx,sy,sz (cx,cy,sx,sy for a 2-D image)");
+  }
+  const std::size_t dimension = numbers.size() / 2;
+  Region            region;
+  for (std::size_t d = 0; d < dimension; ++d)
+  {
+    region.center[d] = numbers[d];
+    region.size[d] = numbers[dimension + d];
+    if (!(region.size[d] > 0.0))
+    {
+      throw Error(option + ": '" + text + "' has a size that is not positive, expected the lengths of a box in mm");
+    }
+  }
+  return region;
+}
+} // namespace sam

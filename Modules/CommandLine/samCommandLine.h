@@ -1,0 +1,144 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samCommandLine_h
+#define samCommandLine_h
+
+#include "samRegion.h"
+
+#include <tclap/CmdLine.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** \class CommandLine
+ * \brief The options of one program: its own, added to GetParser(), and those that programs share.
+ *
+ * \code
+ * int
+ * main(int argc, char * argv[])
+ * {
+ *   return sam::RunProgram("sam-x", "Does x.", argc, argv, [](sam::CommandLine & line) {
+ *     TCLAP::ValueArg<std::string> input("", "input", "The image.", true, "", "FILE", line.GetParser());
+ *     line.AddThreads();
+ *     line.Parse();
+ *     sam::WriteAtomically("out.nrrd", [&](const std::string & temporary) { ... });
+ *   });
+ * }
+ * \endcode
+ */
+class CommandLine
+{
+public:
+  CommandLine(const std::string & program, const std::string & description, int argc, char * argv[]);
+  ~CommandLine();
+  CommandLine(const CommandLine &) = delete;
+  void
+  operator=(const CommandLine &) = delete;
+
+  /** Where a program adds its own options. */
+  TCLAP::CmdLine &
+  GetParser();
+
+  /** --device auto|cpu|cuda|cuda:N, default auto. */
+  void
+  AddDevice();
+  /** --threads N, default 0: as many as there are processors. Parse() sets it for ITK; LibTorch is the program's. */
+  void
+  AddThreads();
+  /** --quiet: no table, no progress. Warnings and errors remain. */
+  void
+  AddQuiet();
+
+  /** Reads the arguments; both "--option value" and "--option=value" are understood. Throws sam::Error on a mistake;
+   * ends the program through RunProgram() after --help and --version. */
+  void
+  Parse();
+
+  std::string
+  GetDevice() const;
+  unsigned int
+  GetThreads() const;
+  bool
+  GetQuiet() const;
+
+  /** Writes to standard output, unless --quiet. */
+  void
+  Print(const std::string & text) const;
+  /** Writes "program: warning: text" to standard error. */
+  void
+  Warn(const std::string & text) const;
+  /** Shows a fraction from 0 to 1 on the current line of the terminal, and what is being done; nothing when standard
+   * error is no terminal or with --quiet. */
+  void
+  ShowProgress(double fraction, const std::string & text);
+
+private:
+  struct Implementation;
+  std::unique_ptr<Implementation> m_Implementation;
+};
+
+/** \class Interrupted
+ * \brief Thrown to leave a program after Ctrl-C or a request to end.
+ */
+class Interrupted : public std::exception
+{
+public:
+  const char *
+  what() const noexcept override
+  {
+    return "interrupted";
+  }
+};
+
+/** Runs a program: everything that is thrown becomes one line "program: message" on standard error. Answers the exit
+ * status: 0, 1 after a mistake, 128 + signal after an interruption. Installs the handler of SIGINT and SIGTERM. */
+int
+RunProgram(const std::string &                                    program,
+           const std::string &                                    description,
+           int                                                    argc,
+           char *                                                 argv[],
+           const std::function<void(CommandLine & commandLine)> & body);
+
+/** Whether Ctrl-C was pressed or the program was asked to end. To be asked wherever work can be given up. A second
+ * Ctrl-C ends the program at once. */
+bool
+InterruptRequested();
+
+/** Throws Interrupted when InterruptRequested(). */
+void
+ThrowIfInterrupted();
+
+/** Throws sam::Error unless the path names a file in a folder that exists: to be asked before the work, not after. */
+void
+CheckOutput(const std::string & path);
+
+/** Has a file written under a temporary name, with the same extension and in the same folder, and moves it to its
+ * place when that went well: what is there is complete, and remains untouched after a failure or an interruption. The
+ * temporary file has the final name in a folder of its own, so that formats of two files (.mhd with .raw) work; all
+ * files in it are moved. Throws sam::Error when the folder is missing or cannot be written, and what \c write throws.
+ */
+void
+WriteAtomically(const std::string & path, const std::function<void(const std::string & temporary)> & write);
+
+/** Numbers separated by commas, with a decimal point in every locale. Errors name the option. */
+std::vector<double>
+ParseNumbers(const std::string & option, const std::string & text);
+
+/** Integers separated by commas. */
+std::vector<int>
+ParseIntegers(const std::string & option, const std::string & text);
+
+/** Pairs of integers such as "1=1,2=1". */
+std::map<int, int>
+ParseLabelMap(const std::string & option, const std::string & text);
+
+/** A box "cx,cy,cz,sx,sy,sz" in mm (LPS), for a 2-D image "cx,cy,sx,sy". */
+Region
+ParseRegion(const std::string & option, const std::string & text);
+} // namespace sam
+
+#endif

@@ -1,0 +1,38 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samSegmentation_h
+#define samSegmentation_h
+
+#include "samRegion.h"
+
+#include "itkSamModel.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** What is done with one image. Empty paths are not written. */
+struct SegmentationJob
+{
+  std::string         image;
+  std::string         output;     ///< label map on the image's grid
+  std::string         statistics; ///< JSON
+  std::string         preview;    ///< PNG
+  std::vector<Region> regions;    ///< none: the whole image
+};
+
+/** Segment an image file with a model and write what the job asks for: everything or nothing.
+ * \a progress is called with the fraction done and may throw to stop.
+ * \throws Error naming the file and what is wrong with it. */
+void
+Segment(const itk::SamModel *               model,
+        const SegmentationJob &             job,
+        const std::function<void(double)> & progress);
+
+/** The images in a folder, by name: files whose ending an image format of ITK claims. */
+std::vector<std::string>
+FindImages(const std::string & folder);
+} // namespace sam
+
+#endif

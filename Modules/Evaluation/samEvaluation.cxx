@@ -1,0 +1,477 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samEvaluation.h"
+#include "samError.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+#include <set>
+
+namespace sam
+{
+namespace
+{
+using Json = nlohmann::ordered_json;
+
+// Longest first, so that ".nii.gz" wins over ".gz".
+const std::vector<std::string> imageExtensions{ ".nii.gz", ".gipl.gz", ".img.gz", ".nii", ".nrrd", ".nhdr",
+                                                ".mha",    ".mhd",     ".gipl",   ".hdr", ".png",  ".tiff",
+                                                ".tif",    ".bmp",     ".vtk",    ".mgz" };
+
+std::string
+ToLower(std::string text)
+{
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
+  });
+  return text;
+}
+
+/** Length of the image extension of a file name, 0 when it has none. */
+std::size_t
+GetExtensionLength(const std::string & name)
+{
+  const std::string lower = ToLower(name);
+  for (const auto & extension : imageExtensions)
+  {
+    if (lower.size() > extension.size() &&
+        lower.compare(lower.size() - extension.size(), extension.size(), extension) == 0)
+    {
+      return extension.size();
+    }
+  }
+  return 0;
+}
+
+/** The images of a folder by their names without extension. */
+std::map<std::string, std::string>
+ListImages(const std::string & folder)
+{
+  std::map<std::string, std::string> images;
+  for (const auto & entry : std::filesystem::directory_iterator(folder))
+  {
+    const std::string file = entry.path().filename().string();
+    if (file.front() == '.' || GetExtensionLength(file) == 0 || !entry.is_regular_file())
+    {
+      continue;
+    }
+    const auto [place, isNew] = images.emplace(GetCaseName(file), entry.path().string());
+    if (!isNew)
+    {
+      const std::string other = entry.path().string();
+      throw Error(std::min(place->second, other) + " and " + std::max(place->second, other) +
+                  ": two files for one case, expected one");
+    }
+  }
+  return images;
+}
+
+template <unsigned int VDimension>
+CaseMetrics
+EvaluateCase(const std::string & prediction, const std::string & reference, const EvaluationOptions & options)
+{
+  const auto predictionImage = ReadLabelImage<VDimension>(prediction);
+  const auto referenceImage = ReadLabelImage<VDimension>(reference);
+  CheckSameGrid<VDimension>(predictionImage, referenceImage, prediction, reference);
+  if (!options.predictionMap.empty())
+  {
+    Relabel(predictionImage.GetPointer(), options.predictionMap);
+  }
+  if (!options.referenceMap.empty())
+  {
+    Relabel(referenceImage.GetPointer(), options.referenceMap);
+  }
+  KeepRegions(predictionImage.GetPointer(), options.regions);
+  KeepRegions(referenceImage.GetPointer(), options.regions);
+
+  std::vector<int> labels = options.labels;
+  if (labels.empty())
+  {
+    for (const auto & label : options.table)
+    {
+      labels.push_back(label.value);
+    }
+  }
+  CaseMetrics result;
+  result.prediction = prediction;
+  result.reference = reference;
+  result.dimension = VDimension;
+  for (const auto & [label, overlap] : ComputeOverlap<LabelImage<VDimension>>(predictionImage, referenceImage, labels))
+  {
+    result.labels[label].overlap = overlap;
+  }
+  if (labels.empty())
+  {
+    for (const auto & item : result.labels)
+    {
+      labels.push_back(item.first);
+    }
+  }
+  for (const auto & [label, surface] :
+       ComputeSurfaceDistances<LabelImage<VDimension>>(predictionImage, referenceImage, labels))
+  {
+    result.labels[label].surface = surface;
+  }
+  return result;
+}
+
+/** The mean of the values that there are. */
+std::optional<double>
+Mean(const std::vector<std::optional<double>> & values)
+{
+  return Summarize(values).mean;
+}
+
+Json
+ToJsonValue(const std::optional<double> & value)
+{
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+Json
+ToJsonValue(const Summary & summary)
+{
+  return { { "cases", summary.cases },
+           { "mean", ToJsonValue(summary.mean) },
+           { "standard_deviation", ToJsonValue(summary.standardDeviation) },
+           { "median", ToJsonValue(summary.median) },
+           { "min", ToJsonValue(summary.minimum) },
+           { "max", ToJsonValue(summary.maximum) } };
+}
+
+/** Fixed digits; printf obeys LC_NUMERIC, so the separator is put right. */
+std::string
+Format(const std::optional<double> & value, int digits)
+{
+  if (!value)
+  {
+    return "-";
+  }
+  char buffer[64];
+  std::snprintf(buffer, sizeof(buffer), "%.*f", digits, *value);
+  std::string text = buffer;
+  std::replace(text.begin(), text.end(), ',', '.');
+  return text;
+}
+} // namespace
+
+std::string
+GetCaseName(const std::string & path)
+{
+  const std::string file = std::filesystem::path(path).filename().string();
+  return file.substr(0, file.size() - GetExtensionLength(file));
+}
+
+Summary
+Summarize(const std::vector<std::optional<double>> & values)
+{
+  std::vector<double> present;
+  for (const auto & value : values)
+  {
+    if (value)
+    {
+      present.push_back(*value);
+    }
+  }
+  Summary summary;
+  summary.cases = present.size();
+  if (present.empty())
+  {
+    return summary;
+  }
+  const auto   n = static_cast<double>(present.size());
+  const double mean = std::accumulate(present.begin(), present.end(), 0.0) / n;
+  summary.mean = mean;
+  if (present.size() > 1)
+  {
+    double squares = 0.0;
+    for (const double value : present)
+    {
+      squares += (value - mean) * (value - mean);
+    }
+    summary.standardDeviation = std::sqrt(squares / (n - 1.0));
+  }
+  summary.minimum = *std::min_element(present.begin(), present.end());
+  summary.maximum = *std::max_element(present.begin(), present.end());
+  summary.median = ComputePercentile(present, 50.0);
+  return summary;
+}
+
+void
+SummarizeCases(EvaluationReport & report)
+{
+  report.summaries.clear();
+  std::vector<std::optional<double>> dices;
+  std::vector<std::optional<double>> hd95s;
+  std::vector<std::optional<double>> means;
+  for (const auto & label : report.labels)
+  {
+    LabelSummary                       summary;
+    std::vector<std::optional<double>> dice;
+    std::vector<std::optional<double>> hd95;
+    std::vector<std::optional<double>> mean;
+    std::vector<std::optional<double>> difference;
+    for (const auto & item : report.cases)
+    {
+      const auto &         found = item.labels.find(label.value);
+      const LabelMetrics & metrics = found == item.labels.end() ? LabelMetrics{} : found->second;
+      ++summary.cases;
+      summary.empty += metrics.overlap.IsEmpty();
+      summary.missed += metrics.overlap.prediction == 0 && metrics.overlap.reference > 0;
+      summary.spurious += metrics.overlap.prediction > 0 && metrics.overlap.reference == 0;
+      dice.push_back(metrics.overlap.GetDice());
+      hd95.push_back(metrics.surface.hd95);
+      mean.push_back(metrics.surface.mean);
+      difference.push_back(metrics.overlap.GetRelativeVolumeDifference());
+    }
+    summary.dice = Summarize(dice);
+    summary.hd95 = Summarize(hd95);
+    summary.meanSurfaceDistance = Summarize(mean);
+    summary.relativeVolumeDifference = Summarize(difference);
+    dices.push_back(summary.dice.mean);
+    hd95s.push_back(summary.hd95.mean);
+    means.push_back(summary.meanSurfaceDistance.mean);
+    report.summaries[label.value] = summary;
+  }
+  report.dice = Mean(dices);
+  report.hd95 = Mean(hd95s);
+  report.meanSurfaceDistance = Mean(means);
+}
+
+EvaluationReport
+Evaluate(const std::string & prediction, const std::string & reference, const EvaluationOptions & options)
+{
+  for (const auto & path : { prediction, reference })
+  {
+    if (!std::filesystem::exists(path))
+    {
+      throw Error(path + ": no such file or folder");
+    }
+  }
+  const bool folders = std::filesystem::is_directory(reference);
+  if (std::filesystem::is_directory(prediction) != folders)
+  {
+    throw Error(prediction + " and " + reference + ": a file and a folder, expected two files or two folders");
+  }
+  const auto warn = [&options](const std::string & text) {
+    if (options.warning)
+    {
+      options.warning(text);
+    }
+  };
+
+  EvaluationReport report;
+  report.prediction = prediction;
+  report.reference = reference;
+  std::map<std::string, std::string> references;
+  std::map<std::string, std::string> predictions;
+  if (folders)
+  {
+    references = ListImages(reference);
+    predictions = ListImages(prediction);
+    if (references.empty())
+    {
+      throw Error(reference + ": no image in this folder, expected reference label images");
+    }
+    for (const auto & [name, file] : references)
+    {
+      if (predictions.find(name) == predictions.end())
+      {
+        throw Error(prediction + ": no prediction for " + std::filesystem::path(file).filename().string() +
+                    ", expected an image of this name");
+      }
+    }
+    for (const auto & [name, file] : predictions)
+    {
+      if (references.find(name) == references.end())
+      {
+        report.extraPredictions.push_back(file);
+        warn(file + ": has no reference in " + reference + " and is not counted");
+      }
+    }
+  }
+  else
+  {
+    references[GetCaseName(reference)] = reference;
+    predictions[GetCaseName(reference)] = prediction;
+  }
+
+  std::set<int> found;
+  for (const auto & [name, file] : references)
+  {
+    if (options.progress)
+    {
+      options.progress(report.cases.size(), references.size(), name);
+    }
+    const std::string & predicted = predictions.at(name);
+    const unsigned int  dimension = ReadImageDimension(file);
+    report.cases.push_back(dimension == 2 ? EvaluateCase<2>(predicted, file, options)
+                                          : EvaluateCase<3>(predicted, file, options));
+    report.cases.back().name = name;
+    for (const auto & [label, metrics] : report.cases.back().labels)
+    {
+      if (!metrics.overlap.IsEmpty())
+      {
+        found.insert(label);
+      }
+    }
+  }
+
+  std::vector<int> values = options.labels;
+  if (values.empty())
+  {
+    for (const auto & label : options.table)
+    {
+      values.push_back(label.value);
+    }
+  }
+  if (values.empty())
+  {
+    values.assign(found.begin(), found.end());
+  }
+  report.labels = MakeLabelTable(values);
+  for (auto & label : report.labels)
+  {
+    label.name = GetLabelName(options.table, label.value);
+    if (found.find(label.value) == found.end())
+    {
+      warn("label " + std::to_string(label.value) + " is in none of the images");
+    }
+    // A label that other cases have is empty in the cases that do not have it.
+    for (auto & item : report.cases)
+    {
+      item.labels[label.value];
+    }
+  }
+  SummarizeCases(report);
+  return report;
+}
+
+std::string
+ToJson(const EvaluationReport & report)
+{
+  Json labels = Json::array();
+  Json summaries = Json::object();
+  for (const auto & label : report.labels)
+  {
+    labels.push_back({ { "value", label.value }, { "name", label.name } });
+    const auto & summary = report.summaries.at(label.value);
+    summaries[std::to_string(label.value)] = { { "name", label.name },
+                                               { "cases", summary.cases },
+                                               { "empty_cases", summary.empty },
+                                               { "missed_cases", summary.missed },
+                                               { "spurious_cases", summary.spurious },
+                                               { "dice", ToJsonValue(summary.dice) },
+                                               { "hd95_mm", ToJsonValue(summary.hd95) },
+                                               { "mean_surface_distance_mm", ToJsonValue(summary.meanSurfaceDistance) },
+                                               { "relative_volume_difference",
+                                                 ToJsonValue(summary.relativeVolumeDifference) } };
+  }
+  Json cases = Json::array();
+  for (const auto & item : report.cases)
+  {
+    const bool volume = item.dimension == 3;
+    Json       metrics = Json::object();
+    for (const auto & [label, values] : item.labels)
+    {
+      metrics[std::to_string(label)] = {
+        { "dice", ToJsonValue(values.overlap.GetDice()) },
+        { "hd95_mm", ToJsonValue(values.surface.hd95) },
+        { "mean_surface_distance_mm", ToJsonValue(values.surface.mean) },
+        { volume ? "volume_prediction_mm3" : "area_prediction_mm2", values.overlap.GetPredictionVolume() },
+        { volume ? "volume_reference_mm3" : "area_reference_mm2", values.overlap.GetReferenceVolume() },
+        { "relative_volume_difference", ToJsonValue(values.overlap.GetRelativeVolumeDifference()) }
+      };
+    }
+    cases.push_back({ { "name", item.name },
+                      { "prediction", item.prediction },
+                      { "reference", item.reference },
+                      { "labels", metrics } });
+  }
+  const Json json = {
+    { "prediction", report.prediction },
+    { "reference", report.reference },
+    { "labels", labels },
+    { "overall",
+      { { "cases", report.cases.size() },
+        { "dice", ToJsonValue(report.dice) },
+        { "hd95_mm", ToJsonValue(report.hd95) },
+        { "mean_surface_distance_mm", ToJsonValue(report.meanSurfaceDistance) } } },
+    { "summary", summaries },
+    { "cases", cases },
+    { "predictions_without_reference", report.extraPredictions },
+  };
+  // File names need not be UTF-8.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string
+ToTable(const EvaluationReport & report)
+{
+  std::vector<std::vector<std::string>> rows{
+    { "label", "cases", "empty", "missed", "Dice", "sd", "median", "min", "HD95 mm", "sd", "MSD mm", "sd", "volume" }
+  };
+  for (const auto & label : report.labels)
+  {
+    const auto & summary = report.summaries.at(label.value);
+    const auto   value = std::to_string(label.value);
+    const auto & difference = summary.relativeVolumeDifference.mean;
+    const bool   grows = difference && *difference >= 0.0;
+    rows.push_back({ label.name == value ? value : value + " " + label.name,
+                     std::to_string(summary.cases),
+                     std::to_string(summary.empty),
+                     std::to_string(summary.missed),
+                     Format(summary.dice.mean, 4),
+                     Format(summary.dice.standardDeviation, 4),
+                     Format(summary.dice.median, 4),
+                     Format(summary.dice.minimum, 4),
+                     Format(summary.hd95.mean, 2),
+                     Format(summary.hd95.standardDeviation, 2),
+                     Format(summary.meanSurfaceDistance.mean, 3),
+                     Format(summary.meanSurfaceDistance.standardDeviation, 3),
+                     difference ? (grows ? "+" : "") + Format(100.0 * *difference, 1) + "%" : "-" });
+  }
+  rows.push_back({ "mean of labels",
+                   std::to_string(report.cases.size()),
+                   "",
+                   "",
+                   Format(report.dice, 4),
+                   "",
+                   "",
+                   "",
+                   Format(report.hd95, 2),
+                   "",
+                   Format(report.meanSurfaceDistance, 3),
+                   "",
+                   "" });
+  std::vector<std::size_t> widths(rows.front().size(), 0);
+  for (const auto & row : rows)
+  {
+    for (std::size_t c = 0; c < row.size(); ++c)
+    {
+      widths[c] = std::max(widths[c], row[c].size());
+    }
+  }
+  std::string text;
+  for (std::size_t r = 0; r < rows.size(); ++r)
+  {
+    std::string line;
+    for (std::size_t c = 0; c < widths.size(); ++c)
+    {
+      const std::string padding(widths[c] - rows[r][c].size(), ' ');
+      line += c == 0 ? rows[r][c] + padding : "  " + padding + rows[r][c];
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+    if (r == 0 || r + 2 == rows.size())
+    {
+      text += std::string(std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - 1)), '-') + "\n";
+    }
+  }
+  return text;
+}
+} // namespace sam

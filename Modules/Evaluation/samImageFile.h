@@ -1,0 +1,18 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samImageFile_h
+#define samImageFile_h
+
+#include "itkImageIOBase.h"
+
+#include <string>
+
+namespace sam
+{
+/** Reads what the header of an image file says. Throws sam::Error naming the file when it is missing, a folder, or no
+ * image that can be read; also when a NIfTI or MetaImage file is cut short or damaged, which ITK's readers accept
+ * silently, with zeros or noise for what is missing. */
+itk::ImageIOBase::Pointer
+ReadImageHeader(const std::string & path);
+} // namespace sam
+
+#endif

@@ -1,0 +1,157 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCaseReader.h"
+
+#include "samError.h"
+
+#include "itkSamResampleImageFilter.h"
+
+#include "itkComposeImageFilter.h"
+#include "itkImageFileReader.h"
+#include "itkNearestNeighborInterpolateImageFunction.h"
+#include "itkResampleImageFilter.h"
+
+#include <ATen/ops/from_blob.h>
+
+namespace sam
+{
+namespace
+{
+using ScalarImage = itk::Image<float, 3>;
+using ChannelImage = itk::VectorImage<float, 3>;
+
+/** Run a reading step; what ITK throws becomes one line that names the file. */
+template <typename TAction>
+void
+Reading(const std::string & file, const TAction & action)
+{
+  try
+  {
+    action();
+  }
+  catch (const itk::ExceptionObject & exception)
+  {
+    std::string text = exception.GetDescription();
+    text = text.substr(0, text.find('\n'));
+    throw Error(text.find(file) == std::string::npos ? file + ": " + text : text);
+  }
+}
+
+template <typename TImage>
+typename TImage::Pointer
+ReadImage(const std::string & file)
+{
+  const auto reader = itk::ImageFileReader<TImage>::New();
+  reader->SetFileName(file);
+  Reading(file, [&reader] { reader->Update(); });
+  return reader->GetOutput();
+}
+
+ChannelImage::Pointer
+ReadChannels(const std::vector<std::string> & files)
+{
+  if (files.size() == 1)
+  {
+    return ReadImage<ChannelImage>(files.front());
+  }
+  const auto compose = itk::ComposeImageFilter<ScalarImage, ChannelImage>::New();
+  for (unsigned int k = 0; k < files.size(); ++k)
+  {
+    compose->SetInput(k, ReadImage<ScalarImage>(files[k]));
+  }
+  Reading(files.front(), [&compose] { compose->Update(); });
+  return compose->GetOutput();
+}
+
+ImageGrid
+GridOf(const itk::ImageBase<3> * image)
+{
+  ImageGrid grid;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    grid.size.push_back(static_cast<int64_t>(image->GetLargestPossibleRegion().GetSize(i)));
+    grid.spacing.push_back(image->GetSpacing()[i]);
+    grid.origin.push_back(image->GetOrigin()[i]);
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      grid.direction.push_back(image->GetDirection()(i, j));
+    }
+  }
+  return grid;
+}
+
+/** D×H×W×C (or D×H×W) over the pixels of an image, which must outlive it. */
+template <typename TImage>
+at::Tensor
+TensorOf(TImage * image, bool hasChannels)
+{
+  const auto           size = image->GetBufferedRegion().GetSize();
+  std::vector<int64_t> shape;
+  for (unsigned int i = 3; i-- > 0;)
+  {
+    shape.push_back(static_cast<int64_t>(size[i]));
+  }
+  if (hasChannels)
+  {
+    shape.push_back(image->GetNumberOfComponentsPerPixel());
+  }
+  return at::from_blob(image->GetBufferPointer(), shape, at::TensorOptions().dtype(at::kFloat));
+}
+} // namespace
+
+TrainingCase
+ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase & description)
+{
+  const std::string & imageFile = description.images.front();
+  const auto          image = ReadChannels(description.images);
+  const auto          labels = ReadImage<ScalarImage>(description.label);
+  CheckSameGrid(imageFile, GridOf(image), description.label, GridOf(labels));
+
+  std::vector<itk::SamChannel> channels;
+  for (const auto & channel : plan.channels)
+  {
+    channels.push_back(
+      { channel.name, channel.normalization, channel.lower, channel.upper, channel.mean, channel.deviation });
+  }
+  const auto resample = itk::SamResampleImageFilter<ChannelImage>::New();
+  resample->SetInput(image);
+  resample->SetOrientation(plan.orientation);
+  resample->SetOutputSpacing(plan.spacing);
+  resample->SetChannels(channels);
+  Reading(imageFile, [&resample] { resample->Update(); });
+  ChannelImage * onGrid = resample->GetOutput();
+
+  const auto follow = itk::ResampleImageFilter<ScalarImage, ScalarImage>::New();
+  follow->SetInput(labels);
+  follow->SetInterpolator(itk::NearestNeighborInterpolateImageFunction<ScalarImage>::New());
+  follow->SetReferenceImage(onGrid);
+  follow->UseReferenceImageOn();
+  Reading(description.label, [&follow] { follow->Update(); });
+
+  const auto pixels = TensorOf(onGrid, true).permute({ 3, 0, 1, 2 }).clone(at::MemoryFormat::Contiguous);
+  const auto values = TensorOf(follow->GetOutput(), false).clone();
+
+  std::array<double, 3> spacing{};
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    spacing[i] = onGrid->GetSpacing()[i];
+  }
+  return { description.name, pixels, dataset.IndexLabels(values, description.label), spacing };
+}
+
+ImageExtent
+ReadImageExtent(const std::string & image, const std::string & orientation)
+{
+  const auto reader = itk::ImageFileReader<ScalarImage>::New();
+  reader->SetFileName(image);
+  Reading(image, [&reader] { reader->UpdateOutputInformation(); });
+  const itk::SamLattice lattice(
+    itk::SamGrid::FromImage<3>(reader->GetOutput()), orientation, itk::SamLattice::VectorType{ { 0.0, 0.0, 0.0 } });
+  ImageExtent result;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    result.spacing[i] = lattice.GetGrid().spacing[i];
+    result.extent[i] = lattice.GetGrid().spacing[i] * static_cast<double>(lattice.GetGrid().box.size[i]);
+  }
+  return result;
+}
+} // namespace sam

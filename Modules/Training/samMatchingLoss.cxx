@@ -1,0 +1,384 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samMatchingLoss.h"
+
+#include "samError.h"
+#include "samPromptGenerator.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/grid_sampler_2d.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/softplus.h>
+#include <ATen/ops/tensor.h>
+
+#include <sstream>
+
+namespace sam
+{
+namespace
+{
+/** Binary cross-entropy (mean over P) and Dice of every mask with every target of its slice, each S×N×K. */
+struct MaskComparison
+{
+  at::Tensor crossEntropy;
+  at::Tensor dice;
+};
+
+/** \a logits S×N×P against \a targets S×K×P. The sums over pixels are matrix products, so no S×N×K×P is formed. */
+MaskComparison
+CompareMasks(const at::Tensor & logits, const at::Tensor & targets)
+{
+  const auto columns = targets.transpose(1, 2);
+  const auto probabilities = at::sigmoid(logits);
+  const auto softplus = at::softplus(logits).sum(2, true);
+  const auto count = static_cast<double>(logits.size(2));
+  const auto sums = probabilities.sum(2, true) + targets.sum(2).unsqueeze(1);
+  return { (softplus - at::bmm(logits, columns)) / count,
+           1.0 - (2.0 * at::bmm(probabilities, columns) + 1.0) / (sums + 1.0) };
+}
+
+/** \a maps ...×H×W at \a points ...×P×2 in [0, 1]², bilinear with zeros outside; \a maps has channels C: n×C×P. */
+at::Tensor
+Sample(const at::Tensor & maps, const at::Tensor & points)
+{
+  constexpr int64_t bilinear = 0;
+  constexpr int64_t zeroPadding = 0;
+  return at::grid_sampler_2d(maps, (2.0 * points - 1.0).unsqueeze(1), bilinear, zeroPadding, false).squeeze(2);
+}
+
+/** Slices first: B×N×D×H×W into (B·D)×N×H×W. */
+at::Tensor
+PerSlice(const at::Tensor & masks)
+{
+  return masks.transpose(1, 2).flatten(0, 1);
+}
+
+at::Tensor
+RandomPoints(int64_t                              count,
+             int64_t                              points,
+             const at::TensorOptions &            options,
+             const std::optional<at::Generator> & generator)
+{
+  return at::rand({ count, points, 2 }, generator, options);
+}
+
+std::string
+ShapeText(const at::Tensor & tensor)
+{
+  std::ostringstream text;
+  for (int64_t axis = 0; axis < tensor.dim(); ++axis)
+  {
+    text << (axis > 0 ? "x" : "") << tensor.size(axis);
+  }
+  return text.str();
+}
+
+void
+CheckShapes(const Prompts & prompts, const MaskClassification & classification, const at::Tensor & labels)
+{
+  const auto fail = [](const char * name, const at::Tensor & found, const std::string & expected) {
+    throw Error(std::string("matching loss: ") + name + " are " + ShapeText(found) + ", expected " + expected);
+  };
+  if (labels.dim() != 4 || labels.scalar_type() != at::kLong)
+  {
+    fail("labels", labels, "int64 of batch x slices x height x width");
+  }
+  const auto batch = labels.size(0);
+  const auto slices = labels.size(1);
+  const auto leading = std::to_string(batch) + " x queries x " + std::to_string(slices) + " x height x width";
+  const auto trailing = std::to_string(batch) + " x " + std::to_string(slices) + " x queries x ";
+  const auto isMasks = [&](const at::Tensor & masks) {
+    return masks.dim() == 5 && masks.size(0) == batch && masks.size(2) == slices;
+  };
+  if (!isMasks(classification.masks))
+  {
+    fail("masks", classification.masks, leading);
+  }
+  const auto queries = classification.masks.size(1);
+  if (!isMasks(prompts.masks) || prompts.masks.size(1) != queries)
+  {
+    fail("auxiliary masks", prompts.masks, leading);
+  }
+  const auto isPerQuery = [&](const at::Tensor & x) {
+    return x.dim() == 4 && x.size(0) == batch && x.size(1) == slices && x.size(2) == queries;
+  };
+  if (!isPerQuery(classification.classes) || classification.classes.size(3) < 2)
+  {
+    fail("classes", classification.classes, trailing + "(labels + 1)");
+  }
+  if (!isPerQuery(prompts.boxes) || prompts.boxes.size(3) != 4)
+  {
+    fail("boxes", prompts.boxes, trailing + "4");
+  }
+}
+
+/** Binary cross-entropy and Dice of matched masks, summed over pairs. */
+struct PairLosses
+{
+  at::Tensor crossEntropy;
+  at::Tensor dice;
+};
+
+/** \a logits and \a targets are M'×1×H×W, each of its own size. Of \a candidates M'×n×2 the \a kept least certain ones
+ * are used, and all of \a extra. */
+PairLosses
+ComparePairs(const at::Tensor & logits,
+             const at::Tensor & targets,
+             const at::Tensor & candidates,
+             const at::Tensor & extra,
+             int64_t            kept)
+{
+  at::Tensor points;
+  at::Tensor truth;
+  {
+    const at::NoGradGuard noGradient;
+    const auto            certainty = Sample(logits, candidates).squeeze(1).abs();
+    const auto            chosen = std::get<1>(certainty.topk(kept, 1, false, false)).unsqueeze(2);
+    points = at::cat({ candidates.gather(1, chosen.expand({ -1, -1, 2 })), extra }, 1);
+    truth = Sample(targets, points).squeeze(1);
+  }
+  const auto values = Sample(logits, points).squeeze(1);
+  const auto probabilities = at::sigmoid(values);
+  const auto overlap = (probabilities * truth).sum(1);
+  return { (at::softplus(values) - values * truth).mean(1).sum(),
+           (1.0 - (2.0 * overlap + 1.0) / (probabilities.sum(1) + truth.sum(1) + 1.0)).sum() };
+}
+} // namespace
+
+SliceTargets
+TargetsFromLabels(const at::Tensor & labels, int64_t count, bool boxesEndAtFarEdge)
+{
+  SliceTargets result;
+  const auto   values = at::arange(count, labels.options()).view({ 1, count, 1, 1 });
+  result.masks = labels.clamp_min(0).unsqueeze(1) == values;
+  auto boxes = BoxesFromMasks(result.masks.flatten(0, 1)).view({ labels.size(0), count, 4 });
+  result.present = boxes.select(2, 2) > 0;
+  if (!boxesEndAtFarEdge)
+  {
+    const auto height = static_cast<double>(labels.size(1));
+    const auto width = static_cast<double>(labels.size(2));
+    const auto pixel = at::tensor({ 0.0, 0.0, 1.0 / width, 1.0 / height }, boxes.options());
+    boxes = boxes - pixel * result.present.unsqueeze(2);
+  }
+  result.boxes = boxes;
+  return result;
+}
+
+BoxOverlap
+PairwiseOverlap(const at::Tensor & a, const at::Tensor & b)
+{
+  constexpr double epsilon = 1e-6;
+
+  const auto first = a.unsqueeze(-2);
+  const auto second = b.unsqueeze(-3);
+  const auto lowers = [](const at::Tensor & boxes) { return boxes.narrow(-1, 0, 2); };
+  const auto uppers = [](const at::Tensor & boxes) { return boxes.narrow(-1, 2, 2); };
+  const auto area = [](const at::Tensor & extent) { return extent.select(-1, 0) * extent.select(-1, 1); };
+
+  const auto lowerFirst = lowers(first);
+  const auto lowerSecond = lowers(second);
+  const auto upperFirst = uppers(first);
+  const auto upperSecond = uppers(second);
+  const auto shared = at::minimum(upperFirst, upperSecond) - at::maximum(lowerFirst, lowerSecond);
+  const auto around = at::maximum(upperFirst, upperSecond) - at::minimum(lowerFirst, lowerSecond);
+
+  BoxOverlap result;
+  const auto intersection = area(shared.clamp_min(0));
+  result.unionArea = area(upperFirst - lowerFirst) + area(upperSecond - lowerSecond) - intersection;
+  result.iou = intersection / (result.unionArea + epsilon);
+  const auto hull = area(around.clamp_min(0));
+  result.generalized = result.iou - (hull - result.unionArea) / (hull + epsilon);
+  return result;
+}
+
+at::Tensor
+PairwiseDistance(const at::Tensor & a, const at::Tensor & b)
+{
+  return (a.unsqueeze(-2) - b.unsqueeze(-3)).abs().sum(-1);
+}
+
+MatchingLoss::MatchingLoss(const MatchingLossOptions & options)
+  : m_Options(options)
+{
+  if (options.points < 1 || options.oversampling < options.importance || options.importance < 0.0 ||
+      options.importance > 1.0)
+  {
+    throw Error("matching loss: points must be positive, importance from 0 to 1, oversampling no less than it");
+  }
+}
+
+MatchingLosses
+MatchingLoss::operator()(const Prompts &                      prompts,
+                         const MaskClassification &           classification,
+                         const at::Tensor &                   labels,
+                         const std::optional<at::Generator> & generator,
+                         const MatchingPoints *               points) const
+{
+  CheckShapes(prompts, classification, labels);
+  const int64_t slices = labels.size(0) * labels.size(1);
+  const int64_t queries = classification.masks.size(1);
+  const int64_t count = classification.classes.size(3) - 1;
+  const auto    largest = labels.max().item<int64_t>();
+  if (largest >= count)
+  {
+    throw Error("matching loss: label " + std::to_string(largest) + " found, expected labels below " +
+                std::to_string(count));
+  }
+
+  const auto sliceLabels = labels.flatten(0, 1);
+  const auto targets = TargetsFromLabels(sliceLabels, count, m_Options.boxesEndAtFarEdge);
+  const auto targetMasks = targets.masks.to(at::kFloat);
+  const auto masks = PerSlice(classification.masks);
+  const auto auxiliary = PerSlice(prompts.masks);
+  const auto classes = classification.classes.flatten(0, 1);
+  const auto boxes = prompts.boxes.flatten(0, 1);
+
+  const bool usesPoints =
+    m_Options.sampling == MatchingLossOptions::Sampling::Points ||
+    (m_Options.sampling == MatchingLossOptions::Sampling::Automatic && labels.size(2) * labels.size(3) > m_Options.points);
+
+  // 1. Every query against every label of its slice; with all pixels these numbers are the losses as well.
+  MaskComparison comparison;
+  MaskComparison auxiliaryComparison;
+  if (usesPoints)
+  {
+    const at::NoGradGuard noGradient;
+    const auto places =
+      points ? points->matching : RandomPoints(slices, m_Options.points, masks.options(), generator);
+    const auto truth = Sample(targetMasks, places);
+    comparison = CompareMasks(Sample(masks, places), truth);
+    auxiliaryComparison = CompareMasks(Sample(auxiliary, places), truth);
+  }
+  else
+  {
+    for (const auto & found : { masks, auxiliary })
+    {
+      if (found.size(2) != labels.size(2) || found.size(3) != labels.size(3))
+      {
+        throw Error("matching loss: masks are " + ShapeText(found) + ", expected the size of the labels " +
+                    ShapeText(labels) + " when all pixels are used");
+      }
+    }
+    const auto truth = targetMasks.flatten(2);
+    comparison = CompareMasks(masks.flatten(2), truth);
+    auxiliaryComparison = CompareMasks(auxiliary.flatten(2), truth);
+  }
+  const auto overlap = PairwiseOverlap(boxes, targets.boxes);
+  const auto distance = PairwiseDistance(boxes, targets.boxes);
+
+  MatchingLosses result;
+  {
+    const at::NoGradGuard noGradient;
+    const auto            probabilities = at::softmax(classes, 2).narrow(2, 0, count);
+    result.costs = (m_Options.maskWeight * comparison.crossEntropy + m_Options.diceWeight * comparison.dice -
+                    m_Options.classWeight * probabilities + m_Options.boxWeight * distance +
+                    m_Options.auxiliaryMaskWeight * (auxiliaryComparison.crossEntropy + auxiliaryComparison.dice) -
+                    m_Options.giouWeight * overlap.generalized)
+                     .to(at::TensorOptions().dtype(at::kDouble).device(at::kCPU))
+                     .contiguous();
+    result.present = targets.present.cpu().contiguous();
+  }
+
+  // 2. The best assignment of each slice.
+  std::vector<int64_t> pairQueries; // slice·N + query
+  std::vector<int64_t> pairTargets; // slice·K + label
+  std::vector<int64_t> pairs;       // (slice·N + query)·K + label
+  std::vector<int64_t> wanted(static_cast<size_t>(slices * queries), count);
+  {
+    const double *       costs = result.costs.const_data_ptr<double>();
+    const bool *         present = result.present.const_data_ptr<bool>();
+    std::vector<int64_t> columns;
+    std::vector<double>  matrix;
+    for (int64_t slice = 0; slice < slices; ++slice)
+    {
+      columns.clear();
+      for (int64_t label = 0; label < count; ++label)
+      {
+        if (present[slice * count + label])
+        {
+          columns.push_back(label);
+        }
+      }
+      result.targets += static_cast<int64_t>(columns.size());
+      matrix.clear();
+      for (int64_t query = 0; query < queries; ++query)
+      {
+        for (const int64_t label : columns)
+        {
+          matrix.push_back(costs[(slice * queries + query) * count + label]);
+        }
+      }
+      const auto   assignment = SolveAssignment(matrix, queries, static_cast<int64_t>(columns.size()));
+      SliceMatch & match = result.matches.emplace_back();
+      for (size_t k = 0; k < assignment.rows.size(); ++k)
+      {
+        const int64_t query = assignment.rows[k];
+        const int64_t label = columns[static_cast<size_t>(assignment.columns[k])];
+        match.queries.push_back(query);
+        match.labels.push_back(label);
+        pairQueries.push_back(slice * queries + query);
+        pairTargets.push_back(slice * count + label);
+        pairs.push_back(pairQueries.back() * count + label);
+        wanted[static_cast<size_t>(pairQueries.back())] = label;
+      }
+    }
+  }
+
+  // 3. The losses of the pairs.
+  const auto device = labels.device();
+  const auto chosen = at::tensor(pairs, at::kLong).to(device);
+  const auto sumOfPairs = [&chosen](const at::Tensor & values) { return values.flatten().index_select(0, chosen).sum(); };
+  const auto targetCount = static_cast<double>(std::max<int64_t>(result.targets, 1));
+  if (usesPoints && !pairs.empty())
+  {
+    const auto pairCount = static_cast<int64_t>(pairs.size());
+    const auto kept = static_cast<int64_t>(m_Options.importance * static_cast<double>(m_Options.points));
+    const auto candidates = static_cast<int64_t>(m_Options.oversampling * static_cast<double>(m_Options.points));
+    const auto queryIndex = at::tensor(pairQueries, at::kLong).to(device);
+    const auto truth = targetMasks.flatten(0, 1).index_select(0, at::tensor(pairTargets, at::kLong).to(device)).unsqueeze(1);
+    const auto compare = [&](const at::Tensor & logits, const at::Tensor * candidatePoints, const at::Tensor * extra) {
+      const auto random = [&](int64_t n) { return RandomPoints(pairCount, n, masks.options(), generator); };
+      const auto first = candidatePoints ? *candidatePoints : random(candidates);
+      const auto second = extra ? *extra : random(m_Options.points - kept);
+      return ComparePairs(
+        logits.flatten(0, 1).index_select(0, queryIndex).unsqueeze(1), truth, first, second, kept);
+    };
+    const auto main = compare(masks, points ? &points->maskCandidates : nullptr, points ? &points->maskExtra : nullptr);
+    const auto helper = compare(
+      auxiliary, points ? &points->auxiliaryCandidates : nullptr, points ? &points->auxiliaryExtra : nullptr);
+    result.mask = main.crossEntropy / targetCount;
+    result.dice = main.dice / targetCount;
+    result.auxiliaryMask = helper.crossEntropy / targetCount;
+    result.auxiliaryDice = helper.dice / targetCount;
+  }
+  else
+  {
+    result.mask = sumOfPairs(comparison.crossEntropy) / targetCount;
+    result.dice = sumOfPairs(comparison.dice) / targetCount;
+    result.auxiliaryMask = sumOfPairs(auxiliaryComparison.crossEntropy) / targetCount;
+    result.auxiliaryDice = sumOfPairs(auxiliaryComparison.dice) / targetCount;
+  }
+  result.auxiliaryBox = sumOfPairs(distance) / targetCount;
+  result.auxiliaryGiou = sumOfPairs(1.0 - overlap.generalized) / targetCount;
+
+  auto classWeights = at::ones({ count + 1 }, classes.options());
+  classWeights[count] = m_Options.noObjectWeight;
+  result.classification =
+    at::cross_entropy_loss(classes.flatten(0, 1), at::tensor(wanted, at::kLong).to(device), classWeights);
+
+  result.total = m_Options.classWeight * result.classification + m_Options.maskWeight * result.mask +
+                 m_Options.diceWeight * result.dice +
+                 m_Options.auxiliaryMaskWeight * (result.auxiliaryMask + result.auxiliaryDice) +
+                 m_Options.boxWeight * result.auxiliaryBox + m_Options.giouWeight * result.auxiliaryGiou;
+  return result;
+}
+} // namespace sam

@@ -1,0 +1,70 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samOptimizer_h
+#define samOptimizer_h
+
+#include "samNetwork.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** \class Optimizer
+ * \brief AdamW on a network's parameters, with a moving average of the weights.
+ *
+ * Weight decay leaves out everything with one axis and all embeddings, tokens and position tables. The networks' tensors
+ * are changed in place.
+ */
+class Optimizer
+{
+public:
+  struct Settings
+  {
+    double weightDecay{ 0.01 };
+    double maximumGradientNorm{ 1.0 };
+    double averagingDecay{ 0.995 };
+  };
+
+  /** \a average holds the moving average; both networks have the same plan. */
+  Optimizer(Network & network, Network & average, const Settings & settings);
+
+  /** One step along the gradients of the network's parameters, which are then cleared.
+   * Returns false, and changes nothing, when a gradient is not finite. */
+  bool
+  Step(double learningRate);
+
+  int64_t
+  GetNumberOfSteps() const
+  {
+    return m_NumberOfSteps;
+  }
+
+  /** Weights, averages and moments by name, and their restoration. \throws Error naming \a where and the tensor. */
+  std::map<std::string, at::Tensor>
+  GetState() const;
+
+  void
+  SetState(const std::map<std::string, at::Tensor> & state, int64_t numberOfSteps, const std::string & where);
+
+private:
+  struct Group
+  {
+    double                   weightDecay{ 0.0 };
+    std::vector<std::string> names;
+    std::vector<at::Tensor>  weights;
+    std::vector<at::Tensor>  averages;
+    std::vector<at::Tensor>  firstMoments;
+    std::vector<at::Tensor>  secondMoments;
+    std::vector<at::Tensor>  steps;
+  };
+
+  Settings           m_Settings;
+  std::vector<Group> m_Groups;
+  int64_t            m_NumberOfSteps{ 0 };
+};
+} // namespace sam
+
+#endif

@@ -1,0 +1,83 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamEncoderImageFilter_hxx
+#define itkSamEncoderImageFilter_hxx
+
+#include "itkSamEncoderImageFilter.h"
+
+namespace itk
+{
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::VerifyPreconditions() const
+{
+  Superclass::VerifyPreconditions();
+  SamModel::Verify(m_Model, ImageDimension);
+}
+
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::VerifyInputInformation() const
+{
+  Superclass::VerifyInputInformation();
+  const unsigned int found = this->GetInput()->GetNumberOfComponentsPerPixel();
+  if (found != m_Model->GetNumberOfChannels())
+  {
+    itkSamExceptionMacro("the image has " << found << (found == 1 ? " channel" : " channels") << ", expected "
+                                          << m_Model->GetNumberOfChannels() << " (" << m_Model->GetChannelNames()
+                                          << ")");
+  }
+}
+
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::GenerateOutputInformation()
+{
+  OutputImageType * output = this->GetOutput();
+  SamGrid::FromImage<ImageDimension>(this->GetInput())
+    .ToTokens(m_Model->GetPatchSize())
+    .template CopyTo<ImageDimension>(output);
+  output->SetNumberOfComponentsPerPixel(m_Model->GetNumberOfEmbeddingChannels());
+}
+
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::GenerateInputRequestedRegion()
+{
+  // The whole input, of which the tensor is enough.
+  ProcessObject::GenerateInputRequestedRegion();
+  OutputImageType::DeferPixelsOf(this->GetInput());
+}
+
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::EnlargeOutputRequestedRegion(DataObject * output)
+{
+  Superclass::EnlargeOutputRequestedRegion(output);
+  output->SetRequestedRegionToLargestPossibleRegion();
+}
+
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::GenerateData()
+{
+  const SamTensor   image = OutputImageType::TensorOf(this->GetInput());
+  const SamTensor   embedding = m_Model->Encode(image, [this](double fraction) {
+    this->UpdateProgress(static_cast<float>(fraction));
+    return !this->GetAbortGenerateData();
+  });
+  OutputImageType * output = this->GetOutput();
+  output->SetBufferedRegion(output->GetLargestPossibleRegion());
+  output->SetTensor(embedding);
+  this->UpdateProgress(1.0f);
+}
+
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  itkPrintSelfObjectMacro(Model);
+}
+} // namespace itk
+
+#endif

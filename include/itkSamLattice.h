@@ -1,0 +1,242 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamLattice_h
+#define itkSamLattice_h
+
+#include "SegmentAnythingExport.h"
+
+#include "itkImageBase.h"
+#include "itkIntTypes.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace itk
+{
+/** \class SamIndexBox
+ * \brief A box of voxels, ITK's order x, y, z; a 2-D box has one slice.
+ * \ingroup SegmentAnything
+ */
+struct SamIndexBox
+{
+  std::array<IndexValueType, 3> start{ { 0, 0, 0 } };
+  std::array<SizeValueType, 3>  size{ { 1, 1, 1 } };
+};
+
+/** \class SamGrid
+ * \brief Where an image's voxels lie, without its type. The third axis of a 2-D image has one voxel of 1 mm.
+ * \ingroup SegmentAnything
+ */
+struct SamGrid
+{
+  using VectorType = std::array<double, 3>;
+  using MatrixType = std::array<VectorType, 3>;
+
+  unsigned int dimension{ 3 };
+  SamIndexBox  box;
+  VectorType   spacing{ { 1.0, 1.0, 1.0 } };                           ///< mm
+  VectorType   origin{ { 0.0, 0.0, 0.0 } };                            ///< mm, the voxel with index 0
+  MatrixType   direction{ { { { 1.0, 0.0, 0.0 } }, { { 0.0, 1.0, 0.0 } }, { { 0.0, 0.0, 1.0 } } } }; ///< rows
+
+  /** The largest possible region of an image. */
+  template <unsigned int VDimension>
+  static SamGrid
+  FromImage(const ImageBase<VDimension> * image)
+  {
+    static_assert(VDimension == 2 || VDimension == 3, "images of two or three dimensions");
+    SamGrid      grid;
+    const auto & region = image->GetLargestPossibleRegion();
+    grid.dimension = VDimension;
+    for (unsigned int i = 0; i < VDimension; ++i)
+    {
+      grid.box.start[i] = region.GetIndex(i);
+      grid.box.size[i] = region.GetSize(i);
+      grid.spacing[i] = image->GetSpacing()[i];
+      grid.origin[i] = image->GetOrigin()[i];
+      for (unsigned int j = 0; j < VDimension; ++j)
+      {
+        grid.direction[i][j] = image->GetDirection()(i, j);
+      }
+    }
+    return grid;
+  }
+
+  /** Give an image this geometry, the box as its largest possible region. */
+  template <unsigned int VDimension>
+  void
+  CopyTo(ImageBase<VDimension> * image) const
+  {
+    typename ImageBase<VDimension>::RegionType    region;
+    typename ImageBase<VDimension>::SpacingType   imageSpacing;
+    typename ImageBase<VDimension>::PointType     imageOrigin;
+    typename ImageBase<VDimension>::DirectionType imageDirection;
+    for (unsigned int i = 0; i < VDimension; ++i)
+    {
+      region.SetIndex(i, box.start[i]);
+      region.SetSize(i, box.size[i]);
+      imageSpacing[i] = spacing[i];
+      imageOrigin[i] = origin[i];
+      for (unsigned int j = 0; j < VDimension; ++j)
+      {
+        imageDirection(i, j) = direction[i][j];
+      }
+    }
+    image->SetLargestPossibleRegion(region);
+    image->SetSpacing(imageSpacing);
+    image->SetOrigin(imageOrigin);
+    image->SetDirection(imageDirection);
+  }
+
+  /** Physical point, mm, of a continuous index. */
+  SegmentAnything_EXPORT VectorType
+  ToPhysical(const VectorType & index) const;
+
+  /** The grid of tokens of \a patch × \a patch voxels: start 0, the origin in the center of the first patch. Voxels
+   * beyond the last whole patch make a token too. */
+  SegmentAnything_EXPORT SamGrid
+  ToTokens(SizeValueType patch) const;
+
+  /** The grid of the voxels of these tokens: start 0, the origin in the first voxel. */
+  SegmentAnything_EXPORT SamGrid
+  ToVoxels(SizeValueType patch) const;
+};
+
+/** \class SamAffine
+ * \brief Maps continuous indices: matrix · index + offset.
+ * \ingroup SegmentAnything
+ */
+struct SamAffine
+{
+  SamGrid::MatrixType matrix;
+  SamGrid::VectorType offset;
+
+  SamGrid::VectorType
+  operator()(const SamGrid::VectorType & index) const
+  {
+    SamGrid::VectorType result = offset;
+    for (unsigned int i = 0; i < 3; ++i)
+    {
+      result[i] += matrix[i][0] * index[0] + matrix[i][1] * index[1] + matrix[i][2] * index[2];
+    }
+    return result;
+  }
+};
+
+/** \class SamTaps
+ * \brief Along one axis: which voxels each sample is made of, and with which weights.
+ * \ingroup SegmentAnything
+ */
+struct SamTaps
+{
+  std::vector<SizeValueType>  begin{ 0 }; ///< sample k has the taps begin[k] to begin[k + 1] − 1
+  std::vector<IndexValueType> index;
+  std::vector<double>         weight;
+  std::vector<unsigned char>  inside; ///< per sample: it lies inside of what is sampled
+};
+
+/** \class SamLattice
+ * \brief The grid of a model's voxels over an image, and the way between both.
+ *
+ * Its axes point where the orientation says (three of L R P A S I, one per axis: "LPS" is ITK's identity direction; or
+ * "acquisition": as the image's), its spacing is the given one (0: the image's own along that axis) and its center is
+ * the center of the image.
+ *
+ * An image whose axes are the same apart from order and sign (within 1e-4) is *aligned*: the number of voxels is the
+ * rounded quotient of its extent and the spacing. Where spacings agree (within 0.1 %) the voxels coincide, so that
+ * sampling copies. Positions are computed along the lattice's axes, hence the numbers are the same bit for bit in
+ * whichever order the image is stored. An oblique image gets a lattice that covers its bounding box.
+ *
+ * Sampling is linear and repeats the border voxels outside. Where the lattice is more than 1.5 times as coarse as the
+ * image, the mean over the lattice's voxel is taken along that axis instead (of sub-samples when oblique).
+ *
+ * \ingroup SegmentAnything
+ */
+class SegmentAnything_EXPORT SamLattice
+{
+public:
+  using VectorType = SamGrid::VectorType;
+
+  /** \throws ExceptionObject for an unknown orientation, a negative spacing or an image without voxels. */
+  SamLattice(const SamGrid & image, const std::string & orientation, const VectorType & spacing);
+
+  /** The whole lattice; its box starts at 0. */
+  const SamGrid &
+  GetGrid() const
+  {
+    return m_Grid;
+  }
+
+  const SamGrid &
+  GetImageGrid() const
+  {
+    return m_Image;
+  }
+
+  bool
+  IsAligned() const
+  {
+    return m_IsAligned;
+  }
+
+  /** The image's axis that runs along an axis of the lattice; the nearest one when oblique. */
+  unsigned int
+  GetImageAxis(unsigned int axis) const
+  {
+    return m_ImageAxis[axis];
+  }
+
+  /** The box of voxels that is nearest to a box along the physical axes, \a center and \a size in mm. It may reach over
+   * the lattice, by the lattice's own length at most.
+   * \throws ExceptionObject when both do not overlap. */
+  SamIndexBox
+  FindBox(const VectorType & center, const VectorType & size) const;
+
+  /** The image's voxels that samples of the lattice's \a box are made of. */
+  SamIndexBox
+  GetImageBox(const SamIndexBox & box) const;
+
+  /** The image's voxels whose centers may lie in the lattice's \a box. */
+  SamIndexBox
+  GetCoveredImageBox(const SamIndexBox & box) const;
+
+  /** Aligned images: samples of the lattice's \a box along its \a axis; taps are indices of the image. */
+  SamTaps
+  GetImageTaps(unsigned int axis, const SamIndexBox & box) const;
+
+  /** Aligned images: samples of \a imageBox along the image's axis that belongs to \a axis; taps count from the start
+   * of the lattice's \a box. */
+  SamTaps
+  GetLatticeTaps(unsigned int axis, const SamIndexBox & imageBox, const SamIndexBox & box) const;
+
+  /** Continuous index of the lattice to that of the image, and back. */
+  const SamAffine &
+  GetLatticeToImage() const
+  {
+    return m_LatticeToImage;
+  }
+  const SamAffine &
+  GetImageToLattice() const
+  {
+    return m_ImageToLattice;
+  }
+
+  /** Oblique images: sub-samples per voxel along each axis of the lattice. */
+  const std::array<unsigned int, 3> &
+  GetSubsamples() const
+  {
+    return m_Subsamples;
+  }
+
+private:
+  SamGrid                     m_Image;
+  SamGrid                     m_Grid;
+  bool                        m_IsAligned{ true };
+  std::array<unsigned int, 3> m_ImageAxis{ { 0, 1, 2 } };
+  std::array<bool, 3>         m_Flip{ { false, false, false } };
+  std::array<unsigned int, 3> m_Subsamples{ { 1, 1, 1 } };
+  SamAffine                   m_LatticeToImage;
+  SamAffine                   m_ImageToLattice;
+};
+} // namespace itk
+
+#endif

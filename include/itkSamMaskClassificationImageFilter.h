@@ -1,0 +1,88 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamMaskClassificationImageFilter_h
+#define itkSamMaskClassificationImageFilter_h
+
+#include "itkSamMacro.h"
+#include "itkSamModel.h"
+#include "itkSamPromptImage.h"
+
+#include "itkImageToImageFilter.h"
+
+namespace itk
+{
+/** \class SamMaskClassificationImageFilter
+ * \brief Turns an embedding and its prompts into the probability of each label at each voxel.
+ *
+ * The first input is the embedding, as for SamAutoPromptImageFilter; the second the prompts. The output has one
+ * component per label of the model, in the model's order, and lies on the prompts' grid. Components sum to one.
+ *
+ * \sa SamAutoPromptImageFilter
+ * \ingroup SegmentAnything
+ */
+template <typename TInputImage>
+class ITK_TEMPLATE_EXPORT SamMaskClassificationImageFilter
+  : public ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>
+{
+public:
+  ITK_DISALLOW_COPY_AND_MOVE(SamMaskClassificationImageFilter);
+
+  using Self = SamMaskClassificationImageFilter;
+  using Superclass = ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>;
+  using Pointer = SmartPointer<Self>;
+  using ConstPointer = SmartPointer<const Self>;
+
+  itkNewMacro(Self);
+  itkOverrideGetNameOfClassMacro(SamMaskClassificationImageFilter);
+
+  static constexpr unsigned int ImageDimension = TInputImage::ImageDimension;
+
+  using InputImageType = TInputImage;
+  using OutputImageType = SamTensorImage<ImageDimension>;
+  using PromptImageType = SamPromptImage<ImageDimension>;
+
+  /** Set/Get the prompts that belong to the embedding. */
+  itkSetInputMacro(Prompts, PromptImageType);
+  itkGetInputMacro(Prompts, PromptImageType);
+
+  /** Set/Get the model. There is no default. */
+  itkSetConstObjectMacro(Model, SamModel);
+  itkGetConstObjectMacro(Model, SamModel);
+
+  void
+  UpdateOutputData(DataObject * output) override;
+
+protected:
+  SamMaskClassificationImageFilter();
+  ~SamMaskClassificationImageFilter() override = default;
+
+  void
+  VerifyPreconditions() const override;
+
+  void
+  VerifyInputInformation() const override;
+
+  void
+  GenerateOutputInformation() override;
+
+  void
+  GenerateInputRequestedRegion() override;
+
+  void
+  EnlargeOutputRequestedRegion(DataObject * output) override;
+
+  void
+  GenerateData() override;
+
+  void
+  PrintSelf(std::ostream & os, Indent indent) const override;
+
+private:
+  SamModel::ConstPointer m_Model;
+};
+} // namespace itk
+
+#ifndef ITK_MANUAL_INSTANTIATION
+#  include "itkSamMaskClassificationImageFilter.hxx"
+#endif
+
+#endif

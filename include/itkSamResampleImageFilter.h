@@ -1,0 +1,148 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamResampleImageFilter_h
+#define itkSamResampleImageFilter_h
+
+#include "itkSamLattice.h"
+#include "itkSamMacro.h"
+#include "itkSamModel.h"
+
+#include "itkImageToImageFilter.h"
+#include "itkVectorImage.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace itk
+{
+/** \class SamResampleImageFilter
+ * \brief Brings an image to the grid and the intensities that a model expects.
+ *
+ * The grid is that of SamLattice: axes as the orientation says, the given spacing, centered on the image; the same
+ * anatomy gives the same numbers in whichever order of axes the image is stored. With a region of interest the output
+ * is the part of this grid that is nearest to the region; its start index counts from the first voxel of the whole
+ * grid. Outside of the image the border voxels are repeated.
+ *
+ * Then each channel is normalized: *z_score* subtracts the mean and divides by the standard deviation, both over the
+ * output's voxels that lie inside of the image (a constant channel becomes 0); *clip* limits to [lower, upper],
+ * subtracts the mean and divides by the deviation that the channel names.
+ *
+ * The input's components (of a vector image, RGB or vector pixels, or the one of a scalar pixel) are the channels. Only
+ * the voxels that the output needs are requested; the output is always made as a whole.
+ *
+ * \sa SamLattice
+ * \ingroup SegmentAnything
+ */
+template <typename TInputImage>
+class ITK_TEMPLATE_EXPORT SamResampleImageFilter
+  : public ImageToImageFilter<TInputImage, VectorImage<float, TInputImage::ImageDimension>>
+{
+public:
+  ITK_DISALLOW_COPY_AND_MOVE(SamResampleImageFilter);
+
+  using Self = SamResampleImageFilter;
+  using Superclass = ImageToImageFilter<TInputImage, VectorImage<float, TInputImage::ImageDimension>>;
+  using Pointer = SmartPointer<Self>;
+  using ConstPointer = SmartPointer<const Self>;
+
+  itkNewMacro(Self);
+  itkOverrideGetNameOfClassMacro(SamResampleImageFilter);
+
+  static constexpr unsigned int ImageDimension = TInputImage::ImageDimension;
+
+  using InputImageType = TInputImage;
+  using OutputImageType = VectorImage<float, ImageDimension>;
+  using PointType = Point<double, ImageDimension>;
+  using VectorType = Vector<double, ImageDimension>;
+  using SpacingType = SamModel::SpacingType;
+  using ChannelsType = std::vector<SamChannel>;
+
+  /** Take orientation, spacing and channels from a model. */
+  void
+  SetModel(const SamModel * model);
+
+  /** Set/Get where the output's axes point: three of L R P A S I, one per axis, or "acquisition": as the input's.
+   * Default is "LPS", ITK's identity direction. 2-D images use the first two letters. */
+  itkSetStringMacro(Orientation);
+  itkGetStringMacro(Orientation);
+
+  /** Set/Get the output's spacing in mm along its axes x, y, z; 0 keeps the input's own. Default is 0, 0, 0. */
+  void
+  SetOutputSpacing(const SpacingType & spacing);
+  itkGetConstReferenceMacro(OutputSpacing, SpacingType);
+
+  /** Set/Get how each channel is normalized. Default is no channel: any number of components, values unchanged. */
+  void
+  SetChannels(const ChannelsType & channels);
+  itkGetConstReferenceMacro(Channels, ChannelsType);
+
+  /** Set the region of interest: a box along the axes of the physical space, \a center and \a size in mm. It must
+   * overlap the image. Default is none: the whole image. */
+  void
+  SetRegionOfInterest(const PointType & center, const VectorType & size);
+  void
+  ClearRegionOfInterest();
+  itkGetConstMacro(HasRegionOfInterest, bool);
+
+  /** The grid over the current input, whose information must be up to date. */
+  SamLattice
+  MakeLattice() const;
+
+protected:
+  SamResampleImageFilter() = default;
+  ~SamResampleImageFilter() override = default;
+
+  void
+  VerifyPreconditions() const override;
+
+  void
+  VerifyInputInformation() const override;
+
+  void
+  GenerateOutputInformation() override;
+
+  void
+  GenerateInputRequestedRegion() override;
+
+  void
+  EnlargeOutputRequestedRegion(DataObject * output) override;
+
+  void
+  GenerateData() override;
+
+  void
+  PrintSelf(std::ostream & os, Indent indent) const override;
+
+private:
+  using ComponentType = typename NumericTraits<typename TInputImage::PixelType>::ValueType;
+
+  SamIndexBox
+  MakeBox(const SamLattice & lattice) const;
+
+  void
+  CheckFinite() const;
+
+  void
+  SampleAligned(const SamLattice & lattice, const SamIndexBox & box, std::vector<unsigned char> & inside);
+
+  void
+  SampleOblique(const SamLattice & lattice, const SamIndexBox & box, std::vector<unsigned char> & inside);
+
+  void
+  Normalize(const std::vector<unsigned char> & inside);
+
+  std::string  m_Orientation{ "LPS" };
+  SpacingType  m_OutputSpacing{ { 0.0, 0.0, 0.0 } };
+  ChannelsType m_Channels{};
+  unsigned int m_ModelDimension{ 0 };
+  bool         m_HasRegionOfInterest{ false };
+  PointType    m_RegionCenter{};
+  VectorType   m_RegionSize{};
+};
+} // namespace itk
+
+#ifndef ITK_MANUAL_INSTANTIATION
+#  include "itkSamResampleImageFilter.hxx"
+#endif
+
+#endif

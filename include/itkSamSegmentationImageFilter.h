@@ -1,0 +1,143 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamSegmentationImageFilter_h
+#define itkSamSegmentationImageFilter_h
+
+#include "itkSamLattice.h"
+#include "itkSamMacro.h"
+#include "itkSamModel.h"
+
+#include "itkImage.h"
+#include "itkImageToImageFilter.h"
+#include "itkVectorImage.h"
+
+#include <vector>
+
+namespace itk
+{
+/** \class SamSegmentationImageFilter
+ * \brief Turns an image into a label map on the same grid, with no prompt drawn by hand.
+ *
+ * Composes the stages: SamResampleImageFilter brings the image to the model's grid and intensities; over windows run
+ * SamEncoderImageFilter, SamAutoPromptImageFilter and SamMaskClassificationImageFilter; their answers are blended on
+ * the device. The probabilities are then interpolated linearly at each voxel of the input, and the label of the
+ * largest is written: the value that the model gives to the label, not its number. Where the voxels of both grids
+ * coincide (same spacing, axes permuted or flipped) nothing is interpolated.
+ *
+ * Without regions of interest the whole image is segmented. With regions, each is segmented for itself and voxels
+ * outside of all of them get 0; where regions overlap the label with the higher probability wins. Only the voxels that
+ * the regions need are requested from the input.
+ *
+ * The output has the input's region, spacing, origin and direction. It is always made as a whole.
+ *
+ * \sa SamModel
+ * \ingroup SegmentAnything
+ */
+template <typename TInputImage, typename TOutputImage = Image<unsigned char, TInputImage::ImageDimension>>
+class ITK_TEMPLATE_EXPORT SamSegmentationImageFilter : public ImageToImageFilter<TInputImage, TOutputImage>
+{
+public:
+  ITK_DISALLOW_COPY_AND_MOVE(SamSegmentationImageFilter);
+
+  using Self = SamSegmentationImageFilter;
+  using Superclass = ImageToImageFilter<TInputImage, TOutputImage>;
+  using Pointer = SmartPointer<Self>;
+  using ConstPointer = SmartPointer<const Self>;
+
+  itkNewMacro(Self);
+  itkOverrideGetNameOfClassMacro(SamSegmentationImageFilter);
+
+  static constexpr unsigned int ImageDimension = TInputImage::ImageDimension;
+  static_assert(ImageDimension == 2 || ImageDimension == 3, "images of two or three dimensions");
+  static_assert(ImageDimension == TOutputImage::ImageDimension, "the label map has the image's dimension");
+
+  using InputImageType = TInputImage;
+  using OutputImageType = TOutputImage;
+  using OutputPixelType = typename TOutputImage::PixelType;
+  using OutputRegionType = typename TOutputImage::RegionType;
+  using PointType = Point<double, ImageDimension>;
+  using VectorType = Vector<double, ImageDimension>;
+
+  /** Set/Get the model. There is no default. */
+  itkSetConstObjectMacro(Model, SamModel);
+  itkGetConstObjectMacro(Model, SamModel);
+
+  /** Add a region to segment: a box along the axes of the physical space, \a center and \a size in mm. It must overlap
+   * the image. Default is none: the whole image. */
+  void
+  AddRegionOfInterest(const PointType & center, const VectorType & size);
+
+  /** Forget all regions. */
+  void
+  ClearRegionsOfInterest();
+
+  unsigned int
+  GetNumberOfRegionsOfInterest() const
+  {
+    return static_cast<unsigned int>(m_Regions.size());
+  }
+
+  /** Windows of the last run, all regions together. */
+  itkGetConstMacro(NumberOfWindows, SizeValueType);
+
+protected:
+  SamSegmentationImageFilter() = default;
+  ~SamSegmentationImageFilter() override = default;
+
+  void
+  VerifyPreconditions() const override;
+
+  void
+  VerifyInputInformation() const override;
+
+  void
+  GenerateInputRequestedRegion() override;
+
+  void
+  EnlargeOutputRequestedRegion(DataObject * output) override;
+
+  void
+  GenerateData() override;
+
+  void
+  PrintSelf(std::ostream & os, Indent indent) const override;
+
+private:
+  struct RegionOfInterest
+  {
+    PointType  center;
+    VectorType size;
+  };
+
+  using ChannelImageType = VectorImage<float, ImageDimension>;
+
+  SamLattice
+  MakeLattice() const;
+
+  /** The part of the lattice that each region takes; the whole lattice without regions. */
+  std::vector<SamIndexBox>
+  MakeBoxes(const SamLattice & lattice) const;
+
+  /** Probabilities of all windows of an image on the lattice, blended, K×D×H×W. */
+  SamTensor
+  RunWindows(const ChannelImageType * image, SizeValueType & windowsDone);
+
+  /** Label the output's voxels that lie in \a box of the lattice. \a probabilities has the box's voxels, the labels of
+   * each side by side. \a confidence holds the best probability so far of every output voxel; it is empty where there
+   * is one region only. */
+  void
+  WriteLabels(const SamLattice &         lattice,
+              const SamIndexBox &        box,
+              const std::vector<float> & probabilities,
+              std::vector<float> &       confidence);
+
+  SamModel::ConstPointer        m_Model;
+  std::vector<RegionOfInterest> m_Regions;
+  SizeValueType                 m_NumberOfWindows{ 0 };
+};
+} // namespace itk
+
+#ifndef ITK_MANUAL_INSTANTIATION
+#  include "itkSamSegmentationImageFilter.hxx"
+#endif
+
+#endif

@@ -1,0 +1,62 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamSlidingWindow_h
+#define itkSamSlidingWindow_h
+
+#include "itkSamModel.h"
+#include "itkSamTensor.h"
+
+#include <array>
+#include <memory>
+
+namespace itk
+{
+/** \class SamSlidingWindow
+ * \brief Where a model's windows lie in a volume, and the blending of their answers on the device.
+ *
+ * A window that is larger than the volume in-plane reaches over it on both sides, where the border voxels are repeated.
+ *
+ * \ingroup SegmentAnything
+ */
+class SegmentAnything_EXPORT SamSlidingWindow
+{
+public:
+  using IndexType = std::array<IndexValueType, 3>;
+  using SizeType = std::array<SizeValueType, 3>;
+
+  /** \a size of the volume in voxels x, y, z. */
+  SamSlidingWindow(const SamModel * model, const SizeType & size);
+  ~SamSlidingWindow();
+  SamSlidingWindow(SamSlidingWindow &&) noexcept;
+  SamSlidingWindow &
+  operator=(SamSlidingWindow &&) noexcept;
+
+  SizeValueType
+  GetNumberOfWindows() const;
+
+  /** Voxels of each window. */
+  SizeType
+  GetWindowSize() const;
+
+  /** First voxel of a window; negative where it reaches over the volume. */
+  IndexType
+  GetStart(SizeValueType window) const;
+
+  /** A window of the volume C×D×H×W. */
+  SamTensor
+  Extract(const SamTensor & volume, SizeValueType window) const;
+
+  /** Blend in the answer K×D×H×W of a window. */
+  void
+  Add(const SamTensor & answer, SizeValueType window);
+
+  /** The blended volume K×D×H×W, after all windows were added. */
+  SamTensor
+  GetBlended() const;
+
+private:
+  struct Implementation;
+  std::unique_ptr<Implementation> m_Implementation;
+};
+} // namespace itk
+
+#endif

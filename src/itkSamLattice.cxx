@@ -1,0 +1,581 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "itkSamLattice.h"
+
+#include "itkSamMacro.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace itk
+{
+namespace
+{
+using VectorType = SamGrid::VectorType;
+using MatrixType = SamGrid::MatrixType;
+
+constexpr double directionTolerance = 1e-4;
+constexpr double spacingTolerance = 1e-3;  // relative
+constexpr double indexTolerance = 1e-6;    // voxels: positions this near to a voxel are that voxel
+constexpr double averagingThreshold = 1.5; // how much coarser the lattice is where means replace linear samples
+
+VectorType
+Multiply(const MatrixType & matrix, const VectorType & vector)
+{
+  VectorType result{};
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    result[i] = matrix[i][0] * vector[0] + matrix[i][1] * vector[1] + matrix[i][2] * vector[2];
+  }
+  return result;
+}
+
+MatrixType
+Inverse(const MatrixType & m)
+{
+  const auto cofactor = [&m](unsigned int i, unsigned int j) {
+    const unsigned int i1 = (i + 1) % 3;
+    const unsigned int i2 = (i + 2) % 3;
+    const unsigned int j1 = (j + 1) % 3;
+    const unsigned int j2 = (j + 2) % 3;
+    return m[i1][j1] * m[i2][j2] - m[i1][j2] * m[i2][j1];
+  };
+  const double determinant = m[0][0] * cofactor(0, 0) + m[0][1] * cofactor(0, 1) + m[0][2] * cofactor(0, 2);
+  if (!(std::abs(determinant) > 1e-12))
+  {
+    itkSamExceptionMacro("the image's direction is singular (determinant " << determinant << ")");
+  }
+  MatrixType inverse{};
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      inverse[j][i] = cofactor(i, j) / determinant;
+    }
+  }
+  return inverse;
+}
+
+/** Index to physical: direction with its columns scaled by the spacing. */
+MatrixType
+ScaledDirection(const SamGrid & grid)
+{
+  MatrixType matrix = grid.direction;
+  for (auto & row : matrix)
+  {
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      row[j] *= grid.spacing[j];
+    }
+  }
+  return matrix;
+}
+
+SamAffine
+IndexToIndex(const SamGrid & from, const SamGrid & to)
+{
+  const MatrixType inverse = Inverse(ScaledDirection(to));
+  const MatrixType forward = ScaledDirection(from);
+  SamAffine        affine;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      affine.matrix[i][j] = 0.0;
+      for (unsigned int k = 0; k < 3; ++k)
+      {
+        affine.matrix[i][j] += inverse[i][k] * forward[k][j];
+      }
+    }
+  }
+  VectorType difference{};
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    difference[i] = from.origin[i] - to.origin[i];
+  }
+  affine.offset = Multiply(inverse, difference);
+  return affine;
+}
+
+/** The orientation's letters as columns of a direction; false where the stored axes are kept. */
+bool
+CanonicalDirection(const std::string & orientation, unsigned int dimension, MatrixType & direction)
+{
+  if (orientation == "acquisition")
+  {
+    return false;
+  }
+  static const std::string letters = "LRPASI";
+  MatrixType               result{};
+  std::array<bool, 3>      used{};
+  for (unsigned int j = 0; j < 3; ++j)
+  {
+    const size_t position = orientation.size() == 3 ? letters.find(orientation[j]) : std::string::npos;
+    if (position == std::string::npos || used[position / 2])
+    {
+      itkSamExceptionMacro("orientation '" << orientation
+                                           << "', expected three of L R P A S I, one per axis, or acquisition");
+    }
+    used[position / 2] = true;
+    result[position / 2][j] = position % 2 == 0 ? 1.0 : -1.0;
+  }
+  if (dimension == 2)
+  {
+    // The plane of a 2-D image has no third letter.
+    if (std::abs(result[2][2]) < 0.5)
+    {
+      return false;
+    }
+    result[2][2] = 1.0;
+  }
+  direction = result;
+  return true;
+}
+
+/** The image's axis for each column of \a direction: the assignment that agrees best. */
+std::array<unsigned int, 3>
+NearestAxes(const MatrixType & direction, const MatrixType & imageDirection)
+{
+  std::array<unsigned int, 3> order{ { 0, 1, 2 } };
+  std::array<unsigned int, 3> best = order;
+  double                      bestAgreement = -1.0;
+  do
+  {
+    double agreement = 0.0;
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      double product = 0.0;
+      for (unsigned int a = 0; a < 3; ++a)
+      {
+        product += direction[a][j] * imageDirection[a][order[j]];
+      }
+      agreement += std::abs(product);
+    }
+    // The first of equals, so that stored axes win.
+    if (agreement > bestAgreement + 1e-9)
+    {
+      bestAgreement = agreement;
+      best = order;
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+  return best;
+}
+
+/** A position that is a voxel but for rounding becomes that voxel. */
+double
+Snap(double position)
+{
+  const double nearest = std::round(position);
+  return std::abs(position - nearest) < indexTolerance ? nearest : position;
+}
+
+double
+RoundHalfUp(double value)
+{
+  // Ties differ in the last bit with the order of the image's axes.
+  return std::floor(value + 0.5 + indexTolerance);
+}
+
+/** Taps of a linear sample at \a position among voxels 0 to \a last, border repeated. */
+template <typename TAdd>
+void
+AddLinear(double position, IndexValueType last, const TAdd & add)
+{
+  const double clamped = std::min(std::max(Snap(position), 0.0), static_cast<double>(last));
+  const double first = std::floor(clamped);
+  const double fraction = clamped - first;
+  const auto   index = static_cast<IndexValueType>(first);
+  if (fraction == 0.0)
+  {
+    add(index, 1.0);
+  }
+  else
+  {
+    add(index, 1.0 - fraction);
+    add(index + 1, fraction);
+  }
+}
+
+/** Taps of the mean over \a width voxels around \a position, border repeated. */
+template <typename TAdd>
+void
+AddMean(double position, double width, IndexValueType last, const TAdd & add)
+{
+  const double low = Snap(position - 0.5 * width + 0.5) - 0.5;
+  const double high = Snap(position + 0.5 * width + 0.5) - 0.5;
+  const auto   clamp = [last](double index) {
+    return std::min(std::max(static_cast<IndexValueType>(index), IndexValueType{ 0 }), last);
+  };
+  double weight = 0.0;
+  for (double voxel = std::floor(low + 0.5); voxel - 0.5 < high; voxel += 1.0)
+  {
+    weight += std::min(high, voxel + 0.5) - std::max(low, voxel - 0.5);
+    if (voxel + 0.5 >= high || clamp(voxel) != clamp(voxel + 1.0))
+    {
+      add(clamp(voxel), weight / width);
+      weight = 0.0;
+    }
+  }
+}
+
+void
+PrintBox(std::ostream & os, const VectorType & low, const VectorType & high, unsigned int dimension)
+{
+  for (unsigned int i = 0; i < dimension; ++i)
+  {
+    os << (i == 0 ? "" : " x ") << low[i] << " to " << high[i];
+  }
+}
+
+/** Smallest and largest value of an affine map over a box that is enlarged by half a voxel. */
+std::pair<VectorType, VectorType>
+Bounds(const SamAffine & affine, const SamIndexBox & box)
+{
+  VectorType center{};
+  for (unsigned int j = 0; j < 3; ++j)
+  {
+    center[j] = static_cast<double>(box.start[j]) + 0.5 * (static_cast<double>(box.size[j]) - 1.0);
+  }
+  VectorType low = affine(center);
+  VectorType high = low;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      const double reach = std::abs(affine.matrix[i][j]) * 0.5 * static_cast<double>(box.size[j]);
+      low[i] -= reach;
+      high[i] += reach;
+    }
+  }
+  return { low, high };
+}
+} // namespace
+
+VectorType
+SamGrid::ToPhysical(const VectorType & index) const
+{
+  VectorType point = Multiply(ScaledDirection(*this), index);
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    point[i] += origin[i];
+  }
+  return point;
+}
+
+SamGrid
+SamGrid::ToTokens(SizeValueType patch) const
+{
+  SamGrid    tokens = *this;
+  const auto length = static_cast<double>(patch);
+  VectorType first{};
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    first[i] = static_cast<double>(box.start[i]);
+    tokens.box.start[i] = 0;
+    if (i < 2)
+    {
+      first[i] += 0.5 * (length - 1.0);
+      tokens.spacing[i] *= length;
+      tokens.box.size[i] = (box.size[i] + patch - 1) / patch;
+    }
+  }
+  tokens.origin = this->ToPhysical(first);
+  return tokens;
+}
+
+SamGrid
+SamGrid::ToVoxels(SizeValueType patch) const
+{
+  SamGrid    voxels = *this;
+  const auto length = static_cast<double>(patch);
+  VectorType first{};
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    first[i] = static_cast<double>(box.start[i]);
+    voxels.box.start[i] = 0;
+    if (i < 2)
+    {
+      first[i] -= 0.5 * (length - 1.0) / length;
+      voxels.spacing[i] /= length;
+      voxels.box.size[i] *= patch;
+    }
+  }
+  voxels.origin = this->ToPhysical(first);
+  return voxels;
+}
+
+SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, const VectorType & spacing)
+  : m_Image(image)
+{
+  m_Grid.dimension = image.dimension;
+  for (unsigned int i = 0; i < image.dimension; ++i)
+  {
+    if (image.box.size[i] == 0)
+    {
+      itkSamExceptionMacro("the image has no voxels");
+    }
+    if (!(spacing[i] >= 0.0) || !std::isfinite(spacing[i]))
+    {
+      itkSamExceptionMacro("spacing " << spacing[i] << " mm, expected a positive number, or 0 for the image's own");
+    }
+  }
+  if (CanonicalDirection(orientation, image.dimension, m_Grid.direction))
+  {
+    m_ImageAxis = NearestAxes(m_Grid.direction, image.direction);
+  }
+  else
+  {
+    m_Grid.direction = image.direction;
+  }
+
+  // Columns of the image's direction in the lattice's frame: entries 0, 1 and −1 where the axes are the same.
+  const MatrixType inverse = Inverse(m_Grid.direction);
+  for (unsigned int j = 0; j < 3; ++j)
+  {
+    for (unsigned int k = 0; k < 3; ++k)
+    {
+      double product = 0.0;
+      for (unsigned int a = 0; a < 3; ++a)
+      {
+        product += inverse[j][a] * image.direction[a][m_ImageAxis[k]];
+      }
+      m_IsAligned = m_IsAligned && std::abs(std::abs(product) - (j == k ? 1.0 : 0.0)) < directionTolerance;
+      if (j == k)
+      {
+        m_Flip[j] = product < 0.0;
+      }
+    }
+  }
+
+  VectorType imageCenter{};
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    imageCenter[i] =
+      static_cast<double>(image.box.start[i]) + 0.5 * (static_cast<double>(image.box.size[i]) - 1.0);
+  }
+  VectorType latticeCenter{};
+  for (unsigned int j = 0; j < image.dimension; ++j)
+  {
+    const unsigned int axis = m_ImageAxis[j];
+    const double       own = image.spacing[axis];
+    const bool         agrees = spacing[j] == 0.0 || std::abs(spacing[j] - own) <= spacingTolerance * own;
+    m_Grid.spacing[j] = agrees ? own : spacing[j];
+    double count = 0.0;
+    if (m_IsAligned)
+    {
+      count = RoundHalfUp(static_cast<double>(image.box.size[axis]) * own / m_Grid.spacing[j]);
+    }
+    else
+    {
+      double extent = 0.0;
+      for (unsigned int i = 0; i < 3; ++i)
+      {
+        double product = 0.0;
+        for (unsigned int a = 0; a < 3; ++a)
+        {
+          product += m_Grid.direction[a][j] * image.direction[a][i];
+        }
+        extent += std::abs(product) * image.spacing[i] * (i < image.dimension ? static_cast<double>(image.box.size[i]) : 0.0);
+      }
+      count = std::ceil(extent / m_Grid.spacing[j] - indexTolerance);
+      const double ratio = m_Grid.spacing[j] / own;
+      m_Subsamples[j] = ratio > averagingThreshold ? static_cast<unsigned int>(std::ceil(ratio)) : 1;
+    }
+    m_Grid.box.size[j] = static_cast<SizeValueType>(std::max(1.0, count));
+    latticeCenter[j] = 0.5 * (static_cast<double>(m_Grid.box.size[j]) - 1.0);
+  }
+  const VectorType center = image.ToPhysical(imageCenter);
+  const VectorType reach = Multiply(ScaledDirection(m_Grid), latticeCenter);
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    m_Grid.origin[i] = center[i] - reach[i];
+  }
+  m_LatticeToImage = IndexToIndex(m_Grid, m_Image);
+  m_ImageToLattice = IndexToIndex(m_Image, m_Grid);
+}
+
+SamIndexBox
+SamLattice::FindBox(const VectorType & center, const VectorType & size) const
+{
+  const unsigned int dimension = m_Grid.dimension;
+  const MatrixType   inverse = Inverse(ScaledDirection(m_Grid));
+  VectorType         fromOrigin{};
+  for (unsigned int i = 0; i < dimension; ++i)
+  {
+    if (!(size[i] > 0.0) || !std::isfinite(size[i]) || !std::isfinite(center[i]))
+    {
+      itkSamExceptionMacro("region of interest with center " << center[i] << " mm and size " << size[i]
+                                                             << " mm, expected finite numbers and a positive size");
+    }
+    fromOrigin[i] = center[i] - m_Grid.origin[i];
+  }
+  const VectorType middle = Multiply(inverse, fromOrigin);
+  SamIndexBox      box;
+  bool             overlaps = true;
+  for (unsigned int j = 0; j < dimension; ++j)
+  {
+    double extent = 0.0; // voxels
+    for (unsigned int i = 0; i < dimension; ++i)
+    {
+      extent += std::abs(inverse[j][i]) * size[i];
+    }
+    const auto   whole = static_cast<double>(m_Grid.box.size[j]);
+    const double start = RoundHalfUp(middle[j] + 0.5 - 0.5 * extent);
+    const double end = start + std::max(1.0, RoundHalfUp(extent));
+    overlaps = overlaps && start < whole && end > 0.0;
+    const double first = std::max(start, -whole);
+    box.start[j] = static_cast<IndexValueType>(std::min(first, whole));
+    box.size[j] = static_cast<SizeValueType>(std::max(1.0, std::min(end, 2.0 * whole) - first));
+  }
+  if (!overlaps)
+  {
+    SamAffine        toPhysical{ ScaledDirection(m_Grid), m_Grid.origin };
+    const auto       bounds = Bounds(toPhysical, m_Grid.box);
+    VectorType       low{};
+    VectorType       high{};
+    for (unsigned int i = 0; i < dimension; ++i)
+    {
+      low[i] = center[i] - 0.5 * size[i];
+      high[i] = center[i] + 0.5 * size[i];
+    }
+    std::ostringstream message;
+    message << "the region of interest (";
+    PrintBox(message, low, high, dimension);
+    message << " mm) lies outside of the image (";
+    PrintBox(message, bounds.first, bounds.second, dimension);
+    message << " mm)";
+    itkSamExceptionMacro(message.str());
+  }
+  return box;
+}
+
+SamIndexBox
+SamLattice::GetImageBox(const SamIndexBox & box) const
+{
+  SamIndexBox result = m_Image.box;
+  const auto  set = [&](unsigned int axis, double low, double high) {
+    const IndexValueType first = m_Image.box.start[axis];
+    const IndexValueType last = first + static_cast<IndexValueType>(m_Image.box.size[axis]) - 1;
+    const auto           clamp = [first, last](double index) {
+      return static_cast<IndexValueType>(
+        std::min(std::max(index, static_cast<double>(first)), static_cast<double>(last)));
+    };
+    result.start[axis] = clamp(std::floor(low));
+    result.size[axis] = static_cast<SizeValueType>(clamp(std::ceil(high)) - result.start[axis] + 1);
+  };
+  if (m_IsAligned)
+  {
+    for (unsigned int j = 0; j < m_Grid.dimension; ++j)
+    {
+      const auto taps = this->GetImageTaps(j, box);
+      const auto range = std::minmax_element(taps.index.begin(), taps.index.end());
+      set(m_ImageAxis[j], static_cast<double>(*range.first), static_cast<double>(*range.second));
+    }
+  }
+  else
+  {
+    const auto bounds = Bounds(m_LatticeToImage, box);
+    for (unsigned int i = 0; i < m_Grid.dimension; ++i)
+    {
+      set(i, bounds.first[i], bounds.second[i]);
+    }
+  }
+  return result;
+}
+
+SamIndexBox
+SamLattice::GetCoveredImageBox(const SamIndexBox & box) const
+{
+  SamIndexBox result = m_Image.box;
+  if (m_IsAligned)
+  {
+    for (unsigned int j = 0; j < m_Grid.dimension; ++j)
+    {
+      const auto           taps = this->GetLatticeTaps(j, m_Image.box, box);
+      const auto           first = std::find(taps.inside.begin(), taps.inside.end(), 1);
+      const auto           last = std::find(taps.inside.rbegin(), taps.inside.rend(), 1);
+      const unsigned int   axis = m_ImageAxis[j];
+      result.start[axis] += first - taps.inside.begin();
+      result.size[axis] = first == taps.inside.end() ? 0 : static_cast<SizeValueType>(last.base() - first);
+    }
+    return result;
+  }
+  // Edges at the lattice's border are open, but there is nothing of the image behind them.
+  const auto bounds = Bounds(m_LatticeToImage, box);
+  for (unsigned int i = 0; i < m_Grid.dimension; ++i)
+  {
+    const auto first = static_cast<double>(m_Image.box.start[i]);
+    const auto last = first + static_cast<double>(m_Image.box.size[i]) - 1.0;
+    const auto low = std::min(std::max(std::floor(bounds.first[i]), first), last);
+    const auto high = std::max(std::min(std::ceil(bounds.second[i]), last), low);
+    result.start[i] = static_cast<IndexValueType>(low);
+    result.size[i] = static_cast<SizeValueType>(high - low + 1.0);
+  }
+  return result;
+}
+
+SamTaps
+SamLattice::GetImageTaps(unsigned int axis, const SamIndexBox & box) const
+{
+  const unsigned int imageAxis = m_ImageAxis[axis];
+  const auto         last = static_cast<IndexValueType>(m_Image.box.size[imageAxis]) - 1;
+  const double       ratio = m_Grid.spacing[axis] / m_Image.spacing[imageAxis];
+  const double       latticeMiddle = 0.5 * (static_cast<double>(m_Grid.box.size[axis]) - 1.0);
+  const double       imageMiddle = 0.5 * static_cast<double>(last);
+  SamTaps            taps;
+  const auto         add = [&](IndexValueType index, double weight) {
+    taps.index.push_back(m_Image.box.start[imageAxis] + (m_Flip[axis] ? last - index : index));
+    taps.weight.push_back(weight);
+  };
+  for (SizeValueType k = 0; k < box.size[axis]; ++k)
+  {
+    // Along the lattice's axis, so that a flipped image gives the same weights in the same order.
+    const double position =
+      (static_cast<double>(box.start[axis]) + static_cast<double>(k) - latticeMiddle) * ratio + imageMiddle;
+    if (ratio > averagingThreshold)
+    {
+      AddMean(position, ratio, last, add);
+    }
+    else
+    {
+      AddLinear(position, last, add);
+    }
+    taps.inside.push_back(position >= -0.5 - indexTolerance &&
+                          position <= static_cast<double>(last) + 0.5 + indexTolerance);
+    taps.begin.push_back(taps.index.size());
+  }
+  return taps;
+}
+
+SamTaps
+SamLattice::GetLatticeTaps(unsigned int axis, const SamIndexBox & imageBox, const SamIndexBox & box) const
+{
+  const unsigned int imageAxis = m_ImageAxis[axis];
+  const auto         imageLast = static_cast<IndexValueType>(m_Image.box.size[imageAxis]) - 1;
+  const double       ratio = m_Image.spacing[imageAxis] / m_Grid.spacing[axis];
+  const auto         latticeSize = static_cast<IndexValueType>(m_Grid.box.size[axis]);
+  const double       latticeMiddle = 0.5 * static_cast<double>(latticeSize - 1);
+  const double       imageMiddle = 0.5 * static_cast<double>(imageLast);
+  const auto         size = static_cast<IndexValueType>(box.size[axis]);
+  const bool         isOpenBelow = box.start[axis] <= 0;
+  const bool         isOpenAbove = box.start[axis] + size >= latticeSize;
+  SamTaps            taps;
+  const auto         add = [&](IndexValueType index, double weight) {
+    taps.index.push_back(index);
+    taps.weight.push_back(weight);
+  };
+  for (SizeValueType k = 0; k < imageBox.size[imageAxis]; ++k)
+  {
+    const IndexValueType stored =
+      imageBox.start[imageAxis] - m_Image.box.start[imageAxis] + static_cast<IndexValueType>(k);
+    const IndexValueType along = m_Flip[axis] ? imageLast - stored : stored;
+    const double         position = Snap((static_cast<double>(along) - imageMiddle) * ratio + latticeMiddle -
+                                 static_cast<double>(box.start[axis]));
+    AddLinear(position, size - 1, add);
+    taps.inside.push_back((isOpenBelow || position >= -0.5) &&
+                          (isOpenAbove || position < static_cast<double>(size) - 0.5));
+    taps.begin.push_back(taps.index.size());
+  }
+  return taps;
+}
+} // namespace itk

@@ -1,0 +1,485 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "itkSamModel.h"
+
+#include "itkSamSlidingWindow.h"
+#include "itkSamTensorImplementation.h"
+#include "samNetwork.h"
+#include "samSlidingWindow.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/arange.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace itk
+{
+namespace
+{
+at::Device
+FindDevice(const std::string & word)
+{
+  const int64_t count = at::hasCUDA() ? static_cast<int64_t>(at::getNumGPUs()) : 0;
+  if (word == "cpu" || (word == "auto" && count == 0))
+  {
+    return at::Device(at::kCPU);
+  }
+  if (word == "auto")
+  {
+    return at::Device(at::kCUDA, 0);
+  }
+  const std::string prefix = "cuda";
+  int64_t           index = 0;
+  bool              isUnderstood = word == prefix;
+  if (word.compare(0, prefix.size() + 1, prefix + ":") == 0)
+  {
+    const char * const end = word.data() + word.size();
+    const auto         result = std::from_chars(word.data() + prefix.size() + 1, end, index);
+    isUnderstood = result.ec == std::errc() && result.ptr == end && index >= 0;
+  }
+  if (!isUnderstood)
+  {
+    itkSamExceptionMacro("device '" << word << "', expected auto, cpu, cuda or cuda:N");
+  }
+  if (index >= count)
+  {
+    itkSamExceptionMacro("device '" << word << "' is not there (" << count
+                                    << (count == 1 ? " CUDA device" : " CUDA devices") << "), expected auto or cpu");
+  }
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+std::string
+ToText(at::IntArrayRef sizes)
+{
+  std::string text;
+  for (const int64_t extent : sizes)
+  {
+    text += (text.empty() ? "" : "x") + std::to_string(extent);
+  }
+  return text.empty() ? "nothing" : text;
+}
+
+/** \throws ExceptionObject where the sizes differ from \a expected; −1 stands for any. */
+void
+CheckSizes(const char * what, const at::Tensor & tensor, const std::vector<int64_t> & expected)
+{
+  const auto sizes = tensor.defined() ? tensor.sizes() : at::IntArrayRef();
+  const bool fits = sizes.size() == expected.size() &&
+                    std::equal(sizes.begin(), sizes.end(), expected.begin(), [](int64_t found, int64_t wanted) {
+                      return wanted == -1 ? found > 0 : found == wanted;
+                    });
+  if (!fits)
+  {
+    std::string text;
+    for (const int64_t extent : expected)
+    {
+      text += (text.empty() ? "" : "x") + (extent == -1 ? std::string("any") : std::to_string(extent));
+    }
+    itkSamExceptionMacro(what << " of size " << ToText(sizes) << ", expected " << text);
+  }
+}
+
+/** Repeat the border at the far end of an axis until its length is a multiple. */
+at::Tensor
+PadToMultiple(const at::Tensor & x, int64_t axis, int64_t multiple)
+{
+  const int64_t size = x.size(axis);
+  const int64_t padded = (size + multiple - 1) / multiple * multiple;
+  if (padded == size)
+  {
+    return x;
+  }
+  const auto index = at::arange(padded, at::TensorOptions().dtype(at::kLong).device(x.device())).clamp_max(size - 1);
+  return x.index_select(axis, index);
+}
+} // namespace
+
+struct SamModel::Implementation
+{
+  std::shared_ptr<const sam::Network> network;
+  std::string                         fileName;
+  at::Device                          device{ at::kCPU };
+  std::vector<SamChannel>             channels;
+  std::vector<int>                    labelValues;
+  std::vector<std::string>            labelNames;
+  std::vector<ColorType>              labelColors;
+
+  at::Tensor
+  ToDevice(const SamTensor & tensor) const
+  {
+    const auto inner = GetAtTensor(tensor);
+    return inner.defined() ? inner.to(device) : inner;
+  }
+};
+
+SamModel::SamModel()
+  : m_Implementation(std::make_unique<Implementation>())
+{}
+
+SamModel::~SamModel() = default;
+
+SamModel::Pointer
+SamModel::Read(const std::string & fileName, const std::string & device)
+{
+  return TranslateExceptions([&] {
+    const at::Device target = FindDevice(device);
+    auto             network = sam::ReadModel(fileName);
+    if (!target.is_cpu())
+    {
+      network->To(target);
+    }
+    return FromNetwork(std::move(network), fileName);
+  });
+}
+
+SamModel::Pointer
+SamModel::FromNetwork(std::shared_ptr<const sam::Network> network, const std::string & name)
+{
+  Pointer model = new Self;
+  model->UnRegister();
+  auto &       inner = *model->m_Implementation;
+  const auto & plan = network->GetPlan();
+  const auto & tensors = network->GetParameters().GetTensors();
+  if (!tensors.empty())
+  {
+    inner.device = tensors.begin()->second.device();
+  }
+  inner.fileName = name;
+  for (const auto & channel : plan.channels)
+  {
+    inner.channels.push_back(
+      { channel.name, channel.normalization, channel.lower, channel.upper, channel.mean, channel.deviation });
+  }
+  for (const auto & label : plan.labels)
+  {
+    inner.labelValues.push_back(static_cast<int>(label.value));
+    inner.labelNames.push_back(label.name);
+    inner.labelColors.push_back(label.color);
+  }
+  inner.network = std::move(network);
+  return model;
+}
+
+SamModel::Pointer
+SamModel::FromPlan(const std::string & planJson, uint64_t seed)
+{
+  return TranslateExceptions([&] {
+    const std::string where = "plan";
+    return FromNetwork(std::make_shared<sam::Network>(sam::Plan::FromJson(planJson, where), seed), where);
+  });
+}
+
+void
+SamModel::Write(const std::string & fileName) const
+{
+  const auto & network = this->GetNetwork();
+  TranslateExceptions([&] { sam::WriteModel(fileName, network.GetPlan(), network.GetParameters().GetTensors()); });
+}
+
+void
+SamModel::Verify(const SamModel * model, unsigned int imageDimension)
+{
+  if (model == nullptr)
+  {
+    itkSamExceptionMacro("no model is set");
+  }
+  if (model->GetDimension() > imageDimension)
+  {
+    itkSamExceptionMacro("the image has " << imageDimension << " dimensions, the model " << model->GetFileName()
+                                          << " expects " << model->GetDimension());
+  }
+}
+
+void
+SamModel::VerifyEmbedding(unsigned int components) const
+{
+  if (components != this->GetNumberOfEmbeddingChannels())
+  {
+    itkSamExceptionMacro("the embedding has " << components << " components, the model " << this->GetFileName()
+                                              << " expects " << this->GetNumberOfEmbeddingChannels());
+  }
+}
+
+void
+SamModel::SetNumberOfThreads(unsigned int number)
+{
+  at::set_num_threads(static_cast<int>(std::max(1u, number)));
+}
+
+unsigned int
+SamModel::GetNumberOfThreads()
+{
+  return static_cast<unsigned int>(at::get_num_threads());
+}
+
+const std::string &
+SamModel::GetFileName() const
+{
+  return m_Implementation->fileName;
+}
+
+std::string
+SamModel::GetDevice() const
+{
+  return m_Implementation->device.str();
+}
+
+std::string
+SamModel::GetPlanJson() const
+{
+  return this->GetNetwork().GetPlan().ToJson();
+}
+
+unsigned int
+SamModel::GetDimension() const
+{
+  const auto & plan = this->GetNetwork().GetPlan();
+  return plan.window[2] == 1 && plan.slices == 1 ? 2 : 3;
+}
+
+const std::string &
+SamModel::GetOrientation() const
+{
+  return this->GetNetwork().GetPlan().orientation;
+}
+
+SamModel::SpacingType
+SamModel::GetSpacing() const
+{
+  return this->GetNetwork().GetPlan().spacing;
+}
+
+SamModel::SizeType
+SamModel::GetWindowSize() const
+{
+  SizeType size;
+  std::copy_n(this->GetNetwork().GetPlan().window.begin(), 3, size.begin());
+  return size;
+}
+
+SizeValueType
+SamModel::GetPatchSize() const
+{
+  return static_cast<SizeValueType>(this->GetNetwork().GetPlan().patch);
+}
+
+unsigned int
+SamModel::GetNumberOfChannels() const
+{
+  return static_cast<unsigned int>(m_Implementation->channels.size());
+}
+
+const std::vector<SamChannel> &
+SamModel::GetChannels() const
+{
+  return m_Implementation->channels;
+}
+
+std::string
+SamModel::GetChannelNames() const
+{
+  std::string names;
+  for (const auto & channel : m_Implementation->channels)
+  {
+    names += (names.empty() ? "" : ", ") + channel.name;
+  }
+  return names;
+}
+
+unsigned int
+SamModel::GetNumberOfLabels() const
+{
+  return static_cast<unsigned int>(m_Implementation->labelValues.size());
+}
+
+const std::vector<int> &
+SamModel::GetLabelValues() const
+{
+  return m_Implementation->labelValues;
+}
+
+const std::vector<std::string> &
+SamModel::GetLabelNames() const
+{
+  return m_Implementation->labelNames;
+}
+
+const std::vector<SamModel::ColorType> &
+SamModel::GetLabelColors() const
+{
+  return m_Implementation->labelColors;
+}
+
+unsigned int
+SamModel::GetNumberOfQueries() const
+{
+  return static_cast<unsigned int>(this->GetNetwork().GetPlan().queries);
+}
+
+unsigned int
+SamModel::GetNumberOfEmbeddingChannels() const
+{
+  return static_cast<unsigned int>(this->GetNetwork().GetPackedChannels());
+}
+
+SamTensor
+SamModel::Encode(const SamTensor & image, const ProgressFunction & progress) const
+{
+  return RunInference([&] {
+    auto x = m_Implementation->ToDevice(image);
+    CheckSizes("image", x, { static_cast<int64_t>(this->GetNumberOfChannels()), -1, -1, -1 });
+    const auto & network = this->GetNetwork();
+    x = PadToMultiple(x, 2, network.GetPlan().patch);
+    x = PadToMultiple(x, 3, network.GetPlan().patch);
+    sam::ProgressFunction report;
+    if (progress)
+    {
+      report = [&progress](double fraction) {
+        if (!progress(fraction))
+        {
+          throw ProcessAborted(__FILE__, __LINE__);
+        }
+      };
+    }
+    return MakeSamTensor(network.Pack(network.Encode(x.unsqueeze(0), report)).squeeze(0));
+  });
+}
+
+SamPrompts
+SamModel::Prompt(const SamTensor & embedding) const
+{
+  return RunInference([&] {
+    const auto & network = this->GetNetwork();
+    const auto   packed = m_Implementation->ToDevice(embedding);
+    CheckSizes("embedding", packed, { network.GetPackedChannels(), -1, -1, -1 });
+    const auto prompts = network.GeneratePrompts(network.Unpack(packed.unsqueeze(0)));
+    SamPrompts result;
+    result.masks = MakeSamTensor(prompts.masks.squeeze(0));
+    result.boxes = MakeSamTensor(prompts.boxes.squeeze(0));
+    result.classTokens = MakeSamTensor(prompts.classTokens.squeeze(0));
+    if (prompts.details.defined() && network.GetPlan().refinesMasks)
+    {
+      result.details = MakeSamTensor(prompts.details.squeeze(0));
+    }
+    return result;
+  });
+}
+
+SamTensor
+SamModel::Classify(const SamTensor & embedding, const SamPrompts & prompts) const
+{
+  return RunInference([&] {
+    const auto & network = this->GetNetwork();
+    const auto & plan = network.GetPlan();
+    const auto   packed = m_Implementation->ToDevice(embedding);
+    CheckSizes("embedding", packed, { network.GetPackedChannels(), -1, -1, -1 });
+    const int64_t slices = packed.size(1);
+    const int64_t height = packed.size(2) * plan.patch;
+    const int64_t width = packed.size(3) * plan.patch;
+    const auto    masks = m_Implementation->ToDevice(prompts.masks);
+    const auto    boxes = m_Implementation->ToDevice(prompts.boxes);
+    const auto    classTokens = m_Implementation->ToDevice(prompts.classTokens);
+    const auto    details = m_Implementation->ToDevice(prompts.details);
+    CheckSizes("mask prompts", masks, { plan.queries, slices, height, width });
+    CheckSizes("boxes", boxes, { slices, plan.queries, 4 });
+    CheckSizes("class tokens", classTokens, { slices, plan.queries, plan.neck });
+    sam::Prompts all{ masks.unsqueeze(0), boxes.unsqueeze(0), classTokens.unsqueeze(0), {} };
+    if (plan.refinesMasks)
+    {
+      CheckSizes("detail features", details, { plan.ladder.back(), slices, height, width });
+      all.details = details.unsqueeze(0);
+    }
+    return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), all).Semantic().squeeze(0));
+  });
+}
+
+const sam::Network &
+SamModel::GetNetwork() const
+{
+  return *m_Implementation->network;
+}
+
+void
+SamModel::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "FileName: " << this->GetFileName() << std::endl;
+  os << indent << "Device: " << this->GetDevice() << std::endl;
+  os << indent << "Dimension: " << this->GetDimension() << std::endl;
+  os << indent << "Orientation: " << this->GetOrientation() << std::endl;
+  os << indent << "Channels: " << this->GetChannelNames() << std::endl;
+  os << indent << "Labels:";
+  for (size_t k = 0; k < m_Implementation->labelValues.size(); ++k)
+  {
+    os << ' ' << m_Implementation->labelValues[k] << " (" << m_Implementation->labelNames[k] << ')';
+  }
+  os << std::endl;
+}
+
+struct SamSlidingWindow::Implementation
+{
+  sam::SlidingWindow windows;
+  at::Device         device;
+};
+
+SamSlidingWindow::SamSlidingWindow(const SamModel * model, const SizeType & size)
+{
+  std::array<int64_t, 3> voxels{};
+  std::copy_n(size.begin(), 3, voxels.begin());
+  m_Implementation = TranslateExceptions([&] {
+    return std::make_unique<Implementation>(
+      Implementation{ sam::SlidingWindow(model->GetNetwork().GetPlan(), voxels), at::Device(model->GetDevice()) });
+  });
+}
+
+SamSlidingWindow::~SamSlidingWindow() = default;
+SamSlidingWindow::SamSlidingWindow(SamSlidingWindow &&) noexcept = default;
+SamSlidingWindow &
+SamSlidingWindow::operator=(SamSlidingWindow &&) noexcept = default;
+
+SizeValueType
+SamSlidingWindow::GetNumberOfWindows() const
+{
+  return m_Implementation->windows.GetStarts().size();
+}
+
+SamSlidingWindow::SizeType
+SamSlidingWindow::GetWindowSize() const
+{
+  SizeType size{};
+  std::copy_n(m_Implementation->windows.GetWindow().begin(), 3, size.begin());
+  return size;
+}
+
+SamSlidingWindow::IndexType
+SamSlidingWindow::GetStart(SizeValueType window) const
+{
+  IndexType start{};
+  std::copy_n(m_Implementation->windows.GetStarts().at(window).begin(), 3, start.begin());
+  return start;
+}
+
+SamTensor
+SamSlidingWindow::Extract(const SamTensor & volume, SizeValueType window) const
+{
+  return RunInference([&] {
+    const auto part = m_Implementation->windows.Extract(GetAtTensor(volume), m_Implementation->windows.GetStarts().at(window));
+    return MakeSamTensor(part.to(m_Implementation->device));
+  });
+}
+
+void
+SamSlidingWindow::Add(const SamTensor & answer, SizeValueType window)
+{
+  RunInference(
+    [&] { m_Implementation->windows.Add(GetAtTensor(answer), m_Implementation->windows.GetStarts().at(window)); });
+}
+
+SamTensor
+SamSlidingWindow::GetBlended() const
+{
+  return RunInference([&] { return MakeSamTensor(m_Implementation->windows.GetBlended()); });
+}
+} // namespace itk

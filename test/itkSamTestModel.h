@@ -1,0 +1,99 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamTestModel_h
+#define itkSamTestModel_h
+
+#include "itkSamModel.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+/** Tiny models with random weights, for tests that need an answer, not a good one. */
+namespace itk
+{
+/** What a tiny model differs in. */
+struct SamTestModelOptions
+{
+  unsigned int dimension{ 3 };
+  std::string  orientation{ "LPS" };
+  std::string  spacing{ "[1.0, 1.0, 1.0]" };
+  std::string  channels{ R"([{"name": "MR", "normalization": "z_score"}])" };
+  int          lastLabelValue{ 7 };
+  uint64_t     seed{ 3 };
+  bool         isSharp{ false }; ///< labels vary within a slice; else random weights label whole slices alike
+};
+
+/** Multiply tensors of a model: written to a file, changed there and read back. */
+inline SamModel::Pointer
+ScaleSamTestModel(const SamModel * model, const std::vector<std::pair<std::string, float>> & factors)
+{
+  const std::string fileName = testing::TempDir() + "itkSamTestModel" + std::to_string(std::rand()) + ".safetensors";
+  model->Write(fileName);
+  std::ifstream     input(fileName, std::ios::binary);
+  std::vector<char> bytes{ std::istreambuf_iterator<char>(input), std::istreambuf_iterator<char>() };
+  input.close();
+  uint64_t headerLength = 0;
+  std::memcpy(&headerLength, bytes.data(), 8);
+  const std::string header(bytes.data() + 8, headerLength);
+  for (const auto & [name, factor] : factors)
+  {
+    const std::string key = "\"data_offsets\":[";
+    const size_t      entry = header.find('"' + name + "\":");
+    if (entry == std::string::npos)
+    {
+      itkSamExceptionMacro("no tensor '" << name << "'");
+    }
+    const size_t numbers = header.find(key, entry) + key.size();
+    const size_t begin = std::stoul(header.substr(numbers));
+    const size_t end = std::stoul(header.substr(header.find(',', numbers) + 1));
+    for (size_t k = 8 + headerLength + begin; k < 8 + headerLength + end; k += 4)
+    {
+      float value = 0.0f;
+      std::memcpy(&value, &bytes[k], 4);
+      value *= factor;
+      std::memcpy(&bytes[k], &value, 4);
+    }
+  }
+  std::ofstream(fileName, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  auto result = SamModel::Read(fileName, "cpu");
+  std::remove(fileName.c_str());
+  return result;
+}
+
+inline SamModel::Pointer
+MakeSamTestModel(const SamTestModelOptions & options = {})
+{
+  const bool        isFlat = options.dimension == 2;
+  const std::string adaptation = isFlat ? "[]" : R"([{"type": "depth_convolution"}, {"type": "depth_mlp"}])";
+  const std::string slices = isFlat ? "1" : "4";
+  const std::string plan = R"({
+    "version": 1,
+    "stem": {"type": "pyramid", "widths": [4, 8]},
+    "encoder": {"type": "vit", "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 4.0, "patch": 4,
+                "attention_window": 3, "global_blocks": [1], "grid": [4, 4], "neck": 16},
+    "adaptation": )" + adaptation + R"(,
+    "slices": )" + slices + R"(,
+    "prompt_source": {"type": "auxiliary", "queries": 3, "ladder": [16, 8, 4], "skips": [[0], []], "hidden_width": 8},
+    "decoder": {"type": "mask_classification", "depth": 2, "heads": 2, "mlp_width": 16, "mask_prompt_channels": 4,
+                "upscaling_steps": 1, "refines_masks": true},
+    "driver": {"window": [16, 16, )" + slices + R"(], "overlap": [0.5, 0.5, 0.5]},
+    "preprocessing": {"orientation": ")" + options.orientation + R"(", "spacing": )" + options.spacing + R"(,
+                      "channels": )" + options.channels + R"(},
+    "labels": [{"value": 0, "name": "background", "color": [0, 0, 0]},
+               {"value": 3, "name": "first", "color": [230, 159, 0]},
+               {"value": )" + std::to_string(options.lastLabelValue) +
+                           R"(, "name": "second", "color": [86, 180, 233]}]
+  })";
+  const auto model = SamModel::FromPlan(plan, options.seed);
+  return options.isSharp ? ScaleSamTestModel(model, sharpening) : model;
+}
+} // namespace itk
+
+#endif

@@ -1,0 +1,253 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCommandLine.h"
+#include "samError.h"
+#include "samEvaluationTestImages.h"
+
+#include "itkMultiThreaderBase.h"
+
+#include <csignal>
+#include <iterator>
+#include <locale>
+
+using namespace sam::test;
+
+namespace
+{
+struct Outcome
+{
+  int         status;
+  std::string output;
+  std::string error;
+};
+
+Outcome
+Call(std::vector<std::string> arguments, const std::function<void(sam::CommandLine &)> & body)
+{
+  arguments.insert(arguments.begin(), "/somewhere/sam-test");
+  std::vector<char *> pointers;
+  for (auto & argument : arguments)
+  {
+    pointers.push_back(argument.data());
+  }
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  Outcome outcome;
+  outcome.status =
+    sam::RunProgram("sam-test", "Tests the tests.", static_cast<int>(pointers.size()), pointers.data(), body);
+  outcome.output = ::testing::internal::GetCapturedStdout();
+  outcome.error = ::testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+std::string
+ReadText(const std::filesystem::path & path)
+{
+  std::ifstream stream(path);
+  return { std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>() };
+}
+
+class CommaDecimals : public std::numpunct<char>
+{
+protected:
+  char
+  do_decimal_point() const override
+  {
+    return ',';
+  }
+};
+} // namespace
+
+TEST(CommandLine, SharedOptionsAndBothSpellings)
+{
+  const auto threads = itk::MultiThreaderBase::GetGlobalDefaultNumberOfThreads();
+  const auto maximum = itk::MultiThreaderBase::GetGlobalMaximumNumberOfThreads();
+  const auto outcome = Call({ "--device=cuda:1", "--threads", "3", "--name", "a=b" }, [](sam::CommandLine & line) {
+    TCLAP::ValueArg<std::string> name("", "name", "A name.", true, "", "NAME", line.GetParser());
+    line.AddDevice();
+    line.AddThreads();
+    line.AddQuiet();
+    line.Parse();
+    EXPECT_EQ(name.getValue(), "a=b");
+    EXPECT_EQ(line.GetDevice(), "cuda:1");
+    EXPECT_EQ(line.GetThreads(), 3u);
+    EXPECT_FALSE(line.GetQuiet());
+    EXPECT_EQ(itk::MultiThreaderBase::GetGlobalDefaultNumberOfThreads(), 3u);
+    line.Print("printed\n");
+    line.Warn("two\nlines");
+  });
+  itk::MultiThreaderBase::SetGlobalMaximumNumberOfThreads(maximum);
+  itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(threads);
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.output, "printed\n");
+  EXPECT_EQ(outcome.error, "sam-test: warning: two lines\n");
+  EXPECT_EQ(Call({ "--quiet" },
+                 [](sam::CommandLine & line) {
+                   line.AddQuiet();
+                   line.Parse();
+                   line.Print("nothing");
+                 })
+              .output,
+            "");
+}
+
+TEST(CommandLine, MistakesAreOneLineAndStatusOne)
+{
+  const auto parse = [](sam::CommandLine & line) {
+    TCLAP::ValueArg<std::string> name("", "name", "A name.", true, "", "NAME", line.GetParser());
+    line.AddDevice();
+    line.AddThreads();
+    line.Parse();
+  };
+  const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes{
+    { {}, "sam-test: Required argument missing: name; see --help\n" },
+    { { "--name", "x", "--threads", "many" }, "--threads: " },
+    { { "--name", "x", "--threads", "-1" }, "sam-test: --threads: -1, expected 0 or more\n" },
+    { { "--name", "x", "--device", "gpu" }, "sam-test: --device: 'gpu', expected auto, cpu, cuda or cuda:N\n" },
+    { { "--name", "x", "--device", "cuda:" }, "expected auto" },
+    { { "--name", "x", "--unknown", "1" }, "--unknown" },
+    { { "--name" }, "--name: " },
+    { { "--name", "x", "--name", "y" }, "--name: " },
+  };
+  for (const auto & [arguments, expected] : mistakes)
+  {
+    const auto outcome = Call(arguments, parse);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_TRUE(Contains(outcome.error, expected)) << outcome.error;
+    EXPECT_EQ(outcome.error.rfind("sam-test: ", 0), 0u) << outcome.error;
+    EXPECT_EQ(std::count(outcome.error.begin(), outcome.error.end(), '\n'), 1) << outcome.error;
+    EXPECT_EQ(outcome.output, "");
+  }
+}
+
+TEST(CommandLine, ExceptionsAreOneLine)
+{
+  auto outcome = Call({}, [](sam::CommandLine &) { throw sam::Error("x.nii: is bad"); });
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.error, "sam-test: x.nii: is bad\n");
+  outcome = Call({}, [](sam::CommandLine &) { itkGenericExceptionMacro("first\nsecond"); });
+  EXPECT_EQ(outcome.error, "sam-test: first second\n");
+  outcome = Call({}, [](sam::CommandLine &) {
+    throw itk::ExceptionObject("file", 1, "itk::ERROR: Reader(0x55d0): cannot read\n it", "here");
+  });
+  EXPECT_EQ(outcome.error, "sam-test: cannot read it\n");
+  outcome = Call({}, [](sam::CommandLine &) { throw std::runtime_error("message\nframe 0\nframe 1"); });
+  EXPECT_EQ(outcome.error, "sam-test: message\n");
+  outcome = Call({}, [](sam::CommandLine &) { throw std::bad_alloc(); });
+  EXPECT_EQ(outcome.error, "sam-test: not enough memory\n");
+  EXPECT_EQ(outcome.status, 1);
+}
+
+TEST(CommandLine, HelpAndVersionAreNoMistakes)
+{
+  bool       reached = false;
+  const auto body = [&reached](sam::CommandLine & line) {
+    TCLAP::ValueArg<std::string> name("", "name", "What it is called.", true, "", "NAME", line.GetParser());
+    line.AddThreads();
+    line.Parse();
+    reached = true;
+  };
+  auto outcome = Call({ "--help" }, body);
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.error, "");
+  EXPECT_TRUE(Contains(outcome.output, "Usage: sam-test --name NAME [options]")) << outcome.output;
+  EXPECT_TRUE(Contains(outcome.output, "What it is called."));
+  EXPECT_TRUE(Contains(outcome.output, "--threads N"));
+  outcome = Call({ "--version" }, body);
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.output.rfind("sam-test ", 0), 0u);
+  EXPECT_FALSE(reached);
+}
+
+TEST(CommandLine, NumbersInAnyLocale)
+{
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new CommaDecimals));
+  EXPECT_EQ(sam::ParseNumbers("--x", "1.5, -2e1,.25"), (std::vector<double>{ 1.5, -20.0, 0.25 }));
+  const auto region = sam::ParseRegion("--region", "25.5,20.5,-8.5,40,56,40");
+  std::locale::global(before);
+  EXPECT_EQ(region.center, (std::array<double, 3>{ 25.5, 20.5, -8.5 }));
+  EXPECT_EQ(region.size, (std::array<double, 3>{ 40.0, 56.0, 40.0 }));
+  const auto flat = sam::ParseRegion("--region", "1,2,3,4");
+  EXPECT_EQ(flat.center[1], 2.0);
+  EXPECT_EQ(flat.size[0], 3.0);
+  EXPECT_EQ(sam::ParseIntegers("--labels", "1,-2, 3"), (std::vector<int>{ 1, -2, 3 }));
+  EXPECT_EQ(sam::ParseLabelMap("--map", "37=1,38=1"), (std::map<int, int>{ { 37, 1 }, { 38, 1 } }));
+
+  const auto message = [](const auto & parse, const std::string & text) {
+    return GetMessage<sam::Error>([&] { parse("--x", text); });
+  };
+  for (const char * text : { "", "1,", "1;2", "1.5x", "abc", "1,5,,2", "0x10", "nan" })
+  {
+    EXPECT_TRUE(Contains(message(sam::ParseNumbers, text), "--x: ")) << text;
+  }
+  for (const char * text : { "", "1.5", "1,", "99999999999", "+1" })
+  {
+    EXPECT_TRUE(Contains(message(sam::ParseIntegers, text), "is not an integer")) << text;
+  }
+  EXPECT_TRUE(Contains(message(sam::ParseLabelMap, "37"), "expected pairs"));
+  EXPECT_TRUE(Contains(message(sam::ParseLabelMap, "37=1,37=2"), "37 is given twice"));
+  EXPECT_TRUE(Contains(message(sam::ParseRegion, "1,2,3"), "has 3 numbers"));
+  EXPECT_TRUE(Contains(message(sam::ParseRegion, "1,2,3,4,5,0"), "not positive"));
+}
+
+TEST(CommandLine, FilesAppearWholeOrNotAtAll)
+{
+  const TemporaryFolder folder;
+  const std::string     path = (folder / "out.txt").string();
+  sam::WriteAtomically(path, [&](const std::string & temporary) {
+    EXPECT_EQ(std::filesystem::path(temporary).extension(), ".txt");
+    EXPECT_NE(temporary, path);
+    WriteText(temporary, "first");
+    EXPECT_FALSE(std::filesystem::exists(path));
+  });
+  EXPECT_EQ(ReadText(path), "first");
+  sam::WriteAtomically(path, [](const std::string & temporary) { WriteText(temporary, "second"); });
+  EXPECT_EQ(ReadText(path), "second");
+
+  EXPECT_THROW(sam::WriteAtomically(path,
+                                    [](const std::string & temporary) {
+                                      WriteText(temporary, "half");
+                                      throw std::runtime_error("disk full");
+                                    }),
+               std::runtime_error);
+  EXPECT_EQ(ReadText(path), "second");
+  EXPECT_EQ(folder.CountEntries(), 1u);
+
+  // Two files that refer to each other by name.
+  const auto image = MakeImage<itk::Image<unsigned char, 3>>({ 3, 3, 3 }, { 1.0, 1.0, 1.0 });
+  sam::WriteAtomically((folder / "out.mhd").string(),
+                       [&](const std::string & temporary) { Write(image.GetPointer(), temporary); });
+  EXPECT_EQ(folder.CountEntries(), 3u);
+  EXPECT_EQ(sam::ReadImageDimension((folder / "out.mhd").string()), 3u);
+  EXPECT_NO_THROW(sam::ReadLabelImage<3>((folder / "out.mhd").string()));
+
+  const auto message = [](const std::string & target) {
+    return GetMessage<sam::Error>([&] { sam::WriteAtomically(target, [](const std::string &) {}); });
+  };
+  EXPECT_TRUE(Contains(message((folder / "missing/out.txt").string()), "there is no folder"));
+  EXPECT_TRUE(Contains(message(folder.MakeFolder("inner").string()), "is a folder"));
+  EXPECT_TRUE(Contains(message((folder / "never.txt").string()), "was not written"));
+  EXPECT_TRUE(Contains(message(""), "expected the name of a file"));
+  EXPECT_NO_THROW(sam::CheckOutput(path));
+  EXPECT_THROW(sam::CheckOutput((folder / "missing/out.txt").string()), sam::Error);
+}
+
+TEST(CommandLine, AnInterruptionLeavesNothingBehind)
+{
+  const TemporaryFolder folder;
+  const auto            outcome = Call({}, [&folder](sam::CommandLine &) {
+    EXPECT_FALSE(sam::InterruptRequested());
+    sam::WriteAtomically((folder / "out.txt").string(), [](const std::string & temporary) {
+      WriteText(temporary, "whole");
+      std::raise(SIGINT);
+      EXPECT_TRUE(sam::InterruptRequested());
+    });
+    FAIL() << "the file must not be there";
+  });
+  EXPECT_EQ(outcome.status, 128 + SIGINT);
+  EXPECT_EQ(outcome.error, "sam-test: interrupted\n");
+  EXPECT_EQ(folder.CountEntries(), 0u);
+  // The next program of this process starts afresh.
+  EXPECT_EQ(Call({}, [](sam::CommandLine &) { sam::ThrowIfInterrupted(); }).status, 0);
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
