@@ -9,13 +9,13 @@ packages mricron-data
 
 cd "$source_folder"
 templates=/usr/share/mricron/templates
-left=-25.5,21.5,-8.5,40,56,40
-right=25.5,20.5,-8.5,40,56,40
+left=25.5,20.5,-8.5,40,56,40   # LPS: x grows to the left of the patient
+right=-25.5,21.5,-8.5,40,56,40
 out=build/demo
 mkdir -p "$out"
 
 say "segmenting $templates/ch2.nii.gz"
-build/bin/sam-segment --model examples/models/hippocampus.safetensors --region "$right" --region "$left" \
+build/bin/sam-segment --model examples/models/hippocampus.safetensors --region "$left" --region "$right" \
   --statistics "$out/statistics.json" --preview "$out/preview.png" "$templates/ch2.nii.gz" "$out/labels.nii.gz"
 
 say "comparing with the AAL atlas, left (37), then right (38)"

@@ -67,6 +67,7 @@ MakeModel(const std::string & spacing, const std::string & orientation = "LPS")
   itk::SamTestModelOptions options;
   options.spacing = spacing;
   options.orientation = orientation;
+  options.isSharp = true;
   return itk::MakeSamTestModel(options);
 }
 
@@ -257,6 +258,7 @@ TEST(SamSegmentationImageFilter, ChannelsOfRgbVectorAndVectorImage)
 {
   itk::SamTestModelOptions options;
   options.dimension = 2;
+  options.isSharp = true;
   options.channels = R"([{"name": "red", "normalization": "clip", "lower": 0, "upper": 255, "mean": 120, "deviation": 50},
                          {"name": "green", "normalization": "z_score"}, {"name": "blue", "normalization": "z_score"}])";
   const auto model = itk::MakeSamTestModel(options);
@@ -294,6 +296,7 @@ TEST(SamSegmentationImageFilter, FlatModelTakesVolumesSliceBySlice)
 {
   itk::SamTestModelOptions options;
   options.dimension = 2;
+  options.isSharp = true;
   options.spacing = "[0.0, 0.0, 0.0]";
   const auto labels = Segment(itk::MakeSamTestVolume<ImageType>(), itk::MakeSamTestModel(options));
   EXPECT_EQ(labels->GetLargestPossibleRegion(),
