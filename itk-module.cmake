@@ -11,11 +11,11 @@ itk_module(SegmentAnything
   EXCLUDE_FROM_DEFAULT
   DEPENDS
     ITKCommon
-    ITKImageFunction
-    ITKImageGrid
   COMPILE_DEPENDS
     ITKDistanceMap
     ITKImageCompose
+    ITKImageFunction
+    ITKImageGrid
     ITKImageIntensity
     ITKIOGDCM
     ITKIOImageBase
@@ -25,6 +25,7 @@ itk_module(SegmentAnything
     ITKIONRRD
     ITKIOPNG
     ITKIOTIFF
+    ITKZLIB
   TEST_DEPENDS
     ITKGoogleTest
     ITKImageIntensity

@@ -34,8 +34,8 @@ struct SamGrid
 
   unsigned int dimension{ 3 };
   SamIndexBox  box;
-  VectorType   spacing{ { 1.0, 1.0, 1.0 } };                           ///< mm
-  VectorType   origin{ { 0.0, 0.0, 0.0 } };                            ///< mm, the voxel with index 0
+  VectorType   spacing{ { 1.0, 1.0, 1.0 } }; ///< mm
+  VectorType   origin{ { 0.0, 0.0, 0.0 } };  ///< mm, the voxel with index 0
   MatrixType   direction{ { { { 1.0, 0.0, 0.0 } }, { { 0.0, 1.0, 0.0 } }, { { 0.0, 0.0, 1.0 } } } }; ///< rows
 
   /** The largest possible region of an image. */

@@ -29,8 +29,7 @@ SamMaskClassificationImageFilter<TInputImage>::VerifyInputInformation() const
 {
   // Not the superclass: both inputs lie on different grids.
   m_Model->VerifyEmbedding(this->GetInput()->GetNumberOfComponentsPerPixel());
-  const SamGrid expected =
-    SamGrid::FromImage<ImageDimension>(this->GetInput()).ToVoxels(m_Model->GetPatchSize());
+  const SamGrid expected = SamGrid::FromImage<ImageDimension>(this->GetInput()).ToVoxels(m_Model->GetPatchSize());
   const SamGrid found = SamGrid::FromImage<ImageDimension>(this->GetPrompts());
   const auto    print = [](const SamGrid & grid) {
     std::ostringstream text;

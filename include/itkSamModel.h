@@ -29,17 +29,19 @@ namespace itk
 struct SamChannel
 {
   std::string name;
-  std::string normalization{ "z_score" }; ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
-  double      lower{ 0.0 };               ///< clip: smallest intensity
-  double      upper{ 0.0 };               ///< clip: largest intensity
-  double      mean{ 0.0 };                ///< clip: subtracted after clipping
-  double      deviation{ 1.0 };           ///< clip: divided by after that
+  std::string normalization{
+    "z_score"
+  };                       ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
+  double lower{ 0.0 };     ///< clip: smallest intensity
+  double upper{ 0.0 };     ///< clip: largest intensity
+  double mean{ 0.0 };      ///< clip: subtracted after clipping
+  double deviation{ 1.0 }; ///< clip: divided by after that
 
   bool
   operator==(const SamChannel & other) const
   {
-    return name == other.name && normalization == other.normalization && lower == other.lower &&
-           upper == other.upper && mean == other.mean && deviation == other.deviation;
+    return name == other.name && normalization == other.normalization && lower == other.lower && upper == other.upper &&
+           mean == other.mean && deviation == other.deviation;
   }
 };
 

@@ -19,8 +19,9 @@ SamPromptImage<VDimension>::SetPrompts(const SamPrompts & prompts)
   if (masks.size() != 4 || boxes != std::vector<int64_t>{ masks[1], masks[0], 4 } || tokens.size() != 3 ||
       tokens[0] != masks[1] || tokens[1] != masks[0])
   {
-    itkSamExceptionMacro("boxes and class tokens of the prompts do not belong to its masks, expected one each per slice "
-                         "and query");
+    itkSamExceptionMacro(
+      "boxes and class tokens of the prompts do not belong to its masks, expected one each per slice "
+      "and query");
   }
   m_Boxes = prompts.boxes;
   m_ClassTokens = prompts.classTokens;

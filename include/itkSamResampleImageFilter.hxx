@@ -157,9 +157,9 @@ SamResampleImageFilter<TInputImage>::GenerateInputRequestedRegion()
 {
   // Not the superclass: the output's region means nothing on the input's grid.
   ProcessObject::GenerateInputRequestedRegion();
-  auto *                            input = const_cast<InputImageType *>(this->GetInput());
-  const SamLattice                  lattice = this->MakeLattice();
-  const SamIndexBox                 box = lattice.GetImageBox(this->MakeBox(lattice));
+  auto *                              input = const_cast<InputImageType *>(this->GetInput());
+  const SamLattice                    lattice = this->MakeLattice();
+  const SamIndexBox                   box = lattice.GetImageBox(this->MakeBox(lattice));
   typename InputImageType::RegionType region;
   for (unsigned int i = 0; i < ImageDimension; ++i)
   {
@@ -251,11 +251,11 @@ SamResampleImageFilter<TInputImage>::SampleAligned(const SamLattice &           
                                                    const SamIndexBox &          box,
                                                    std::vector<unsigned char> & inside)
 {
-  const InputImageType *                    input = this->GetInput();
-  const size_t                              components = input->GetNumberOfComponentsPerPixel();
-  const auto *                              source = reinterpret_cast<const ComponentType *>(input->GetBufferPointer());
-  float *                                   target = this->GetOutput()->GetBufferPointer();
-  std::array<SamTaps, 3>                    taps;
+  const InputImageType * input = this->GetInput();
+  const size_t           components = input->GetNumberOfComponentsPerPixel();
+  const auto *           source = reinterpret_cast<const ComponentType *>(input->GetBufferPointer());
+  float *                target = this->GetOutput()->GetBufferPointer();
+  std::array<SamTaps, 3> taps;
   std::array<std::vector<OffsetValueType>, 3> offsets;
   for (unsigned int j = 0; j < 3; ++j)
   {
@@ -277,7 +277,7 @@ SamResampleImageFilter<TInputImage>::SampleAligned(const SamLattice &           
   }
 
   const auto sample = [&](const typename OutputImageType::RegionType & region) {
-    std::vector<double>  sums(components);
+    std::vector<double>   sums(components);
     std::array<size_t, 3> first{ { 0, 0, 0 } };
     std::array<size_t, 3> last{ { 1, 1, 1 } };
     for (unsigned int i = 0; i < ImageDimension; ++i)

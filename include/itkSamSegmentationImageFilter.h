@@ -117,9 +117,9 @@ private:
   std::vector<SamIndexBox>
   MakeBoxes(const SamLattice & lattice) const;
 
-  /** Probabilities of all windows of an image on the lattice, blended, K×D×H×W. */
+  /** Probabilities of all windows of \a volume, blended, K×D×H×W. \a grid says where the volume lies. */
   SamTensor
-  RunWindows(const ChannelImageType * image, SizeValueType & windowsDone);
+  RunWindows(const SamTensor & volume, const SamGrid & grid, SizeValueType & windowsDone);
 
   /** Label the output's voxels that lie in \a box of the lattice. \a probabilities has the box's voxels, the labels of
    * each side by side. \a confidence holds the best probability so far of every output voxel; it is empty where there

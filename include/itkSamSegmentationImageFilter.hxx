@@ -101,10 +101,10 @@ void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion()
 {
   ProcessObject::GenerateInputRequestedRegion();
-  const SamLattice                    lattice = this->MakeLattice();
-  typename InputImageType::IndexType  lower{};
-  typename InputImageType::IndexType  upper{};
-  bool                                isFirst = true;
+  const SamLattice                   lattice = this->MakeLattice();
+  typename InputImageType::IndexType lower{};
+  typename InputImageType::IndexType upper{};
+  bool                               isFirst = true;
   for (const auto & box : this->MakeBoxes(lattice))
   {
     const SamIndexBox needed = lattice.GetImageBox(box);
@@ -164,9 +164,13 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
       resample->SetRegionOfInterest(m_Regions[k].center, m_Regions[k].size);
     }
     resample->Update();
-    const SamTensor    blended = this->RunWindows(resample->GetOutput(), windowsDone);
-    const SamIndexBox &box = boxes[k];
-    std::vector<float> probabilities(box.size[0] * box.size[1] * box.size[2] * m_Model->GetNumberOfLabels());
+    const SamTensor volume = SamTensorImage<ImageDimension>::TensorOf(resample->GetOutput());
+    const SamGrid   grid = SamGrid::FromImage<ImageDimension>(resample->GetOutput());
+    resample->GetOutput()->ReleaseData();
+
+    const SamIndexBox & box = boxes[k];
+    const SamTensor     blended = this->RunWindows(volume, grid, windowsDone);
+    std::vector<float>  probabilities(box.size[0] * box.size[1] * box.size[2] * m_Model->GetNumberOfLabels());
     blended.CopyToHostChannelsLast(probabilities.data());
     this->WriteLabels(lattice, box, probabilities, confidence);
   }
@@ -175,12 +179,11 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
 
 template <typename TInputImage, typename TOutputImage>
 SamTensor
-SamSegmentationImageFilter<TInputImage, TOutputImage>::RunWindows(const ChannelImageType * image,
-                                                                  SizeValueType &          windowsDone)
+SamSegmentationImageFilter<TInputImage, TOutputImage>::RunWindows(const SamTensor & volume,
+                                                                  const SamGrid &   grid,
+                                                                  SizeValueType &   windowsDone)
 {
   using StageImageType = SamTensorImage<ImageDimension>;
-  const SamGrid    grid = SamGrid::FromImage<ImageDimension>(image);
-  const SamTensor  volume = StageImageType::TensorOf(image);
   SamSlidingWindow windows(m_Model, grid.box.size);
 
   auto encoder = SamEncoderImageFilter<ChannelImageType>::New();
@@ -249,7 +252,7 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::WriteLabels(const SamLatt
     bool                  isInside{ true };
   };
 
-  const SamIndexBox covered = lattice.GetCoveredImageBox(box);
+  const SamIndexBox                    covered = lattice.GetCoveredImageBox(box);
   typename OutputImageType::RegionType region;
   for (unsigned int i = 0; i < ImageDimension; ++i)
   {
@@ -260,9 +263,9 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::WriteLabels(const SamLatt
   {
     return;
   }
-  OutputImageType *             output = this->GetOutput();
-  const size_t                  labels = m_Model->GetNumberOfLabels();
-  std::vector<OutputPixelType>  values;
+  OutputImageType *            output = this->GetOutput();
+  const size_t                 labels = m_Model->GetNumberOfLabels();
+  std::vector<OutputPixelType> values;
   for (const int value : m_Model->GetLabelValues())
   {
     values.push_back(static_cast<OutputPixelType>(value));
@@ -295,9 +298,8 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::WriteLabels(const SamLatt
     const auto   latticeSize = static_cast<IndexValueType>(lattice.GetGrid().box.size[j]);
     const auto   size = static_cast<double>(box.size[j]);
     const double along = position - static_cast<double>(box.start[j]);
-    sample.isInside =
-      (box.start[j] <= 0 || along >= -0.5) &&
-      (box.start[j] + static_cast<IndexValueType>(box.size[j]) >= latticeSize || along < size - 0.5);
+    sample.isInside = (box.start[j] <= 0 || along >= -0.5) &&
+                      (box.start[j] + static_cast<IndexValueType>(box.size[j]) >= latticeSize || along < size - 0.5);
     const double clamped = std::min(std::max(along, 0.0), size - 1.0);
     const double first = std::floor(clamped);
     const double fraction = clamped - first;

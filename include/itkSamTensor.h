@@ -50,9 +50,7 @@ public:
 
   /** Copy a VectorImage's buffer, D×H×W×C, into a tensor C×D×H×W. \a sizes are those of the tensor. */
   static SamTensor
-  FromHostChannelsLast(const float *                values,
-                       const std::vector<int64_t> & sizes,
-                       const std::string &          device = "cpu");
+  FromHostChannelsLast(const float * values, const std::vector<int64_t> & sizes, const std::string & device = "cpu");
 
   /** Copy all values, the last axis running fastest. Waits for the device. */
   void

@@ -350,8 +350,7 @@ SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, c
   VectorType imageCenter{};
   for (unsigned int i = 0; i < 3; ++i)
   {
-    imageCenter[i] =
-      static_cast<double>(image.box.start[i]) + 0.5 * (static_cast<double>(image.box.size[i]) - 1.0);
+    imageCenter[i] = static_cast<double>(image.box.start[i]) + 0.5 * (static_cast<double>(image.box.size[i]) - 1.0);
   }
   VectorType latticeCenter{};
   for (unsigned int j = 0; j < image.dimension; ++j)
@@ -375,7 +374,8 @@ SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, c
         {
           product += m_Grid.direction[a][j] * image.direction[a][i];
         }
-        extent += std::abs(product) * image.spacing[i] * (i < image.dimension ? static_cast<double>(image.box.size[i]) : 0.0);
+        extent +=
+          std::abs(product) * image.spacing[i] * (i < image.dimension ? static_cast<double>(image.box.size[i]) : 0.0);
       }
       count = std::ceil(extent / m_Grid.spacing[j] - indexTolerance);
       const double ratio = m_Grid.spacing[j] / own;
@@ -429,10 +429,10 @@ SamLattice::FindBox(const VectorType & center, const VectorType & size) const
   }
   if (!overlaps)
   {
-    SamAffine        toPhysical{ ScaledDirection(m_Grid), m_Grid.origin };
-    const auto       bounds = Bounds(toPhysical, m_Grid.box);
-    VectorType       low{};
-    VectorType       high{};
+    SamAffine  toPhysical{ ScaledDirection(m_Grid), m_Grid.origin };
+    const auto bounds = Bounds(toPhysical, m_Grid.box);
+    VectorType low{};
+    VectorType high{};
     for (unsigned int i = 0; i < dimension; ++i)
     {
       low[i] = center[i] - 0.5 * size[i];
@@ -491,10 +491,10 @@ SamLattice::GetCoveredImageBox(const SamIndexBox & box) const
   {
     for (unsigned int j = 0; j < m_Grid.dimension; ++j)
     {
-      const auto           taps = this->GetLatticeTaps(j, m_Image.box, box);
-      const auto           first = std::find(taps.inside.begin(), taps.inside.end(), 1);
-      const auto           last = std::find(taps.inside.rbegin(), taps.inside.rend(), 1);
-      const unsigned int   axis = m_ImageAxis[j];
+      const auto         taps = this->GetLatticeTaps(j, m_Image.box, box);
+      const auto         first = std::find(taps.inside.begin(), taps.inside.end(), 1);
+      const auto         last = std::find(taps.inside.rbegin(), taps.inside.rend(), 1);
+      const unsigned int axis = m_ImageAxis[j];
       result.start[axis] += first - taps.inside.begin();
       result.size[axis] = first == taps.inside.end() ? 0 : static_cast<SizeValueType>(last.base() - first);
     }
@@ -569,8 +569,8 @@ SamLattice::GetLatticeTaps(unsigned int axis, const SamIndexBox & imageBox, cons
     const IndexValueType stored =
       imageBox.start[imageAxis] - m_Image.box.start[imageAxis] + static_cast<IndexValueType>(k);
     const IndexValueType along = m_Flip[axis] ? imageLast - stored : stored;
-    const double         position = Snap((static_cast<double>(along) - imageMiddle) * ratio + latticeMiddle -
-                                 static_cast<double>(box.start[axis]));
+    const double         position =
+      Snap((static_cast<double>(along) - imageMiddle) * ratio + latticeMiddle - static_cast<double>(box.start[axis]));
     AddLinear(position, size - 1, add);
     taps.inside.push_back((isOpenBelow || position >= -0.5) &&
                           (isOpenAbove || position < static_cast<double>(size) - 0.5));

@@ -465,7 +465,8 @@ SamTensor
 SamSlidingWindow::Extract(const SamTensor & volume, SizeValueType window) const
 {
   return RunInference([&] {
-    const auto part = m_Implementation->windows.Extract(GetAtTensor(volume), m_Implementation->windows.GetStarts().at(window));
+    const auto part =
+      m_Implementation->windows.Extract(GetAtTensor(volume), m_Implementation->windows.GetStarts().at(window));
     return MakeSamTensor(part.to(m_Implementation->device));
   });
 }

@@ -64,9 +64,7 @@ SamTensor::FromHost(const float * values, const std::vector<int64_t> & sizes, co
 }
 
 SamTensor
-SamTensor::FromHostChannelsLast(const float *                values,
-                                const std::vector<int64_t> & sizes,
-                                const std::string &          device)
+SamTensor::FromHostChannelsLast(const float * values, const std::vector<int64_t> & sizes, const std::string & device)
 {
   return RunInference([&] {
     const auto stored = WrapHost(values, { sizes.at(1), sizes.at(2), sizes.at(3), sizes.at(0) });

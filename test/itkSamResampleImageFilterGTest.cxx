@@ -82,7 +82,7 @@ TEST(SamResampleImageFilter, KeepsVoxelsWhereSpacingAgrees)
   {
     ImageType::PointType point;
     image->TransformIndexToPhysicalPoint(it.GetIndex(), point);
-    const auto index = output->TransformPhysicalPointToIndex(point);
+    const auto            index = output->TransformPhysicalPointToIndex(point);
     OutputType::PointType found;
     output->TransformIndexToPhysicalPoint(index, found);
     ASSERT_LT(found.EuclideanDistanceTo(point), 1e-9);
@@ -106,9 +106,9 @@ TEST(SamResampleImageFilter, TurnsAxesAsTheOrientationSays)
 
 TEST(SamResampleImageFilter, EveryStoredOrderGivesTheSameBits)
 {
-  const auto             image = itk::MakeSamTestVolume<ImageType>();
-  const auto             model = itk::MakeSamTestModel();
-  std::vector<float>     expected;
+  const auto         image = itk::MakeSamTestVolume<ImageType>();
+  const auto         model = itk::MakeSamTestModel();
+  std::vector<float> expected;
   for (const FilterType::SpacingType & spacing :
        { FilterType::SpacingType{ { 0.0, 0.0, 0.0 } }, FilterType::SpacingType{ { 0.7, 2.3, 1.9 } } })
   {
@@ -183,8 +183,8 @@ TEST(SamResampleImageFilter, SamplesObliqueImagesInPhysicalSpace)
   origin[0] = 5.0;
   origin[1] = -7.0;
   origin[2] = 30.0;
-  const auto image = itk::MakeSamTestImage<ImageType>(
-    { { -5, 6, 3 } }, { { 30, 32, 20 } }, spacing, origin, itk::ObliqueSamDirection());
+  const auto image =
+    itk::MakeSamTestImage<ImageType>({ { -5, 6, 3 } }, { { 30, 32, 20 } }, spacing, origin, itk::ObliqueSamDirection());
   for (const FilterType::SpacingType & outputSpacing :
        { FilterType::SpacingType{ { 0.9, 0.9, 0.9 } }, FilterType::SpacingType{ { 1.7, 1.7, 2.0 } } })
   {
@@ -282,7 +282,7 @@ TEST(SamResampleImageFilter, RequestsOnlyWhatItNeeds)
   EXPECT_EQ(source->made.GetIndex(1), 2);
   EXPECT_EQ(source->made.GetSize(1), 5u);
   EXPECT_LE(source->made.GetSize(2), 2u);
-  const auto whole = Resample(itk::MakeSamTestVolume<ImageType>(), "LPS", { { 0.0, 0.0, 1.7 } });
+  const auto   whole = Resample(itk::MakeSamTestVolume<ImageType>(), "LPS", { { 0.0, 0.0, 1.7 } });
   const auto * part = filter->GetOutput();
   for (itk::ImageRegionConstIteratorWithIndex<OutputType> it(part, part->GetBufferedRegion()); !it.IsAtEnd(); ++it)
   {
@@ -369,8 +369,8 @@ TEST(SamResampleImageFilter, ComponentsAreChannels)
   image->Allocate();
   for (itk::ImageRegionIteratorWithIndex<RgbImageType> it(image, image->GetBufferedRegion()); !it.IsAtEnd(); ++it)
   {
-    const auto x = static_cast<unsigned char>(it.GetIndex()[0]);
-    const auto y = static_cast<unsigned char>(it.GetIndex()[1]);
+    const auto              x = static_cast<unsigned char>(it.GetIndex()[0]);
+    const auto              y = static_cast<unsigned char>(it.GetIndex()[1]);
     RgbImageType::PixelType pixel;
     pixel.Set(x, static_cast<unsigned char>(100 + y), static_cast<unsigned char>(x + 10 * y));
     it.Set(pixel);

@@ -179,7 +179,7 @@ ExpectLabelsOfStages(const ImageType * image, const itk::SamModel * model)
         sums[k] += weight * static_cast<double>(pixel[k]);
       }
     }
-    const auto   found = std::find(model->GetLabelValues().begin(), model->GetLabelValues().end(), it.Get());
+    const auto found = std::find(model->GetLabelValues().begin(), model->GetLabelValues().end(), it.Get());
     ASSERT_NE(found, model->GetLabelValues().end());
     const double best = *std::max_element(sums.begin(), sums.end());
     ASSERT_GT(sums[static_cast<size_t>(found - model->GetLabelValues().begin())], best - 1e-5);
@@ -259,7 +259,8 @@ TEST(SamSegmentationImageFilter, ChannelsOfRgbVectorAndVectorImage)
   itk::SamTestModelOptions options;
   options.dimension = 2;
   options.isSharp = true;
-  options.channels = R"([{"name": "red", "normalization": "clip", "lower": 0, "upper": 255, "mean": 120, "deviation": 50},
+  options.channels =
+    R"([{"name": "red", "normalization": "clip", "lower": 0, "upper": 255, "mean": 120, "deviation": 50},
                          {"name": "green", "normalization": "z_score"}, {"name": "blue", "normalization": "z_score"}])";
   const auto model = itk::MakeSamTestModel(options);
   const auto base = itk::MakeSamTestVolume<itk::Image<float, 2>>({ { 26, 23 } });
@@ -299,8 +300,7 @@ TEST(SamSegmentationImageFilter, FlatModelTakesVolumesSliceBySlice)
   options.isSharp = true;
   options.spacing = "[0.0, 0.0, 0.0]";
   const auto labels = Segment(itk::MakeSamTestVolume<ImageType>(), itk::MakeSamTestModel(options));
-  EXPECT_EQ(labels->GetLargestPossibleRegion(),
-            itk::MakeSamTestVolume<ImageType>()->GetLargestPossibleRegion());
+  EXPECT_EQ(labels->GetLargestPossibleRegion(), itk::MakeSamTestVolume<ImageType>()->GetLargestPossibleRegion());
   EXPECT_GE(CountLabels(labels.GetPointer()).size(), 2u);
 }
 
@@ -381,10 +381,10 @@ TEST(SamSegmentationImageFilter, RegionRequestsOnlyWhatItNeeds)
 
 TEST(SamSegmentationImageFilter, ThreadsDoNotChangeLabels)
 {
-  const auto   image = itk::MakeSamTestVolume<ImageType>();
-  const auto   model = MakeModel("[1.0, 1.2, 1.7]");
-  const auto   threads = itk::SamModel::GetNumberOfThreads();
-  const auto   run = [&](unsigned int number) {
+  const auto image = itk::MakeSamTestVolume<ImageType>({ { 16, 13, 5 } });
+  const auto model = MakeModel("[1.0, 1.2, 1.7]");
+  const auto threads = itk::SamModel::GetNumberOfThreads();
+  const auto run = [&](unsigned int number) {
     itk::SamModel::SetNumberOfThreads(number);
     auto filter = FilterType::New();
     filter->SetInput(image);

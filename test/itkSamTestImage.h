@@ -76,7 +76,8 @@ MakeSamTestVolume(typename TImage::SizeType size = { { 22, 19, 7 } })
   return MakeSamTestImage<TImage>(start, size, spacing, origin, direction);
 }
 
-/** How the axes of a volume are stored: axis i of the new image is \c axes[i] of the old one, against it if \c flips. */
+/** How the axes of a volume are stored: axis i of the new image is \c axes[i] of the old one, against it if \c flips.
+ */
 struct SamAxisOrder
 {
   std::array<unsigned int, 3> axes{ { 0, 1, 2 } };
@@ -120,10 +121,10 @@ template <typename TImage>
 typename TImage::Pointer
 StoreInOrder(const TImage * image, const SamAxisOrder & order)
 {
-  typename TImage::SizeType            size;
-  typename TImage::SpacingType         spacing;
-  typename TImage::DirectionType       direction;
-  const typename TImage::IndexType     start{ { 3, -2, 5 } };
+  typename TImage::SizeType        size;
+  typename TImage::SpacingType     spacing;
+  typename TImage::DirectionType   direction;
+  const typename TImage::IndexType start{ { 3, -2, 5 } };
   for (unsigned int i = 0; i < 3; ++i)
   {
     size[i] = image->GetLargestPossibleRegion().GetSize(order.axes[i]);

@@ -78,17 +78,22 @@ MakeSamTestModel(const SamTestModelOptions & options = {})
     "stem": {"type": "pyramid", "widths": [4, 8]},
     "encoder": {"type": "vit", "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 4.0, "patch": 4,
                 "attention_window": 3, "global_blocks": [1], "grid": [4, 4], "neck": 16},
-    "adaptation": )" + adaptation + R"(,
+    "adaptation": )" + adaptation +
+                           R"(,
     "slices": )" + slices + R"(,
     "prompt_source": {"type": "auxiliary", "queries": 3, "ladder": [16, 8, 4], "skips": [[0], []], "hidden_width": 8},
     "decoder": {"type": "mask_classification", "depth": 2, "heads": 2, "mlp_width": 16, "mask_prompt_channels": 4,
                 "upscaling_steps": 1, "refines_masks": true},
-    "driver": {"window": [16, 16, )" + slices + R"(], "overlap": [0.5, 0.5, 0.5]},
-    "preprocessing": {"orientation": ")" + options.orientation + R"(", "spacing": )" + options.spacing + R"(,
-                      "channels": )" + options.channels + R"(},
+    "driver": {"window": [16, 16, )" +
+                           slices + R"(], "overlap": [0.5, 0.5, 0.5]},
+    "preprocessing": {"orientation": ")" +
+                           options.orientation + R"(", "spacing": )" + options.spacing + R"(,
+                      "channels": )" +
+                           options.channels + R"(},
     "labels": [{"value": 0, "name": "background", "color": [0, 0, 0]},
                {"value": 3, "name": "first", "color": [230, 159, 0]},
-               {"value": )" + std::to_string(options.lastLabelValue) +
+               {"value": )" +
+                           std::to_string(options.lastLabelValue) +
                            R"(, "name": "second", "color": [86, 180, 233]}]
   })";
   const auto model = SamModel::FromPlan(plan, options.seed);

@@ -83,7 +83,7 @@ Naming(const std::string & file, const TAction & action)
   catch (const itk::ExceptionObject & exception)
   {
     std::string text = exception.GetDescription();
-    text = text.substr(0, text.find('\n'));
+    std::replace(text.begin(), text.end(), '\n', ' ');
     throw Error(text.find(file) == std::string::npos ? file + ": " + text : text);
   }
 }

@@ -2,11 +2,15 @@
 #include "samImageFile.h"
 #include "samError.h"
 
+#include "itkByteSwapper.h"
 #include "itkImageFileReader.h"
 #include "itkImageIOFactory.h"
 #include "itk_zlib.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -25,6 +29,56 @@ ThrowIncomplete(const std::string & path, std::uint64_t found, std::uint64_t exp
               std::to_string(expected));
 }
 
+/** Number of values that are NaN or infinite: all bits of the exponent are set, whatever the order of bytes. */
+std::uint64_t
+CountNotFinite(const char * data, std::size_t count, std::size_t width, bool isBigEndian)
+{
+  const unsigned int exponent = width == 4 ? 0x7f80 : 0x7ff0;
+  std::uint64_t      found = 0;
+  for (const char * value = data; value + width <= data + count; value += width)
+  {
+    const auto high = static_cast<unsigned char>(value[isBigEndian ? 0 : width - 1]);
+    const auto low = static_cast<unsigned char>(value[isBigEndian ? 1 : width - 2]);
+    found += ((high << 8 | low) & exponent) == exponent ? 1 : 0;
+  }
+  return found;
+}
+
+/** Where a NIfTI file keeps its voxels. */
+struct NiftiLayout
+{
+  std::uint64_t dataStart{ 352 };
+  std::size_t   realWidth{ 0 }; ///< bytes of a floating point voxel; 0 for integers
+  bool          isBigEndian{ false };
+};
+
+/** NIfTI 1 begins with its header's length 348, NIfTI 2 with 540; the fields differ in place and type. */
+NiftiLayout
+ParseNiftiHeader(const std::vector<char> & header)
+{
+  NiftiLayout layout;
+  layout.isBigEndian = header[0] == 0;
+  const auto read = [&](auto value, std::size_t place) {
+    std::array<char, sizeof(value)> raw{};
+    std::copy_n(header.begin() + static_cast<std::ptrdiff_t>(place), raw.size(), raw.begin());
+    if (layout.isBigEndian != itk::ByteSwapper<int>::SystemIsBigEndian())
+    {
+      std::reverse(raw.begin(), raw.end());
+    }
+    std::memcpy(&value, raw.data(), raw.size());
+    return value;
+  };
+  const bool isSecond = read(std::int32_t{}, 0) == 540;
+  const auto type = read(std::int16_t{}, isSecond ? 12 : 70);
+  const auto start = isSecond ? static_cast<double>(read(std::int64_t{}, 168)) : static_cast<double>(read(float{}, 108));
+  layout.realWidth = type == 16 ? 4 : type == 64 ? 8 : 0;
+  if (start > 352.0 && start < 1e9)
+  {
+    layout.dataStart = static_cast<std::uint64_t>(start);
+  }
+  return layout;
+}
+
 /** Decompresses the file to its end; one that is not compressed is read as it is. */
 void
 CheckNifti(const std::string & path, std::uint64_t pixelBytes)
@@ -36,10 +90,22 @@ CheckNifti(const std::string & path, std::uint64_t pixelBytes)
   }
   std::vector<char> buffer(1 << 18);
   std::uint64_t     bytes = 0;
-  int               count = 0;
-  while ((count = gzread(file.get(), buffer.data(), static_cast<unsigned int>(buffer.size()))) > 0)
+  std::uint64_t     notFinite = 0;
+  NiftiLayout       layout;
+  int               count = gzread(file.get(), buffer.data(), static_cast<unsigned int>(layout.dataStart));
+  if (count == static_cast<int>(layout.dataStart))
   {
-    bytes += static_cast<std::uint64_t>(count);
+    layout = ParseNiftiHeader(buffer);
+    // From the start of the data on, so that no voxel lies across two buffers.
+    bytes = static_cast<std::uint64_t>(std::max<z_off_t>(0, gzseek(file.get(), static_cast<z_off_t>(layout.dataStart), SEEK_SET)));
+    while ((count = gzread(file.get(), buffer.data(), static_cast<unsigned int>(buffer.size()))) > 0)
+    {
+      bytes += static_cast<std::uint64_t>(count);
+      if (layout.realWidth > 0)
+      {
+        notFinite += CountNotFinite(buffer.data(), static_cast<std::size_t>(count), layout.realWidth, layout.isBigEndian);
+      }
+    }
   }
   int          status = Z_OK;
   const char * message = gzerror(file.get(), &status);
@@ -51,6 +117,10 @@ CheckNifti(const std::string & path, std::uint64_t pixelBytes)
   if (bytes < smallestHeader + pixelBytes)
   {
     ThrowIncomplete(path, bytes - std::min(bytes, smallestHeader), pixelBytes);
+  }
+  if (notFinite > 0)
+  {
+    throw Error(path + ": " + std::to_string(notFinite) + " voxels are NaN or infinite, expected finite numbers");
   }
 }
 

@@ -2,6 +2,7 @@
 #include "samCaseReader.h"
 
 #include "samError.h"
+#include "samImageFile.h"
 
 #include "itkSamResampleImageFilter.h"
 
@@ -11,6 +12,8 @@
 #include "itkResampleImageFilter.h"
 
 #include <ATen/ops/from_blob.h>
+
+#include <algorithm>
 
 namespace sam
 {
@@ -31,7 +34,7 @@ Reading(const std::string & file, const TAction & action)
   catch (const itk::ExceptionObject & exception)
   {
     std::string text = exception.GetDescription();
-    text = text.substr(0, text.find('\n'));
+    std::replace(text.begin(), text.end(), '\n', ' ');
     throw Error(text.find(file) == std::string::npos ? file + ": " + text : text);
   }
 }
@@ -40,6 +43,7 @@ template <typename TImage>
 typename TImage::Pointer
 ReadImage(const std::string & file)
 {
+  ReadImageHeader(file);
   const auto reader = itk::ImageFileReader<TImage>::New();
   reader->SetFileName(file);
   Reading(file, [&reader] { reader->Update(); });

@@ -532,17 +532,6 @@ CheckSameGrid(const std::string & imageFile,
   }
 }
 
-void
-CheckFinite(const std::string & file, const at::Tensor & image)
-{
-  const auto isFinite = image.isfinite();
-  if (!isFinite.all().item<bool>())
-  {
-    throw Error(file + ": " + std::to_string((image.numel() - isFinite.sum().item<int64_t>())) +
-                " voxels are NaN or infinite, expected finite intensities");
-  }
-}
-
 DatasetSplit
 SplitByFraction(const Dataset & dataset, double validationFraction, uint64_t seed)
 {

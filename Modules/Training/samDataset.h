@@ -64,7 +64,7 @@ struct Dataset
   IndexLabels(const at::Tensor & values, const std::string & file) const;
 };
 
-/** Place of an image in space, for CheckCase. */
+/** Place of an image in space, for CheckSameGrid. */
 struct ImageGrid
 {
   std::vector<int64_t> size;      ///< voxels
@@ -80,10 +80,6 @@ CheckSameGrid(const std::string & imageFile,
               const ImageGrid &   image,
               const std::string & labelFile,
               const ImageGrid &   label);
-
-/** \throws Error naming \a file when \a image (any shape) holds a NaN or an infinity. */
-void
-CheckFinite(const std::string & file, const at::Tensor & image);
 
 /** Indices into Dataset::cases, ascending. */
 struct DatasetSplit

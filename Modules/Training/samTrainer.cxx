@@ -194,6 +194,7 @@ public:
         return { true, m_Epoch, m_BestDice };
       }
       ++m_Epoch;
+      m_EpochLoss = m_LossSum / static_cast<double>(m_Step);
       m_Step = 0;
       m_Minutes = ElapsedMinutes();
       const bool isValidated = m_Epoch % m_Options.validationInterval == 0 || IsFinished();
@@ -381,9 +382,9 @@ private:
       {
         return false;
       }
-      const double learningRate = LearningRate();
+      m_LearningRate = LearningRate();
       const double loss = ComputeGradients(order.data() + m_Step * m_Options.batch);
-      useless = m_Optimizer->Step(learningRate) && std::isfinite(loss) ? 0 : useless + 1;
+      useless = m_Optimizer->Step(m_LearningRate) && std::isfinite(loss) ? 0 : useless + 1;
       if (useless == maximumUselessSteps)
       {
         throw Error("training diverged: the gradient was not finite " + std::to_string(useless) +
@@ -512,10 +513,9 @@ private:
     progress.steps = m_StepsPerEpoch;
     progress.fraction = Fraction();
     progress.minutes = ElapsedMinutes();
-    const double spent = progress.minutes - m_EarlierMinutes;
-    const double done = progress.fraction - m_FirstFraction;
-    progress.remainingMinutes = done > 0.0 ? spent * (1.0 - progress.fraction) / done : 0.0;
-    progress.loss = m_Step > 0 ? m_LossSum / static_cast<double>(m_Step) : 0.0;
+    progress.remainingMinutes =
+      progress.fraction > 0.0 ? progress.minutes * (1.0 - progress.fraction) / progress.fraction : 0.0;
+    progress.loss = isValidated ? m_EpochLoss : m_LossSum / static_cast<double>(m_Step);
     progress.validated = isValidated;
     progress.dice = m_Dice;
     progress.meanDice = m_MeanDice;
@@ -537,8 +537,8 @@ private:
       }
       line << '\n';
     }
-    line << m_Epoch << ',' << m_Optimizer->GetNumberOfSteps() << ',' << m_Minutes << ',' << LearningRate() << ','
-         << m_LossSum / static_cast<double>(m_StepsPerEpoch) << ',';
+    line << m_Epoch << ',' << m_Optimizer->GetNumberOfSteps() << ',' << m_Minutes << ',' << m_LearningRate << ','
+         << m_EpochLoss << ',';
     if (isValidated)
     {
       line << m_MeanDice;
@@ -665,10 +665,11 @@ private:
   int64_t                               m_StepsPerEpoch{ 1 };
   int64_t                               m_Epoch{ 0 }; ///< epochs that are complete
   int64_t                               m_Step{ 0 };  ///< steps of the epoch at hand
-  double                                m_LossSum{ 0.0 };
+  double                                m_LossSum{ 0.0 };   ///< over the steps of the epoch at hand
+  double                                m_EpochLoss{ 0.0 }; ///< mean over the epoch before
+  double                                m_LearningRate{ 0.0 };
   double                                m_Minutes{ 0.0 };
   double                                m_EarlierMinutes{ 0.0 };
-  double                                m_FirstFraction{ 0.0 };
   std::chrono::steady_clock::time_point m_Start{ std::chrono::steady_clock::now() };
   std::map<std::string, double>         m_Dice;
   double                                m_MeanDice{ 0.0 };
