@@ -159,17 +159,17 @@ TEST(SamResampleImageFilter, AlignsExtentsWhereSpacingsDiffer)
 
 TEST(SamResampleImageFilter, AveragesWhereTheGridIsCoarse)
 {
-  // A checkerboard of 1 voxel, four of which make one voxel of the grid: samples would alias to 0 or 100.
-  auto image = itk::MakeSamTestVolume<ImageType>({ { 16, 16, 4 } });
+  // A checkerboard of which 5 x 5 voxels make one of the grid: samples would be 0 or 100.
+  auto image = itk::MakeSamTestVolume<ImageType>({ { 15, 15, 4 } });
   for (itk::ImageRegionIteratorWithIndex<ImageType> it(image, image->GetBufferedRegion()); !it.IsAtEnd(); ++it)
   {
     it.Set((it.GetIndex()[0] + it.GetIndex()[1]) % 2 == 0 ? 100.0f : 0.0f);
   }
-  const auto output = Resample(image, "LPS", { { 3.6, 4.4, 2.0 } });
-  EXPECT_EQ(output->GetLargestPossibleRegion().GetSize(), (ImageType::SizeType{ { 4, 4, 4 } }));
+  const auto output = Resample(image, "LPS", { { 4.5, 5.5, 2.0 } });
+  EXPECT_EQ(output->GetLargestPossibleRegion().GetSize(), (ImageType::SizeType{ { 3, 3, 4 } }));
   for (itk::ImageRegionIteratorWithIndex<OutputType> it(output, output->GetBufferedRegion()); !it.IsAtEnd(); ++it)
   {
-    EXPECT_NEAR(it.Get()[0], 50.0, 1e-4);
+    EXPECT_NEAR(std::abs(it.Get()[0] - 50.0), 2.0, 1e-4);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
 
+#include "itkCastImageFilter.h"
 #include "itkRGBPixel.h"
 #include "itkVector.h"
 
@@ -216,6 +217,19 @@ TEST(SamSegmentationImageFilter, EveryStoredOrderGivesTheSameLabels)
   }
 }
 
+TEST(SamSegmentationImageFilter, LabelsTheWholeImageWhereTheGridEndsBefore)
+{
+  // Slices of 14 mm in all and a grid of one slice of 10 mm: it counts for all of them.
+  const auto labels = Segment(itk::MakeSamTestVolume<ImageType>(), MakeModel("[0.0, 0.0, 10.0]"));
+  EXPECT_GE(CountLabels(labels.GetPointer()).size(), 2u);
+  for (itk::ImageRegionIteratorWithIndex<LabelImageType> it(labels, labels->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+  {
+    auto index = it.GetIndex();
+    index[2] = 5;
+    ASSERT_EQ(it.Get(), labels->GetPixel(index)) << it.GetIndex();
+  }
+}
+
 TEST(SamSegmentationImageFilter, IsTheStagesComposed)
 {
   ExpectLabelsOfStages(itk::MakeSamTestVolume<ImageType>({ { 30, 28, 9 } }), MakeModel("[0.0, 0.0, 0.0]"));
@@ -377,6 +391,35 @@ TEST(SamSegmentationImageFilter, RegionRequestsOnlyWhatItNeeds)
   filter->ClearRegionsOfInterest();
   const auto message = MessageOf([&] { filter->Update(); });
   EXPECT_NE(message.find("NaN"), std::string::npos) << message;
+}
+
+TEST(SamSegmentationImageFilter, SeveralRegionsRunTheirSourceOnce)
+{
+  const auto             image = itk::MakeSamTestVolume<ImageType>({ { 40, 20, 6 } });
+  auto                   source = itk::CastImageFilter<ImageType, itk::Image<double, 3>>::New();
+  unsigned int           runs = 0;
+  ImageType::PointType   center;
+  FilterType::VectorType size;
+  source->SetInput(image);
+  source->InPlaceOff();
+  source->AddObserver(itk::EndEvent(), [&runs](const itk::EventObject &) { ++runs; });
+  size[0] = 9 * 0.9;
+  size[1] = 11 * 1.1;
+  size[2] = 3 * 2.0;
+  auto filter = itk::SamSegmentationImageFilter<itk::Image<double, 3>>::New();
+  filter->SetInput(source->GetOutput());
+  filter->SetModel(MakeModel("[0.0, 0.0, 0.0]"));
+  for (const itk::IndexValueType x : { 12, 20 })
+  {
+    image->TransformIndexToPhysicalPoint({ { x, 7, 4 } }, center);
+    filter->AddRegionOfInterest(center, size);
+  }
+  filter->Update();
+  EXPECT_EQ(runs, 1u);
+  // The union of both regions, in an image of 40x20x6 voxels.
+  EXPECT_EQ(source->GetOutput()->GetBufferedRegion(), ImageType::RegionType({ { 8, 2, 3 } }, { { 17, 11, 3 } }));
+  filter->Update();
+  EXPECT_EQ(runs, 1u);
 }
 
 TEST(SamSegmentationImageFilter, ThreadsDoNotChangeLabels)

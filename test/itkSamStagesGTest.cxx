@@ -14,7 +14,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -352,4 +354,21 @@ TEST(SamStages, EncoderReportsProgressAndStops)
   EXPECT_TRUE(sawAbort);
   chain.encoder->RemoveAllObservers();
   EXPECT_NO_THROW(chain.encoder->Update()) << "works again after an abort";
+}
+
+TEST(SamStages, Print)
+{
+  Chain3 chain(itk::MakeSamTestVolume<Chain3::ImageType>(), itk::MakeSamTestModel());
+  chain.classifier->Update();
+  std::ostringstream text;
+  chain.resample->Print(text);
+  chain.encoder->Print(text);
+  chain.prompter->Print(text);
+  chain.classifier->Print(text);
+  chain.prompter->GetOutput()->Print(text);
+  for (const auto * part :
+       { "Orientation: LPS", "MR: z_score", "Labels: 0 (background)", "ClassTokens: set", "on cpu" })
+  {
+    EXPECT_NE(text.str().find(part), std::string::npos) << part;
+  }
 }

@@ -150,8 +150,12 @@ TEST(SamTensorImage, ConsumersOfTensorsCostNoTransfer)
   EXPECT_EQ(second->GetOutput()->GetPixel({ { 1, 0, 0 } })[1], 61.0f);
   second->Update();
   EXPECT_EQ(itk::SamTensor::GetNumberOfHostTransfers(), before + 1) << "filled twice";
+  source->Update();
+  EXPECT_EQ(itk::SamTensor::GetNumberOfHostTransfers(), before + 2);
+  second->Update();
   EXPECT_EQ(source->runs, 1u);
-  EXPECT_EQ(second->runs, 1u) << "filling pixels must not make consumers run again";
+  EXPECT_EQ(first->runs, 1u) << "filling pixels must not make consumers run again";
+  EXPECT_EQ(second->runs, 1u);
 }
 
 TEST(SamTensorImage, OtherFiltersSeePixels)

@@ -229,6 +229,14 @@ TEST_F(samDataset, KeepsNumbersThatBelongToTheName)
   const auto dataset = Make({ "img_0000", "img_0001" });
   EXPECT_EQ(dataset.cases[0].name, "img_0000");
   EXPECT_EQ(dataset.cases[0].images.size(), 1u);
+
+  // With two channels in one file, img_0001 is still the next case and not the second channel.
+  Write("dataset.json", R"({"modality":{"0":"a","1":"b"},"labels":{"0":"background","1":"organ"},"training":[
+    {"image":"imagesTr/img_0000.nii.gz","label":"labelsTr/img_0000.nii.gz"},
+    {"image":"imagesTr/img_0001.nii.gz","label":"labelsTr/img_0001.nii.gz"}]})");
+  const auto twoChannels = sam::Dataset::Read(folder.string());
+  EXPECT_EQ(twoChannels.cases[0].name, "img_0000");
+  EXPECT_EQ(twoChannels.cases[0].images, (std::vector<std::string>{ Path("imagesTr/img_0000.nii.gz") }));
 }
 
 TEST_F(samDataset, TellsPatientsApart)

@@ -192,3 +192,20 @@ TEST(Overlap, FilesThatWereCutShortAreRefused)
     }
   }
 }
+
+TEST(Overlap, NiftiInTwoFilesIsNotIncomplete)
+{
+  const TemporaryFolder folder;
+  auto                  image = MakeImage<itk::Image<short, 3>>({ 5, 5, 5 }, { 1.0, 1.0, 1.0 });
+  image->SetPixel({ { 3, 2, 1 } }, 4);
+  for (const std::string ending : { "", ".gz" })
+  {
+    Write(image.GetPointer(), folder / ("pair.img" + ending));
+    // The voxels have no header before them.
+    for (const std::string extension : { ".hdr", ".img" })
+    {
+      const std::string path = (folder / ("pair" + extension + ending)).string();
+      EXPECT_EQ(sam::ReadLabelImage<3>(path)->GetPixel({ { 3, 2, 1 } }), 4) << path;
+    }
+  }
+}

@@ -59,6 +59,7 @@ given() {
 
 torch_is_given() {
   [ -n "$(given Torch_DIR "$@")" ] && return 0
+  grep -qs '^Torch_DIR:' "$build_folder/CMakeCache.txt" && return 0 # by an earlier run
   local prefix prefixes
   IFS=';:' read -r -a prefixes <<<"$(given CMAKE_PREFIX_PATH "$@")"
   for prefix in ${prefixes[@]+"${prefixes[@]}"}; do

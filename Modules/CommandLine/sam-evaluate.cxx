@@ -9,9 +9,11 @@ int
 main(int argc, char * argv[])
 {
   const std::string description =
-    "Compares label images with reference labels: Dice, 95 % Hausdorff distance, mean surface distance and volumes of "
-    "each label, with means over the cases. Given two folders, each reference is compared with the prediction of the "
-    "same name.";
+    "Compares label images with reference labels: Dice, 95 % Hausdorff distance (HD95: the greater of the 95th "
+    "percentiles of the surface distances in both directions), mean surface distance (MSD: over the surface voxels of "
+    "both) and volumes of each label, with means over the cases. Given two folders, each reference is compared with "
+    "the prediction of the same name; the extension may differ. Labels in neither image of a case are counted as empty "
+    "and do not enter the means; a label in one of them only has a Dice of 0 and no distances.";
   return sam::RunProgram("sam-evaluate", description, argc, argv, [](sam::CommandLine & line) {
     auto &                       parser = line.GetParser();
     TCLAP::ValueArg<std::string> prediction(
