@@ -88,6 +88,7 @@ protected:
   {
     m_Options.output = (m_Folder / output).string();
     m_Options.resume = resume;
+    m_Fraction = 0.0;
     std::atomic<bool> interrupt{ false };
     int64_t           steps = 0;
     return sam::Train(
@@ -158,7 +159,6 @@ TEST_F(SamTrainer, ResumedRunEndsWithTheSameWeights)
   Run("whole");
   const auto stopped = Run("parts", false, 9); // in the middle of the first epoch
   EXPECT_TRUE(stopped.interrupted);
-  m_Fraction = 0.0;
   EXPECT_FALSE(Run("parts", true).interrupted);
   const auto whole = sam::ReadSafetensors((m_Folder / "whole" / "resume.safetensors").string());
   const auto parts = sam::ReadSafetensors((m_Folder / "parts" / "resume.safetensors").string());
@@ -174,7 +174,6 @@ TEST_F(SamTrainer, OtherSeedGivesOtherWeights)
   m_Options.epochs = 1;
   Run("one");
   m_Options.seed = 1;
-  m_Fraction = 0.0;
   Run("two");
   const std::string name = "weight/image_encoder.pos_embed";
   EXPECT_FALSE(sam::ReadSafetensors((m_Folder / "one" / "resume.safetensors").string())

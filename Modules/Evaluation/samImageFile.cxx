@@ -22,6 +22,12 @@ namespace
 {
 namespace fs = std::filesystem;
 
+bool
+EndsWith(const std::string & text, const std::string & ending)
+{
+  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
 [[noreturn]] void
 ThrowIncomplete(const std::string & path, std::uint64_t found, std::uint64_t expected)
 {
@@ -70,7 +76,8 @@ ParseNiftiHeader(const std::vector<char> & header)
   };
   const bool isSecond = read(std::int32_t{}, 0) == 540;
   const auto type = read(std::int16_t{}, isSecond ? 12 : 70);
-  const auto start = isSecond ? static_cast<double>(read(std::int64_t{}, 168)) : static_cast<double>(read(float{}, 108));
+  const auto start =
+    isSecond ? static_cast<double>(read(std::int64_t{}, 168)) : static_cast<double>(read(float{}, 108));
   layout.realWidth = type == 16 ? 4 : type == 64 ? 8 : 0;
   if (start > 352.0 && start < 1e9)
   {
@@ -97,13 +104,15 @@ CheckNifti(const std::string & path, std::uint64_t pixelBytes)
   {
     layout = ParseNiftiHeader(buffer);
     // From the start of the data on, so that no voxel lies across two buffers.
-    bytes = static_cast<std::uint64_t>(std::max<z_off_t>(0, gzseek(file.get(), static_cast<z_off_t>(layout.dataStart), SEEK_SET)));
+    bytes = static_cast<std::uint64_t>(
+      std::max<z_off_t>(0, gzseek(file.get(), static_cast<z_off_t>(layout.dataStart), SEEK_SET)));
     while ((count = gzread(file.get(), buffer.data(), static_cast<unsigned int>(buffer.size()))) > 0)
     {
       bytes += static_cast<std::uint64_t>(count);
       if (layout.realWidth > 0)
       {
-        notFinite += CountNotFinite(buffer.data(), static_cast<std::size_t>(count), layout.realWidth, layout.isBigEndian);
+        notFinite +=
+          CountNotFinite(buffer.data(), static_cast<std::size_t>(count), layout.realWidth, layout.isBigEndian);
       }
     }
   }
@@ -202,8 +211,10 @@ ReadImageHeader(const std::string & path)
   }
   const auto        bytes = static_cast<std::uint64_t>(imageIO->GetImageSizeInBytes());
   const std::string format = imageIO->GetNameOfClass();
-  const bool        headerOnly = fs::path(path).extension() == ".hdr";
-  if (format == "NiftiImageIO" && !headerOnly)
+  // Pairs of .hdr and .img have no header before the voxels.
+  const std::string name = fs::path(path).filename().string();
+  const bool        single = EndsWith(name, ".nii") || EndsWith(name, ".nii.gz");
+  if (format == "NiftiImageIO" && single)
   {
     CheckNifti(path, bytes);
   }
