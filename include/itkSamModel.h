@@ -31,7 +31,7 @@ struct SamChannel
   std::string name;
   std::string normalization{
     "z_score"
-  };                       ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
+  }; ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
   double lower{ 0.0 };     ///< clip: smallest intensity
   double upper{ 0.0 };     ///< clip: largest intensity
   double mean{ 0.0 };      ///< clip: subtracted after clipping

@@ -114,9 +114,7 @@ TEST(SamModel, StagesAnswerProbabilities)
 TEST(SamModel, RefusesTensorsOfAnotherShape)
 {
   const auto model = itk::MakeSamTestModel();
-  EXPECT_EQ(MessageOf([&] {
-              model->Encode(MakeInput({ 2, 4, 16, 16 }));
-            }),
+  EXPECT_EQ(MessageOf([&] { model->Encode(MakeInput({ 2, 4, 16, 16 })); }),
             "image of size 2x4x16x16, expected 1xanyxanyxany");
   EXPECT_THROW(model->Prompt(MakeInput({ 5, 4, 4, 4 })), itk::ExceptionObject);
   EXPECT_THROW(model->Encode(itk::SamTensor()), itk::ExceptionObject);

@@ -74,8 +74,10 @@ TEST(samAssignment, NanCountsAsHundred)
   EXPECT_EQ(result.columns, Indices(file.tensors.at("out/case0_nan_at_1_1/cols")));
 
   // 100 is neither forbidden nor free: dearer than 60 + 30, cheaper than 80 + 30.
-  EXPECT_EQ(sam::SolveAssignment(std::vector{ notANumber, 60.0, 30.0, 0.0 }, 2, 2).columns, (std::vector<int64_t>{ 1, 0 }));
-  EXPECT_EQ(sam::SolveAssignment(std::vector{ notANumber, 80.0, 30.0, 0.0 }, 2, 2).columns, (std::vector<int64_t>{ 0, 1 }));
+  EXPECT_EQ(sam::SolveAssignment(std::vector{ notANumber, 60.0, 30.0, 0.0 }, 2, 2).columns,
+            (std::vector<int64_t>{ 1, 0 }));
+  EXPECT_EQ(sam::SolveAssignment(std::vector{ notANumber, 80.0, 30.0, 0.0 }, 2, 2).columns,
+            (std::vector<int64_t>{ 0, 1 }));
   EXPECT_EQ(sam::SolveAssignment(std::vector{ notANumber, 80.0, 30.0, 0.0 }, 2, 2).total, 100.0);
 }
 

@@ -149,11 +149,11 @@ private:
 
 TEST_F(samAugmentation, PlainWindowsAreCopiesAndReachTheMargins)
 {
-  const Size size{ 20, 30, 10 };
-  const auto trainingCase = PositionCase(size);
-  const Size window{ 16, 36, 10 };
-  const sam::WindowSampler sampler(window, sam::AugmentationOptions::PositionOnly());
-  sam::RandomStream        random(1);
+  const Size                       size{ 20, 30, 10 };
+  const auto                       trainingCase = PositionCase(size);
+  const Size                       window{ 16, 36, 10 };
+  const sam::WindowSampler         sampler(window, sam::AugmentationOptions::PositionOnly());
+  sam::RandomStream                random(1);
   std::array<std::set<int64_t>, 3> starts;
   for (int trial = 0; trial < 400; ++trial)
   {
@@ -315,9 +315,9 @@ TEST_F(samAugmentation, DoesNotChangeTheCase)
 // In millimeters a rotation is orthogonal, whatever the spacing; its three angles are read back from the matrix.
 TEST_F(samAugmentation, RotatesInMillimeters)
 {
-  const Spacing            spacing{ 0.5, 1.0, 1.4 };
-  const auto               trainingCase = PositionCase({ 120, 60, 44 }, spacing);
-  auto                     options = RotationOnly();
+  const Spacing spacing{ 0.5, 1.0, 1.4 };
+  const auto    trainingCase = PositionCase({ 120, 60, 44 }, spacing);
+  auto          options = RotationOnly();
   options.margin = 0;
   const sam::WindowSampler sampler({ 9, 7, 5 }, options);
   sam::RandomStream        random(6);
@@ -496,8 +496,8 @@ TEST_F(samAugmentation, LabelsFollowTheImage)
 
 TEST_F(samAugmentation, GainAndShiftAreAffine)
 {
-  const auto trainingCase = FixedCase();
-  const auto image = trainingCase.image;
+  const auto        trainingCase = FixedCase();
+  const auto        image = trainingCase.image;
   sam::RandomStream random(11);
 
   auto options = FixedOptions();
@@ -640,8 +640,8 @@ TEST_F(samAugmentation, ChannelsVaryOnTheirOwn)
 
 TEST_F(samAugmentation, RefusesWhatMakesNoSense)
 {
-  const auto image = at::zeros({ 1, 2, 3, 4 });
-  const auto labels = at::zeros({ 2, 3, 4 }, at::kByte);
+  const auto    image = at::zeros({ 1, 2, 3, 4 });
+  const auto    labels = at::zeros({ 2, 3, 4 }, at::kByte);
   const Spacing spacing{ 1.0, 1.0, 1.0 };
   EXPECT_NO_THROW(sam::TrainingCase("a", image, labels, spacing));
   EXPECT_THROW(sam::TrainingCase("a", image.to(at::kDouble), labels, spacing), sam::Error);

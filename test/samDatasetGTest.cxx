@@ -105,9 +105,9 @@ Patients(const sam::Dataset & dataset)
 void
 ExpectPartition(const sam::Dataset & dataset, const sam::DatasetSplit & split)
 {
-  std::vector<int>                      seen(dataset.cases.size(), 0);
-  std::array<std::set<std::string>, 2>  patients;
-  std::array<std::vector<size_t>, 2>    parts{ split.training, split.validation };
+  std::vector<int>                     seen(dataset.cases.size(), 0);
+  std::array<std::set<std::string>, 2> patients;
+  std::array<std::vector<size_t>, 2>   parts{ split.training, split.validation };
   for (size_t part = 0; part < 2; ++part)
   {
     EXPECT_TRUE(std::is_sorted(parts[part].begin(), parts[part].end()));

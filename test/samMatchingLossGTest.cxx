@@ -96,11 +96,8 @@ CheckRecordedLosses(const std::string & name, sam::MatchingLossOptions options)
   options.sampling = sam::MatchingLossOptions::Sampling::Points;
   options.boxesEndAtFarEdge = false;
   const sam::MatchingLoss loss(options);
-  const auto              losses = loss(predictions.GetPrompts(),
-                           predictions.GetClassification(),
-                           segmentation.unsqueeze(0),
-                           std::nullopt,
-                           &points);
+  const auto              losses =
+    loss(predictions.GetPrompts(), predictions.GetClassification(), segmentation.unsqueeze(0), std::nullopt, &points);
 
   const auto targets = sam::TargetsFromLabels(segmentation, predictions.classes.size(2) - 1, false);
   for (int64_t slice = 0; slice < slices; ++slice)
@@ -322,12 +319,11 @@ TEST(samMatchingLoss, DenseLossesAreTheirDefinition)
         }
       }
       ASSERT_GT(right, left) << "matched a label that is not there";
-      const double box[4] = { left / double{ width },
-                              top / double{ height },
-                              right / double{ width },
-                              bottom / double{ height } };
-      double       found[4];
-      double       distance = 0.0;
+      const double box[4] = {
+        left / double{ width }, top / double{ height }, right / double{ width }, bottom / double{ height }
+      };
+      double found[4];
+      double distance = 0.0;
       for (int i = 0; i < 4; ++i)
       {
         found[i] = prompts.boxes[b][d][query][i].item<double>();
@@ -335,7 +331,8 @@ TEST(samMatchingLoss, DenseLossesAreTheirDefinition)
       }
       const double shared = std::max(0.0, std::min(box[2], found[2]) - std::max(box[0], found[0])) *
                             std::max(0.0, std::min(box[3], found[3]) - std::max(box[1], found[1]));
-      const double united = (box[2] - box[0]) * (box[3] - box[1]) + (found[2] - found[0]) * (found[3] - found[1]) - shared;
+      const double united =
+        (box[2] - box[0]) * (box[3] - box[1]) + (found[2] - found[0]) * (found[3] - found[1]) - shared;
       const double hull = (std::max(box[2], found[2]) - std::min(box[0], found[0])) *
                           (std::max(box[3], found[3]) - std::min(box[1], found[1]));
       const double giou = shared / (united + 1e-6) - (hull - united) / (hull + 1e-6);
@@ -357,8 +354,7 @@ TEST(samMatchingLoss, DenseLossesAreTheirDefinition)
       const int    value = wanted[static_cast<size_t>(query)];
       const double weight = value == count ? 0.1 : 1.0;
       sumWeight += weight;
-      sumClass -=
-        weight * classification.classes[b][d][query].to(at::kDouble).log_softmax(0)[value].item<double>();
+      sumClass -= weight * classification.classes[b][d][query].to(at::kDouble).log_softmax(0)[value].item<double>();
     }
     for (int value = 0; value < count; ++value)
     {
@@ -400,9 +396,9 @@ TEST(samMatchingLoss, DenseLossesAreTheirDefinition)
 TEST(samMatchingLoss, PointsApproachDense)
 {
   // Large, because within half a pixel of the border the sampled values fade to zero.
-  const auto labels = at::arange(192, at::kLong).view({ 1, 1, 192, 1 }).expand({ 1, 1, 192, 160 }).div(96, "floor");
-  const auto ramp = at::arange(192, at::kFloat).view({ 1, 1, 1, 192, 1 }).expand({ 1, 1, 1, 192, 160 });
-  sam::Prompts            prompts;
+  const auto   labels = at::arange(192, at::kLong).view({ 1, 1, 192, 1 }).expand({ 1, 1, 192, 160 }).div(96, "floor");
+  const auto   ramp = at::arange(192, at::kFloat).view({ 1, 1, 1, 192, 1 }).expand({ 1, 1, 1, 192, 160 });
+  sam::Prompts prompts;
   sam::MaskClassification classification;
   classification.masks = at::stack({ (ramp - 80.0) / 40.0, (104.0 - ramp) / 40.0 }, 1).squeeze(2);
   prompts.masks = classification.masks.neg();
@@ -426,7 +422,8 @@ TEST(samMatchingLoss, PointsApproachDense)
   options.importance = 1.0;
   options.oversampling = 4.0;
   const auto important = sam::MatchingLoss(options)(prompts, classification, labels, generator);
-  EXPECT_LT(std::abs(important.mask.item<double>() - std::log(2.0)), std::abs(sampled.mask.item<double>() - std::log(2.0)));
+  EXPECT_LT(std::abs(important.mask.item<double>() - std::log(2.0)),
+            std::abs(sampled.mask.item<double>() - std::log(2.0)));
 
   // The same generator state gives the same points.
   generator.set_current_seed(9);

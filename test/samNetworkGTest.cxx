@@ -116,7 +116,7 @@ TEST(SamNetwork, OtherWindowsAndSlicesThanTheTables)
 
 TEST(SamNetwork, AdaptersStartAsTheUnadaptedEncoder)
 {
-  auto plan = sam::MakeTinyPlan();
+  auto               plan = sam::MakeTinyPlan();
   const sam::Network adapted(plan, 1);
   plan.adaptation.clear();
   auto tensors = adapted.GetParameters().GetTensors();
@@ -230,7 +230,8 @@ TEST(SamPlan, UnknownWordsAndKeysAreNamed)
 TEST(SamSafetensors, DamagedFilesAreRefused)
 {
   const auto path = TemporaryFile("damaged.safetensors");
-  sam::WriteSafetensors(path, { { { "a", at::arange(6).view({ 2, 3 }) }, { "b", at::ones({ 4 }) } }, { { "k", "v" } } });
+  sam::WriteSafetensors(path,
+                        { { { "a", at::arange(6).view({ 2, 3 }) }, { "b", at::ones({ 4 }) } }, { { "k", "v" } } });
   const auto good = sam::ReadSafetensors(path);
   EXPECT_EQ(good.metadata.at("k"), "v");
   EXPECT_EQ(LargestDifference(good.tensors.at("a"), at::arange(6).view({ 2, 3 })), 0.0);
@@ -247,7 +248,7 @@ TEST(SamSafetensors, DamagedFilesAreRefused)
     EXPECT_TRUE(Contains(reading(bytes.substr(0, length)), path)) << length;
   }
   EXPECT_TRUE(Contains(reading(bytes + "x"), "damaged"));
-  auto overlapping = bytes;
+  auto       overlapping = bytes;
   const auto place = overlapping.find("[48,64]");
   ASSERT_NE(place, std::string::npos);
   overlapping.replace(place, 7, "[44,60]");

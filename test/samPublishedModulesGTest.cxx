@@ -43,7 +43,7 @@ TEST(SamPublishedModules, ImageEncoderWithPaddedWindows)
 
 TEST(SamPublishedModules, RelativePositionsStretchAndScale)
 {
-  const sam::Fixture fixture("sam/window_relpos_a");
+  const sam::Fixture                             fixture("sam/window_relpos_a");
   const std::vector<std::pair<int64_t, int64_t>> sizes{ { 11, 11 }, { 4, 4 }, { 4, 8 }, { 5, 3 }, { 6, 6 }, { 8, 4 } };
   for (const auto & [q, k] : sizes)
   {
@@ -89,8 +89,8 @@ TEST(SamPublishedModules, TwoWayTransformer)
   options.mlpWidth = 64;
   const sam::TwoWayTransformer transformer(sam::Scope(parameters), options);
   parameters.ThrowIfUnused();
-  const auto [queries, keys] = transformer(
-    fixture["in/image_embedding"], fixture["in/image_pe"], fixture["in/point_embedding"], { 2, 1, 1 });
+  const auto [queries, keys] =
+    transformer(fixture["in/image_embedding"], fixture["in/image_pe"], fixture["in/point_embedding"], { 2, 1, 1 });
   fixture.ExpectEqual(queries, "out/queries");
   fixture.ExpectEqual(keys, "out/keys");
 }
@@ -106,8 +106,13 @@ TEST(SamPublishedModules, MaskDecoder)
   options.iouHeadWidth = 32;
   const sam::MaskDecoder decoder(sam::Scope(parameters), options);
   parameters.ThrowIfUnused();
-  const auto output = decoder(
-    fixture["in/image_embedding"], fixture["in/image_pe"], fixture["in/sparse"], fixture["in/dense"], {}, {}, { 1, 1, 3 });
+  const auto output = decoder(fixture["in/image_embedding"],
+                              fixture["in/image_pe"],
+                              fixture["in/sparse"],
+                              fixture["in/dense"],
+                              {},
+                              {},
+                              { 1, 1, 3 });
   fixture.ExpectEqual(output.masks.narrow(1, 1, 3), "out/multimask/masks");
   fixture.ExpectEqual(output.iou.narrow(1, 1, 3), "out/multimask/iou");
   fixture.ExpectEqual(output.masks.narrow(1, 0, 1), "out/single/masks");
@@ -119,12 +124,12 @@ TEST(SamPublishedModules, DepthConvolutionAdapter)
   const sam::Fixture fixture("masksam/adapters_a");
   for (const bool hasSkip : { true, false })
   {
-    const std::string suffix = hasSkip ? "skip" : "noskip";
-    sam::Parameters   encoderWeights(fixture.Weights("param/conv3d_" + suffix + "."), "fixture");
+    const std::string                  suffix = hasSkip ? "skip" : "noskip";
+    sam::Parameters                    encoderWeights(fixture.Weights("param/conv3d_" + suffix + "."), "fixture");
     const sam::DepthConvolutionAdapter inEncoder(sam::Scope(encoderWeights), width, 8, hasSkip);
     fixture.ExpectEqual(inEncoder(fixture["in/x_bd_hwc"], { 2, 3, 1 }), "out/conv3d_" + suffix + "/x_bd_hwc");
 
-    sam::Parameters decoderWeights(fixture.Weights("param/conv3d_q_" + suffix + "."), "fixture");
+    sam::Parameters                    decoderWeights(fixture.Weights("param/conv3d_q_" + suffix + "."), "fixture");
     const sam::DepthConvolutionAdapter inDecoder(sam::Scope(decoderWeights), width, 8, hasSkip);
     fixture.ExpectEqual(inDecoder(fixture["in/img_bdq_hwc"], { 2, 3, 4 }), "out/conv3d_q_" + suffix + "/img_bdq_hwc");
   }

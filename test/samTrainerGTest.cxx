@@ -41,7 +41,8 @@ protected:
     {
       const std::string file = "ball_" + std::to_string(100 + k) + ".nii.gz";
       WriteCase(k, file);
-      training += std::string(k > 0 ? "," : "") + R"({"image": "imagesTr/)" + file + R"(", "label": "labelsTr/)" + file + R"("})";
+      training +=
+        std::string(k > 0 ? "," : "") + R"({"image": "imagesTr/)" + file + R"(", "label": "labelsTr/)" + file + R"("})";
     }
     std::ofstream(m_Folder / "data" / "dataset.json")
       << R"({"name": "balls", "licence": "none", "channel_names": {"0": "MR"}, "file_ending": ".nii.gz",)"

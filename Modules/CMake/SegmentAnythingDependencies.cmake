@@ -98,18 +98,20 @@ endfunction()
 
 _SegmentAnything_find_torch()
 
+set(SegmentAnything_TORCH_LINK_OPTIONS "")
+if(UNIX AND NOT APPLE)
+  # Nothing calls torch_cuda directly: as-needed would drop it and with it the device.
+  set(SegmentAnything_TORCH_LINK_OPTIONS "LINKER:--no-as-needed")
+endif()
 add_library(SegmentAnything::Torch INTERFACE IMPORTED GLOBAL)
 set_target_properties(
   SegmentAnything::Torch
   PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${SegmentAnything_TORCH_INCLUDE_DIRS}"
     INTERFACE_LINK_LIBRARIES "${SegmentAnything_TORCH_LIBRARIES}"
+    INTERFACE_LINK_OPTIONS "${SegmentAnything_TORCH_LINK_OPTIONS}"
     INTERFACE_COMPILE_FEATURES cxx_std_20
 )
-if(UNIX AND NOT APPLE)
-  # Nothing calls torch_cuda directly: as-needed would drop it and with it the device.
-  set_target_properties(SegmentAnything::Torch PROPERTIES INTERFACE_LINK_OPTIONS "LINKER:--no-as-needed")
-endif()
 
 find_package(nlohmann_json 3.9 QUIET)
 if(NOT TARGET nlohmann_json::nlohmann_json)

@@ -64,9 +64,9 @@ main(int argc, char * argv[])
     "Segments an image, or all images of a folder, with a model file. The label map has the image's size, spacing, "
     "origin and direction.";
   return sam::RunProgram("sam-segment", description, argc, argv, [](sam::CommandLine & line) {
-    auto &                                   parser = line.GetParser();
-    TCLAP::ValueArg<std::string>             model("", "model", "The model file (.safetensors).", true, "", "FILE", parser);
-    TCLAP::MultiArg<std::string>             region("",
+    auto &                       parser = line.GetParser();
+    TCLAP::ValueArg<std::string> model("", "model", "The model file (.safetensors).", true, "", "FILE", parser);
+    TCLAP::MultiArg<std::string> region("",
                                         "region",
                                         "Segment a box only: cx,cy,cz,sx,sy,sz, center and size in mm (LPS). The "
                                         "rest becomes background. May be given several times.",
@@ -80,7 +80,8 @@ main(int argc, char * argv[])
     line.AddDevice();
     line.AddThreads();
     line.AddQuiet();
-    TCLAP::UnlabeledValueArg<std::string> image("image", "The image, or a folder of images.", true, "", "IMAGE", parser);
+    TCLAP::UnlabeledValueArg<std::string> image(
+      "image", "The image, or a folder of images.", true, "", "IMAGE", parser);
     TCLAP::UnlabeledValueArg<std::string> output(
       "output", "The label map, or the folder for label maps of the same names.", true, "", "OUT", parser);
     line.Parse();

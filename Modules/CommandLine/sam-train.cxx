@@ -39,12 +39,17 @@ main(int argc, char * argv[])
   return sam::RunProgram("sam-train", description, argc, argv, [](sam::CommandLine & line) {
     const sam::TrainingOptions   defaults;
     auto &                       parser = line.GetParser();
-    TCLAP::ValueArg<std::string> dataset(
-      "", "dataset", "The folder of the data set.", true, "", "DIR", parser);
+    TCLAP::ValueArg<std::string> dataset("", "dataset", "The folder of the data set.", true, "", "DIR", parser);
     TCLAP::ValueArg<std::string> plan(
-      "", "plan", "masksam, which plans for the data set, or a JSON file with a plan. Default: masksam.", false, "masksam", "PLAN", parser);
+      "",
+      "plan",
+      "masksam, which plans for the data set, or a JSON file with a plan. Default: masksam.",
+      false,
+      "masksam",
+      "PLAN",
+      parser);
     TCLAP::ValueArg<std::string> output("", "output", "The run folder.", true, "", "DIR", parser);
-    TCLAP::ValueArg<long> epochs(
+    TCLAP::ValueArg<long>        epochs(
       "",
       "epochs",
       "Passes over the training cases. Default: no limit where --max-minutes is given, else 100.",
@@ -53,32 +58,44 @@ main(int argc, char * argv[])
       "N",
       parser);
     TCLAP::ValueArg<std::string> maximumMinutes(
-      "", "max-minutes", "Time for this call. The learning rate falls with it. Default: no limit.", false, "0", "MINUTES", parser);
+      "",
+      "max-minutes",
+      "Time for this call. The learning rate falls with it. Default: no limit.",
+      false,
+      "0",
+      "MINUTES",
+      parser);
     TCLAP::ValueArg<unsigned long> seed("", "seed", "Of everything that is random. Default: 0.", false, 0, "N", parser);
-    TCLAP::SwitchArg resume("", "resume", "Go on with the run in the run folder.", parser);
-    TCLAP::ValueArg<std::string> split(
+    TCLAP::SwitchArg               resume("", "resume", "Go on with the run in the run folder.", parser);
+    TCLAP::ValueArg<std::string>   split(
       "",
       "split",
       "nnU-Net's splits_final.json; cases on neither side are not touched. Default: a random fifth of the patients is "
-      "for validation.",
+        "for validation.",
       false,
       "",
       "FILE",
       parser);
-    TCLAP::ValueArg<long> fold("", "fold", "Which entry of --split. Default: 0.", false, 0, "N", parser);
-    TCLAP::ValueArg<std::string> mirror("",
-                                        "mirror",
-                                        "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows "
-                                        "are mirrored, such as 0. Default: none.",
-                                        false,
-                                        "",
-                                        "LIST",
-                                        parser);
+    TCLAP::ValueArg<long>        fold("", "fold", "Which entry of --split. Default: 0.", false, 0, "N", parser);
+    TCLAP::ValueArg<std::string> mirror(
+      "",
+      "mirror",
+      "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows "
+      "are mirrored, such as 0. Default: none.",
+      false,
+      "",
+      "LIST",
+      parser);
     TCLAP::ValueArg<long> batch("", "batch", "Windows per step. Default: 2.", false, defaults.batch, "N", parser);
     TCLAP::ValueArg<std::string> learningRate(
       "", "learning-rate", "The highest. Default: 0.002.", false, "0.002", "RATE", parser);
-    TCLAP::ValueArg<long> validationInterval(
-      "", "validation-interval", "Epochs between validations. Default: 5.", false, defaults.validationInterval, "N", parser);
+    TCLAP::ValueArg<long> validationInterval("",
+                                             "validation-interval",
+                                             "Epochs between validations. Default: 5.",
+                                             false,
+                                             defaults.validationInterval,
+                                             "N",
+                                             parser);
     line.AddDevice();
     line.AddThreads();
     line.AddQuiet();
@@ -112,8 +129,8 @@ main(int argc, char * argv[])
       interrupt = sam::InterruptRequested();
       if (progress.validated)
       {
-        std::string text = "epoch " + std::to_string(progress.epoch) + ", " + Clock(progress.minutes) +
-                           " min, loss " + Fixed(progress.loss, 4) + ", validation Dice " + Fixed(progress.meanDice, 4);
+        std::string text = "epoch " + std::to_string(progress.epoch) + ", " + Clock(progress.minutes) + " min, loss " +
+                           Fixed(progress.loss, 4) + ", validation Dice " + Fixed(progress.meanDice, 4);
         for (const auto & [name, dice] : progress.dice)
         {
           text += ", " + name + " " + Fixed(dice, 4);

@@ -170,10 +170,8 @@ SegmentAs(const itk::SamModel * model, const SegmentationJob & job, const std::f
     const auto writePreview = [&] {
       if (!job.preview.empty())
       {
-        const auto picture =
-          MakePreview<LabelImage>(scalar->GetOutput(), labels, table, job.regions);
-        WriteAtomically(job.preview,
-                        [&picture](const std::string & temporary) { WritePreview(picture, temporary); });
+        const auto picture = MakePreview<LabelImage>(scalar->GetOutput(), labels, table, job.regions);
+        WriteAtomically(job.preview, [&picture](const std::string & temporary) { WritePreview(picture, temporary); });
       }
     };
     if (job.statistics.empty())

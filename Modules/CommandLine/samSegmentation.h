@@ -26,9 +26,7 @@ struct SegmentationJob
  * \a progress is called with the fraction done and may throw to stop.
  * \throws Error naming the file and what is wrong with it. */
 void
-Segment(const itk::SamModel *               model,
-        const SegmentationJob &             job,
-        const std::function<void(double)> & progress);
+Segment(const itk::SamModel * model, const SegmentationJob & job, const std::function<void(double)> & progress);
 
 /** The images in a folder, by name: files whose ending an image format of ITK claims. */
 std::vector<std::string>

@@ -25,8 +25,7 @@ Partition(const at::Tensor & x, int64_t window)
 {
   const int64_t padBottom = (window - x.size(1) % window) % window;
   const int64_t padRight = (window - x.size(2) % window) % window;
-  const auto    padded =
-    padBottom + padRight > 0 ? at::constant_pad_nd(x, { 0, 0, 0, padRight, 0, padBottom }, 0) : x;
+  const auto    padded = padBottom + padRight > 0 ? at::constant_pad_nd(x, { 0, 0, 0, padRight, 0, padBottom }, 0) : x;
   const int64_t rows = padded.size(1) / window;
   const int64_t columns = padded.size(2) / window;
   return padded.reshape({ x.size(0), rows, window, columns, window, x.size(3) })
@@ -102,8 +101,8 @@ RelativeAttention::operator()(const at::Tensor & x) const
     const auto    q = query.narrow(1, row, rows);
     const auto    rowTerm = at::matmul(q, rowPositions.narrow(0, row, rows));
     const auto    columnTerm = at::matmul(q.transpose(1, 2), columnPositions).transpose(1, 2);
-    auto          scores = at::matmul(q.reshape({ batch * m_Heads, rows * w, headWidth }), key)
-                    .view({ batch * m_Heads, rows, w, h, w });
+    auto          scores =
+      at::matmul(q.reshape({ batch * m_Heads, rows * w, headWidth }), key).view({ batch * m_Heads, rows, w, h, w });
     scores = scores + rowTerm.unsqueeze(4) + columnTerm.unsqueeze(3);
     outputs.push_back(at::matmul(at::softmax(scores.view({ batch * m_Heads, rows * w, h * w }), -1), value));
   }
@@ -138,9 +137,8 @@ struct ImageEncoder::Block
   operator()(const at::Tensor & x, const SliceLayout & layout) const
   {
     const auto normalized = norm1(x);
-    auto       attended = window > 0
-                            ? Unpartition(attention(Partition(normalized, window)), window, x.size(1), x.size(2))
-                            : attention(normalized);
+    auto attended = window > 0 ? Unpartition(attention(Partition(normalized, window)), window, x.size(1), x.size(2))
+                               : attention(normalized);
     if (spaceAdapter)
     {
       attended = (*spaceAdapter)(attended, layout);

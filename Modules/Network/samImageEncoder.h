@@ -50,10 +50,10 @@ private:
   int64_t    m_Heads;
 };
 
-/** Position differences of \a queries × \a keys tokens looked up in a table, which is stretched linearly when its length
- * is not 2·max(queries, keys)−1. Returns queries×keys×C. */
+/** Position differences of \a queries × \a keys tokens looked up in a table, which is stretched linearly when its
+ * length is not 2·max(queries, keys)−1. Returns queries×keys×C. */
 SegmentAnything_EXPORT at::Tensor
-RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table);
+                       RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table);
 
 /** \class ImageEncoder
  * \brief SAM's image encoder (ViT with local windows) and MaskSAM's adaptation of it to volumes.

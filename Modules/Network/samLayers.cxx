@@ -95,8 +95,7 @@ Convolution::operator()(const at::Tensor & x) const
     return at::mkldnn_convolution(x.contiguous(), m_Weight, m_Bias, m_Padding, m_Stride, dilation, m_Groups);
   }
   const std::vector<int64_t> noPadding(m_Stride.size(), 0);
-  return at::convolution(
-    x, m_Weight, m_Bias, m_Stride, m_Padding, dilation, m_Transposed, noPadding, m_Groups);
+  return at::convolution(x, m_Weight, m_Bias, m_Stride, m_Padding, dilation, m_Transposed, noPadding, m_Groups);
 }
 
 ConvolutionUnit::ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride)

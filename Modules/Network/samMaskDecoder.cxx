@@ -82,11 +82,10 @@ MaskDecoder::operator()(const at::Tensor &  image,
   // A map per slice becomes a map per prompt, the queries of a slice side by side.
   const auto repeat = [&layout](const at::Tensor & map) { return map.repeat_interleave(layout.queries, 0); };
 
-  const auto [answers, keys] =
-    m_Transformer(repeat(image) + dense, repeat(positions), at::cat(tokens, 1), layout);
+  const auto [answers, keys] = m_Transformer(repeat(image) + dense, repeat(positions), at::cat(tokens, 1), layout);
 
   const int64_t first = m_Options.hasIouHead ? 1 : 0;
-  auto fine = at::gelu(m_UpscalingNorm(m_Upscaling1(keys.transpose(1, 2).reshape_as(dense))));
+  auto          fine = at::gelu(m_UpscalingNorm(m_Upscaling1(keys.transpose(1, 2).reshape_as(dense))));
   if (m_Options.upscalingSteps == 2)
   {
     fine = at::gelu(m_Upscaling2(fine));
@@ -104,8 +103,8 @@ MaskDecoder::operator()(const at::Tensor &  image,
     // One product per slice for all its queries: the fine features are never repeated per prompt.
     const auto detailWeights = m_DetailHyperNetwork(answers.select(1, first))
                                  .view({ layout.batch * layout.slices, layout.queries, m_Options.detailChannels });
-    const auto refinement = at::matmul(detailWeights, details.flatten(2))
-                              .view({ prompts, 1, details.size(2), details.size(3) });
+    const auto refinement =
+      at::matmul(detailWeights, details.flatten(2)).view({ prompts, 1, details.size(2), details.size(3) });
     output.masks = ResizeLinear(output.masks, { details.size(2), details.size(3) }) + refinement;
   }
   if (m_Options.hasIouHead)

@@ -10,13 +10,13 @@ namespace sam
 struct MaskDecoderOptions
 {
   TwoWayTransformerOptions transformer{};
-  int64_t                  maskTokens{ 4 };       ///< one for a single mask, three for the multimask answer
-  int64_t                  upscalingSteps{ 2 };   ///< doublings of the grid before the masks are read off
-  bool                     hasIouHead{ true };    ///< predicts the quality of each mask
+  int64_t                  maskTokens{ 4 };     ///< one for a single mask, three for the multimask answer
+  int64_t                  upscalingSteps{ 2 }; ///< doublings of the grid before the masks are read off
+  bool                     hasIouHead{ true };  ///< predicts the quality of each mask
   int64_t                  iouHeadDepth{ 3 };
   int64_t                  iouHeadWidth{ 256 };
-  int64_t                  classes{ 0 };          ///< labels with background; 0: no class token (plain SAM)
-  int64_t                  detailChannels{ 0 };   ///< channels of full-resolution features that refine the masks; 0: none
+  int64_t                  classes{ 0 };        ///< labels with background; 0: no class token (plain SAM)
+  int64_t                  detailChannels{ 0 }; ///< channels of full-resolution features that refine the masks; 0: none
 };
 
 /** \class MaskDecoder

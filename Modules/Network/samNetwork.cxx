@@ -174,8 +174,7 @@ DecoderOptions(const Plan & plan)
 at::Tensor
 FoldVoxels(const at::Tensor & x, int64_t factor)
 {
-  return x
-    .reshape({ x.size(0), x.size(1), x.size(2), x.size(3) / factor, factor, x.size(4) / factor, factor })
+  return x.reshape({ x.size(0), x.size(1), x.size(2), x.size(3) / factor, factor, x.size(4) / factor, factor })
     .permute({ 0, 1, 4, 6, 2, 3, 5 })
     .flatten(1, 3);
 }
@@ -194,9 +193,9 @@ at::Tensor
 MaskClassification::Semantic() const
 {
   const int64_t labels = classes.size(3) - 1;
-  const auto    weights = at::softmax(classes, 3).narrow(3, 0, labels).transpose(2, 3);  // B×D×K×N
-  const auto    probabilities = at::sigmoid(masks).transpose(1, 2).flatten(3);           // B×D×N×(H·W)
-  const auto    sums = at::matmul(weights, probabilities).transpose(1, 2);               // B×K×D×(H·W)
+  const auto    weights = at::softmax(classes, 3).narrow(3, 0, labels).transpose(2, 3); // B×D×K×N
+  const auto    probabilities = at::sigmoid(masks).transpose(1, 2).flatten(3);          // B×D×N×(H·W)
+  const auto    sums = at::matmul(weights, probabilities).transpose(1, 2);              // B×K×D×(H·W)
   const auto    normalized = sums / sums.sum(1, true).clamp_min(1e-8);
   return normalized.reshape({ masks.size(0), labels, masks.size(2), masks.size(3), masks.size(4) });
 }
@@ -277,7 +276,7 @@ Network::Decode(const EncodedImage & encoded, const Prompts & prompts) const
   const auto perSlice = [slices](const at::Tensor & x) {
     return x.transpose(1, 2).reshape({ slices, x.size(1), x.size(3), x.size(4) });
   };
-  const auto output = m_Implementation->decoder(perSlice(embedding),
+  const auto         output = m_Implementation->decoder(perSlice(embedding),
                                                 positions.repeat({ layout.batch, 1, 1, 1 }),
                                                 sparse,
                                                 dense,

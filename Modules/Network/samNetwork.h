@@ -92,7 +92,7 @@ private:
 /** Read a model file: the plan in the header and the tensors it asks for.
  * \throws Error naming the file and what is wrong in it. */
 SegmentAnything_EXPORT std::unique_ptr<Network>
-ReadModel(const std::string & path);
+                       ReadModel(const std::string & path);
 
 /** Write a model file, complete or not at all. */
 SegmentAnything_EXPORT void

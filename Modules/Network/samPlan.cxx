@@ -176,7 +176,8 @@ ReadStem(Section section, Plan & plan)
   {
     section.CheckSize("widths", width);
   }
-  if (plan.stem == "pyramid" ? plan.stemWidths.empty() || plan.stemWidths.size() > 8 : plan.stem == "none" && !plan.stemWidths.empty())
+  if (plan.stem == "pyramid" ? plan.stemWidths.empty() || plan.stemWidths.size() > 8
+                             : plan.stem == "none" && !plan.stemWidths.empty())
   {
     section.Fail("'widths' does not fit the type '" + plan.stem + "'");
   }
@@ -274,7 +275,8 @@ ReadPromptSource(Section section, Plan & plan)
   }
   if (plan.skips.size() + 1 != plan.ladder.size())
   {
-    section.Fail("'skips' has " + std::to_string(plan.skips.size()) + " entries, expected one for each stage but the first");
+    section.Fail("'skips' has " + std::to_string(plan.skips.size()) +
+                 " entries, expected one for each stage but the first");
   }
   for (const auto & levels : plan.skips)
   {

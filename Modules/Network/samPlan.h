@@ -15,11 +15,13 @@ namespace sam
 struct ChannelPlan
 {
   std::string name;
-  std::string normalization{ "z_score" }; ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
-  double      lower{ 0.0 };
-  double      upper{ 0.0 };
-  double      mean{ 0.0 };
-  double      deviation{ 1.0 };
+  std::string normalization{
+    "z_score"
+  }; ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
+  double lower{ 0.0 };
+  double upper{ 0.0 };
+  double mean{ 0.0 };
+  double deviation{ 1.0 };
 };
 
 /** One value of the label map. */
@@ -49,7 +51,7 @@ struct SegmentAnything_EXPORT Plan
   int64_t                depth{ 12 };
   int64_t                heads{ 12 };
   double                 mlpRatio{ 4.0 };
-  int64_t                patch{ 16 };          ///< voxels per token and in-plane axis
+  int64_t                patch{ 16 };           ///< voxels per token and in-plane axis
   int64_t                attentionWindow{ 14 }; ///< tokens
   std::vector<int64_t>   globalBlocks{ 2, 5, 8, 11 };
   std::array<int64_t, 2> grid{ { 64, 64 } }; ///< columns and rows of tokens that the position tables are made for
@@ -77,12 +79,12 @@ struct SegmentAnything_EXPORT Plan
   bool        refinesMasks{ false }; ///< a second hyper-network on the generator's full-resolution features
 
   // driver: windows that are blended with Gaussian weights.
-  std::array<int64_t, 3> window{ { 256, 256, 1 } };   ///< voxels
+  std::array<int64_t, 3> window{ { 256, 256, 1 } };    ///< voxels
   std::array<double, 3>  overlap{ { 0.5, 0.5, 0.5 } }; ///< fraction of the window, 0 to below 1
 
   // preprocessing
-  std::string              orientation{ "LPS" };            ///< where the axes point, or acquisition: as stored
-  std::array<double, 3>    spacing{ { 1.0, 1.0, 1.0 } };    ///< mm; 0 keeps the image's own
+  std::string              orientation{ "LPS" };         ///< where the axes point, or acquisition: as stored
+  std::array<double, 3>    spacing{ { 1.0, 1.0, 1.0 } }; ///< mm; 0 keeps the image's own
   std::vector<ChannelPlan> channels{ ChannelPlan{ "image" } };
   std::vector<LabelPlan>   labels{};
 

@@ -35,9 +35,8 @@ PromptEncoder::PromptEncoder(const Scope & scope, const PromptEncoderOptions & o
   m_MaskConvolution3 = Convolution(masks / 6, channels, width, { .kernel = { 1, 1 }, .stride = {} });
   if (options.slices > 0)
   {
-    m_DepthEmbedding = scope.Declare("temporal_embedding",
-                                     { options.slices, width, options.grid[0], options.grid[1] },
-                                     Initialization::Constant(0.0));
+    m_DepthEmbedding = scope.Declare(
+      "temporal_embedding", { options.slices, width, options.grid[0], options.grid[1] }, Initialization::Constant(0.0));
   }
 }
 
@@ -83,8 +82,8 @@ PromptEncoder::DensePositions(int64_t slices, const std::array<int64_t, 2> & gri
   const auto options = m_GaussianMatrix.options();
   const auto y = (at::arange(grid[0], options) + 0.5) / grid[0];
   const auto x = (at::arange(grid[1], options) + 0.5) / grid[1];
-  const auto coordinates = at::stack(
-    { x.unsqueeze(0).expand({ grid[0], grid[1] }), y.unsqueeze(1).expand({ grid[0], grid[1] }) }, -1);
+  const auto coordinates =
+    at::stack({ x.unsqueeze(0).expand({ grid[0], grid[1] }), y.unsqueeze(1).expand({ grid[0], grid[1] }) }, -1);
   const auto positions = EncodeCoordinates(coordinates).permute({ 2, 0, 1 }).unsqueeze(1);
   if (!m_DepthEmbedding.defined())
   {

@@ -60,8 +60,8 @@ PromptGenerator::PromptGenerator(const Scope & scope, const PromptGeneratorOptio
     const int64_t channels = ladder[static_cast<size_t>(s)];
     Stage         stage;
     stage.climb = Convolution(scope / "transpconvs" / (s - 1), ladder[static_cast<size_t>(s - 1)], channels, doubling);
-    int64_t       inputs = channels;
-    const auto &  levels = options.skips[static_cast<size_t>(s - 1)];
+    int64_t      inputs = channels;
+    const auto & levels = options.skips[static_cast<size_t>(s - 1)];
     for (size_t k = 0; k < levels.size(); ++k)
     {
       const Scope skip = scope / "skips" / (s - 1) / static_cast<int64_t>(k);
@@ -84,9 +84,10 @@ PromptGenerator::PromptGenerator(const Scope & scope, const PromptGeneratorOptio
     m_Stages.push_back(std::move(stage));
     pooledChannels += channels;
   }
-  m_MaskHead = Convolution(scope / "mask_head", ladder.back(), options.queries, { .kernel = { 1, 1, 1 }, .stride = {} });
-  m_BoxHead = Perceptron(scope / "box_head",
-                         { pooledChannels * boxPool * boxPool, options.hiddenWidth, options.queries * 4 });
+  m_MaskHead =
+    Convolution(scope / "mask_head", ladder.back(), options.queries, { .kernel = { 1, 1, 1 }, .stride = {} });
+  m_BoxHead =
+    Perceptron(scope / "box_head", { pooledChannels * boxPool * boxPool, options.hiddenWidth, options.queries * 4 });
   m_ClassHead =
     Perceptron(scope / "class_head",
                { pooledChannels * classPool * classPool, options.hiddenWidth, options.queries * options.tokenWidth });
@@ -126,16 +127,16 @@ PromptGenerator::operator()(const EncodedImage & encoded) const
 
   const int64_t batch = x.size(0);
   const int64_t slices = x.size(2);
-  const auto    numbers = at::sigmoid(m_BoxHead(at::cat(boxPools, 2).flatten(2)))
-                         .view({ batch, slices, m_Options.queries, 4 });
+  const auto    numbers =
+    at::sigmoid(m_BoxHead(at::cat(boxPools, 2).flatten(2))).view({ batch, slices, m_Options.queries, 4 });
   const auto corner = numbers.narrow(3, 0, 2);
   const auto predicted = at::cat({ corner, corner + (1.0 - corner) * numbers.narrow(3, 2, 2) }, 3);
   const auto foreground = prompts.masks.detach().transpose(1, 2) > 0;
   const auto around = BoxesFromMasks(foreground.flatten(0, 2)).view_as(predicted);
   const auto hasMask = (around.narrow(3, 2, 1) > 0);
   prompts.boxes = at::where(hasMask, 0.5 * (predicted + around), predicted);
-  prompts.classTokens = m_ClassHead(at::cat(classPools, 2).flatten(2))
-                          .view({ batch, slices, m_Options.queries, m_Options.tokenWidth });
+  prompts.classTokens =
+    m_ClassHead(at::cat(classPools, 2).flatten(2)).view({ batch, slices, m_Options.queries, m_Options.tokenWidth });
   return prompts;
 }
 } // namespace sam

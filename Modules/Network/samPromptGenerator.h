@@ -54,10 +54,10 @@ private:
   Perceptron             m_ClassHead;
 };
 
-/** Boxes x1 y1 x2 y2 around the foreground of masks N×H×W (bool), as fractions of width and height and with the far edge
- * of the last pixel (index + 1); zeros for an empty mask. Returns N×4. */
+/** Boxes x1 y1 x2 y2 around the foreground of masks N×H×W (bool), as fractions of width and height and with the far
+ * edge of the last pixel (index + 1); zeros for an empty mask. Returns N×4. */
 SegmentAnything_EXPORT at::Tensor
-BoxesFromMasks(const at::Tensor & masks);
+                       BoxesFromMasks(const at::Tensor & masks);
 } // namespace sam
 
 #endif

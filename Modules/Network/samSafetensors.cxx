@@ -25,15 +25,15 @@ struct TypeName
 };
 
 constexpr std::array<TypeName, 10> typeNames{ { { "F64", at::kDouble },
-                                               { "F32", at::kFloat },
-                                               { "F16", at::kHalf },
-                                               { "BF16", at::kBFloat16 },
-                                               { "I64", at::kLong },
-                                               { "I32", at::kInt },
-                                               { "I16", at::kShort },
-                                               { "I8", at::kChar },
-                                               { "U8", at::kByte },
-                                               { "BOOL", at::kBool } } };
+                                                { "F32", at::kFloat },
+                                                { "F16", at::kHalf },
+                                                { "BF16", at::kBFloat16 },
+                                                { "I64", at::kLong },
+                                                { "I32", at::kInt },
+                                                { "I16", at::kShort },
+                                                { "I8", at::kChar },
+                                                { "U8", at::kByte },
+                                                { "BOOL", at::kBool } } };
 
 constexpr uint64_t maximumHeaderLength = 100'000'000;
 

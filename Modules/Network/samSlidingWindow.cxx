@@ -59,9 +59,9 @@ SlidingWindow::Extract(const at::Tensor & volume, const std::array<int64_t, 3> &
   for (int64_t i = 0; i < 3; ++i)
   {
     const auto axis = static_cast<size_t>(i);
-    const auto index = (at::arange(m_Window[axis], at::TensorOptions().dtype(at::kLong).device(volume.device())) +
-                        start[axis])
-                         .clamp(0, m_Size[axis] - 1);
+    const auto index =
+      (at::arange(m_Window[axis], at::TensorOptions().dtype(at::kLong).device(volume.device())) + start[axis])
+        .clamp(0, m_Size[axis] - 1);
     part = part.index_select(3 - i, index);
   }
   return part;

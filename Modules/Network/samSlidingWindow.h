@@ -14,7 +14,7 @@ namespace sam
 /** Evenly spaced starts of windows that cover \a length voxels, neighbors overlapping by \a overlap of the window at
  * least; one start 0 when the window is as long or longer. */
 SegmentAnything_EXPORT std::vector<int64_t>
-WindowStarts(int64_t length, int64_t window, double overlap);
+                       WindowStarts(int64_t length, int64_t window, double overlap);
 
 /** \class SlidingWindow
  * \brief Where a model's windows lie in a volume, and the blending of their answers.

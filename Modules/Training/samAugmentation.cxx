@@ -149,9 +149,9 @@ AxisIndices(int64_t start, int64_t count, int64_t size, bool isMirrored)
 at::Tensor
 OneHot(const at::Tensor & labels, std::vector<int64_t> & values)
 {
-  constexpr int64_t   offset = 32768;
-  std::bitset<65536>  isThere;
-  const int16_t *     data = labels.const_data_ptr<int16_t>();
+  constexpr int64_t  offset = 32768;
+  std::bitset<65536> isThere;
+  const int16_t *    data = labels.const_data_ptr<int16_t>();
   for (int64_t k = 0; k < labels.numel(); ++k)
   {
     isThere.set(static_cast<size_t>(data[k] + offset));
@@ -196,11 +196,11 @@ LargestLabel(const at::Tensor & shares, const std::vector<int64_t> & values)
 at::Tensor
 Blur(const at::Tensor & slices, double sigma)
 {
-  const auto    radius = static_cast<int64_t>(std::ceil(3.0 * sigma));
-  const auto    offset = at::arange(-radius, radius + 1, slices.options());
-  const auto    profile = (offset.square() * (-0.5 / (sigma * sigma))).exp();
-  const auto    kernel = profile.unsqueeze(1) * profile;
-  const auto    padded = at::replication_pad2d(slices.unsqueeze(1), { radius, radius, radius, radius });
+  const auto radius = static_cast<int64_t>(std::ceil(3.0 * sigma));
+  const auto offset = at::arange(-radius, radius + 1, slices.options());
+  const auto profile = (offset.square() * (-0.5 / (sigma * sigma))).exp();
+  const auto kernel = profile.unsqueeze(1) * profile;
+  const auto padded = at::replication_pad2d(slices.unsqueeze(1), { radius, radius, radius, radius });
   return at::conv2d(padded, (kernel / kernel.sum()).unsqueeze(0).unsqueeze(0)).squeeze(1);
 }
 
@@ -364,10 +364,10 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
     }
 
     // Only the part of the case that the window can reach is interpolated.
-    auto       image = trainingCase.image;
-    auto       labels = trainingCase.labels;
-    auto       theta = at::empty({ 1, 3, 4 }, at::kFloat);
-    float *    thetaData = theta.mutable_data_ptr<float>();
+    auto    image = trainingCase.image;
+    auto    labels = trainingCase.labels;
+    auto    theta = at::empty({ 1, 3, 4 }, at::kFloat);
+    float * thetaData = theta.mutable_data_ptr<float>();
     for (size_t row = 0; row < 3; ++row)
     {
       const double center = static_cast<double>(start[row]) + 0.5 * static_cast<double>(m_Window[row] - 1);
@@ -392,8 +392,8 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
     std::vector<int64_t> values;
     const auto           oneHot = OneHot(labels.to(at::kShort).contiguous(), values);
     const auto           input = at::cat({ image, oneHot }, 0).unsqueeze(0);
-    const auto           grid = at::affine_grid_generator(
-      theta, { 1, input.size(1), m_Window[2], m_Window[1], m_Window[0] }, false);
+    const auto           grid =
+      at::affine_grid_generator(theta, { 1, input.size(1), m_Window[2], m_Window[1], m_Window[0] }, false);
     constexpr int64_t linear = 0;
     constexpr int64_t borderPadding = 1;
     const auto        output = at::grid_sampler_3d(input, grid, linear, borderPadding, false).squeeze(0);

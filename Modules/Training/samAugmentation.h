@@ -24,8 +24,8 @@ struct TrainingCase
   TrainingCase(std::string name, at::Tensor image, at::Tensor labels, const std::array<double, 3> & spacing);
 
   std::string           name;
-  at::Tensor            image;                       ///< C×D×H×W float32 on the CPU
-  at::Tensor            labels;                      ///< D×H×W uint8 or int16 on the CPU; −1: ignored by the losses
+  at::Tensor            image;                        ///< C×D×H×W float32 on the CPU
+  at::Tensor            labels;                       ///< D×H×W uint8 or int16 on the CPU; −1: ignored by the losses
   std::array<double, 3> spacing{ { 1.0, 1.0, 1.0 } }; ///< mm, x y z
 
   /** For each label above 0 that is there, offsets into \c labels: evenly chosen, 10000 at most. */
@@ -36,28 +36,28 @@ struct TrainingCase
 struct AugmentationOptions
 {
   // Position
-  int64_t margin{ 4 };                  ///< voxels by which a window may reach over the image on each in-plane side
+  int64_t margin{ 4 };                   ///< voxels by which a window may reach over the image on each in-plane side
   double  foregroundProbability{ 0.33 }; ///< p of a window around a foreground voxel; 0 where the image is no larger
 
   // Geometry, by one linear resampling
-  double              spatialProbability{ 0.8 }; ///< p of rotation and scaling together
-  double              rotationDeviation{ 10.0 }; ///< sd in degrees, about each of x, y, z
-  double              scaleDeviation{ 0.1 };     ///< sd of the logarithm, of all axes together
+  double              spatialProbability{ 0.8 };  ///< p of rotation and scaling together
+  double              rotationDeviation{ 10.0 };  ///< sd in degrees, about each of x, y, z
+  double              scaleDeviation{ 0.1 };      ///< sd of the logarithm, of all axes together
   double              axisScaleDeviation{ 0.05 }; ///< sd of the logarithm, of each axis
-  double              anisotropy{ 3.0 };         ///< slices further apart than this many in-plane spacings stay in plane
-  std::vector<size_t> mirrorAxes{};              ///< axes (0 x, 1 y, 2 z), each mirrored with p 0.5
+  double              anisotropy{ 3.0 }; ///< slices further apart than this many in-plane spacings stay in plane
+  std::vector<size_t> mirrorAxes{};      ///< axes (0 x, 1 y, 2 z), each mirrored with p 0.5
 
   // Intensity, for each channel on its own; in this order
   double                blurProbability{ 0.1 };
   std::array<double, 2> blurSigma{ { 0.5, 1.0 } }; ///< voxels, in-plane
   double                gammaProbability{ 0.3 };
-  std::array<double, 2> gamma{ { 0.7, 1.5 } };     ///< on the window's range; mean and deviation are kept
+  std::array<double, 2> gamma{ { 0.7, 1.5 } }; ///< on the window's range; mean and deviation are kept
   double                gainProbability{ 0.3 };
   std::array<double, 2> gain{ { 0.7, 1.3 } };
   double                shiftProbability{ 0.3 };
-  double                shift{ 0.2 };              ///< largest, up or down; normalized intensities have deviation 1
+  double                shift{ 0.2 }; ///< largest, up or down; normalized intensities have deviation 1
   double                noiseProbability{ 0.15 };
-  double                noiseDeviation{ 0.1 };     ///< largest sd; the sd is uniform up to it
+  double                noiseDeviation{ 0.1 }; ///< largest sd; the sd is uniform up to it
 
   /** Windows at random positions and nothing else. */
   static AugmentationOptions

@@ -232,7 +232,7 @@ AddCase(const Json & image, const Json & label, const fs::path & folder, Dataset
     throw Error(dataset.path + ": training case " + std::to_string(dataset.cases.size() + 1) +
                 " expected as {\"image\": file, \"label\": file}");
   }
-  const auto path = [&folder](const Json & item) { return (folder / item.get<std::string>()).lexically_normal(); };
+  const auto  path = [&folder](const Json & item) { return (folder / item.get<std::string>()).lexically_normal(); };
   const auto  labelStem = Stem(label.get<std::string>(), dataset.fileEnding);
   DatasetCase result;
   result.label = path(label).string();
@@ -537,12 +537,10 @@ SplitByFraction(const Dataset & dataset, double validationFraction, uint64_t see
 {
   if (!(validationFraction >= 0.0 && validationFraction < 1.0))
   {
-    throw Error("validation fraction " + ListText(std::vector{ validationFraction }) +
-                ", expected from 0 to below 1");
+    throw Error("validation fraction " + ListText(std::vector{ validationFraction }) + ", expected from 0 to below 1");
   }
   const auto patients = ShufflePatients(dataset, seed);
-  const auto rounded =
-    static_cast<size_t>(std::llround(validationFraction * static_cast<double>(patients.size())));
+  const auto rounded = static_cast<size_t>(std::llround(validationFraction * static_cast<double>(patients.size())));
   const auto held = validationFraction > 0.0 ? std::max<size_t>(rounded, 1) : 0;
   if (held >= patients.size())
   {
@@ -563,11 +561,10 @@ SplitByFold(const Dataset & dataset, int64_t fold, int64_t folds, uint64_t seed)
   const auto patients = ShufflePatients(dataset, seed);
   if (std::ssize(patients) < folds)
   {
-    throw Error(dataset.path + ": " + std::to_string(patients.size()) + " patients, expected at least one for each of " +
-                std::to_string(folds) + " folds");
+    throw Error(dataset.path + ": " + std::to_string(patients.size()) +
+                " patients, expected at least one for each of " + std::to_string(folds) + " folds");
   }
-  return SplitPatients(
-    patients, [fold, folds](size_t k) { return static_cast<int64_t>(k) % folds == fold; });
+  return SplitPatients(patients, [fold, folds](size_t k) { return static_cast<int64_t>(k) % folds == fold; });
 }
 
 DatasetSplit
@@ -580,8 +577,7 @@ ReadSplit(const Dataset & dataset, const std::string & path, int64_t fold)
   }
   if (fold < 0 || fold >= std::ssize(json))
   {
-    throw Error(path + ": no fold " + std::to_string(fold) + ", expected 0 to " +
-                std::to_string(std::ssize(json) - 1));
+    throw Error(path + ": no fold " + std::to_string(fold) + ", expected 0 to " + std::to_string(std::ssize(json) - 1));
   }
   const auto &                  entry = json[static_cast<size_t>(fold)];
   std::map<std::string, size_t> places;

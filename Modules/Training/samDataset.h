@@ -28,7 +28,8 @@ struct DatasetCase
 };
 
 /** \class Dataset
- * \brief The training cases that a dataset.json lists, as of the Medical Segmentation Decathlon or of nnU-Net (1 and 2).
+ * \brief The training cases that a dataset.json lists, as of the Medical Segmentation Decathlon or of nnU-Net (1 and
+ * 2).
  *
  * Channels are `channel_names` or `modality`; labels are {"name": value} or {"value": "name"}; "ignore" is nnU-Net's
  * label of voxels to leave out. Cases are the list `training` of {image, label}, nnU-Net's object `dataset` of
@@ -73,8 +74,8 @@ struct ImageGrid
   std::vector<double>  direction; ///< row-major
 };
 
-/** \throws Error naming both files where sizes differ, spacing by more than a thousandth, origin by more than a hundredth
- * of a voxel, or direction cosines by more than 1e-3. */
+/** \throws Error naming both files where sizes differ, spacing by more than a thousandth, origin by more than a
+ * hundredth of a voxel, or direction cosines by more than 1e-3. */
 void
 CheckSameGrid(const std::string & imageFile,
               const ImageGrid &   image,

@@ -242,9 +242,9 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   const auto classes = classification.classes.flatten(0, 1);
   const auto boxes = prompts.boxes.flatten(0, 1);
 
-  const bool usesPoints =
-    m_Options.sampling == MatchingLossOptions::Sampling::Points ||
-    (m_Options.sampling == MatchingLossOptions::Sampling::Automatic && labels.size(2) * labels.size(3) > m_Options.points);
+  const bool usesPoints = m_Options.sampling == MatchingLossOptions::Sampling::Points ||
+                          (m_Options.sampling == MatchingLossOptions::Sampling::Automatic &&
+                           labels.size(2) * labels.size(3) > m_Options.points);
 
   // 1. Every query against every label of its slice; with all pixels these numbers are the losses as well.
   MaskComparison comparison;
@@ -252,8 +252,7 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   if (usesPoints)
   {
     const at::NoGradGuard noGradient;
-    const auto places =
-      points ? points->matching : RandomPoints(slices, m_Options.points, masks.options(), generator);
+    const auto places = points ? points->matching : RandomPoints(slices, m_Options.points, masks.options(), generator);
     const auto truth = Sample(targetMasks, places);
     comparison = CompareMasks(Sample(masks, places), truth);
     auxiliaryComparison = CompareMasks(Sample(auxiliary, places), truth);
@@ -336,7 +335,9 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   // 3. The losses of the pairs.
   const auto device = labels.device();
   const auto chosen = at::tensor(pairs, at::kLong).to(device);
-  const auto sumOfPairs = [&chosen](const at::Tensor & values) { return values.flatten().index_select(0, chosen).sum(); };
+  const auto sumOfPairs = [&chosen](const at::Tensor & values) {
+    return values.flatten().index_select(0, chosen).sum();
+  };
   const auto targetCount = static_cast<double>(std::max<int64_t>(result.targets, 1));
   if (usesPoints && !pairs.empty())
   {
@@ -344,17 +345,17 @@ MatchingLoss::operator()(const Prompts &                      prompts,
     const auto kept = static_cast<int64_t>(m_Options.importance * static_cast<double>(m_Options.points));
     const auto candidates = static_cast<int64_t>(m_Options.oversampling * static_cast<double>(m_Options.points));
     const auto queryIndex = at::tensor(pairQueries, at::kLong).to(device);
-    const auto truth = targetMasks.flatten(0, 1).index_select(0, at::tensor(pairTargets, at::kLong).to(device)).unsqueeze(1);
+    const auto truth =
+      targetMasks.flatten(0, 1).index_select(0, at::tensor(pairTargets, at::kLong).to(device)).unsqueeze(1);
     const auto compare = [&](const at::Tensor & logits, const at::Tensor * candidatePoints, const at::Tensor * extra) {
       const auto random = [&](int64_t n) { return RandomPoints(pairCount, n, masks.options(), generator); };
       const auto first = candidatePoints ? *candidatePoints : random(candidates);
       const auto second = extra ? *extra : random(m_Options.points - kept);
-      return ComparePairs(
-        logits.flatten(0, 1).index_select(0, queryIndex).unsqueeze(1), truth, first, second, kept);
+      return ComparePairs(logits.flatten(0, 1).index_select(0, queryIndex).unsqueeze(1), truth, first, second, kept);
     };
     const auto main = compare(masks, points ? &points->maskCandidates : nullptr, points ? &points->maskExtra : nullptr);
-    const auto helper = compare(
-      auxiliary, points ? &points->auxiliaryCandidates : nullptr, points ? &points->auxiliaryExtra : nullptr);
+    const auto helper =
+      compare(auxiliary, points ? &points->auxiliaryCandidates : nullptr, points ? &points->auxiliaryExtra : nullptr);
     result.mask = main.crossEntropy / targetCount;
     result.dice = main.dice / targetCount;
     result.auxiliaryMask = helper.crossEntropy / targetCount;

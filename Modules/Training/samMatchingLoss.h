@@ -31,7 +31,7 @@ struct MatchingLossOptions
     Points     ///< random points; the masks may have any size
   };
   Sampling sampling{ Sampling::Automatic };
-  int64_t  points{ 32768 };    ///< P, per slice in the matching and per pair in the losses
+  int64_t  points{ 32768 };     ///< P, per slice in the matching and per pair in the losses
   double   oversampling{ 2.0 }; ///< candidates per point
   double   importance{ 0.75 };  ///< fraction of the points taken where the mask is least certain
 
@@ -118,11 +118,11 @@ public:
    * \a generator (default: PyTorch's own).
    * \throws Error when a label is K or larger, or shapes disagree. */
   MatchingLosses
-  operator()(const Prompts &                    prompts,
-             const MaskClassification &         classification,
-             const at::Tensor &                 labels,
+  operator()(const Prompts &                      prompts,
+             const MaskClassification &           classification,
+             const at::Tensor &                   labels,
              const std::optional<at::Generator> & generator = std::nullopt,
-             const MatchingPoints *             points = nullptr) const;
+             const MatchingPoints *               points = nullptr) const;
 
   const MatchingLossOptions &
   GetOptions() const

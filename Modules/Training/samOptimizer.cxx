@@ -135,9 +135,7 @@ Optimizer::GetState() const
 }
 
 void
-Optimizer::SetState(const std::map<std::string, at::Tensor> & state,
-                    int64_t                                   numberOfSteps,
-                    const std::string &                       where)
+Optimizer::SetState(const std::map<std::string, at::Tensor> & state, int64_t numberOfSteps, const std::string & where)
 {
   at::NoGradGuard noGrad;
   const auto      restore = [&](const std::string & name, at::Tensor & tensor) {

@@ -15,8 +15,8 @@ namespace sam
 /** \class Optimizer
  * \brief AdamW on a network's parameters, with a moving average of the weights.
  *
- * Weight decay leaves out everything with one axis and all embeddings, tokens and position tables. The networks' tensors
- * are changed in place.
+ * Weight decay leaves out everything with one axis and all embeddings, tokens and position tables. The networks'
+ * tensors are changed in place.
  */
 class Optimizer
 {

@@ -16,10 +16,12 @@ struct DatasetFingerprint
   std::vector<std::array<double, 3>> extents;  ///< mm, one per case
 };
 
-/** A compact MaskSAM for this data: spacing is the median of the cases, the in-plane window holds the largest case up to
- * 128 voxels per axis, eight slices at a time. Channels and labels are the caller's. */
+/** A compact MaskSAM for this data: spacing is the median of the cases, the in-plane window holds the largest case up
+ * to 128 voxels per axis, eight slices at a time. Channels and labels are the caller's. */
 Plan
-PlanMaskSam(const DatasetFingerprint & fingerprint, const std::vector<ChannelPlan> & channels, const std::vector<LabelPlan> & labels);
+PlanMaskSam(const DatasetFingerprint &       fingerprint,
+            const std::vector<ChannelPlan> & channels,
+            const std::vector<LabelPlan> &   labels);
 } // namespace sam
 
 #endif

@@ -13,8 +13,8 @@ namespace sam
 /** \class RandomStream
  * \brief Random numbers that are the same for the same seed, and can be stopped and resumed.
  *
- * The engine is the standard's 64-bit Mersenne twister; the distributions are our own, because the standard leaves theirs
- * to the library. All that is remembered between calls is the engine's state.
+ * The engine is the standard's 64-bit Mersenne twister; the distributions are our own, because the standard leaves
+ * theirs to the library. All that is remembered between calls is the engine's state.
  */
 class RandomStream
 {

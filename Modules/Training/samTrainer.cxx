@@ -39,9 +39,9 @@ namespace
 {
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t minimumSteps = 25;          // per epoch, so that a handful of cases is not all validation
-constexpr int64_t maximumUselessSteps = 10;   // in a row, each with a gradient that is not finite
-constexpr double  finalLearningRate = 0.01;   // fraction of the first
+constexpr int64_t minimumSteps = 25;        // per epoch, so that a handful of cases is not all validation
+constexpr int64_t maximumUselessSteps = 10; // in a row, each with a gradient that is not finite
+constexpr double  finalLearningRate = 0.01; // fraction of the first
 constexpr int64_t defaultEpochs = 100;
 
 /** The background, then Okabe and Ito's colors, which the color-blind tell apart. */
@@ -124,9 +124,9 @@ DicePerLabel(const at::Tensor & prediction, const at::Tensor & reference, int64_
 class Run
 {
 public:
-  Run(const TrainingOptions &                              options,
+  Run(const TrainingOptions &                               options,
       const std::function<void(const TrainingProgress &)> & report,
-      const std::atomic<bool> &                            interrupt)
+      const std::atomic<bool> &                             interrupt)
     : m_Options(options)
     , m_Report(report)
     , m_Interrupt(interrupt)
@@ -172,9 +172,8 @@ public:
       RestoreState(*saved);
     }
     LoadCases();
-    m_StepsPerEpoch =
-      std::max<int64_t>(minimumSteps,
-                        (static_cast<int64_t>(m_Training.size()) + m_Options.batch - 1) / m_Options.batch);
+    m_StepsPerEpoch = std::max<int64_t>(
+      minimumSteps, (static_cast<int64_t>(m_Training.size()) + m_Options.batch - 1) / m_Options.batch);
     if (m_Options.epochs == 0 && m_Options.maximumMinutes <= 0.0)
     {
       m_Options.epochs = defaultEpochs;
@@ -348,8 +347,8 @@ private:
   double
   LearningRate() const
   {
-    const double warmUp =
-      std::min(1.0, static_cast<double>(m_Optimizer->GetNumberOfSteps() + 1) / static_cast<double>(m_Options.warmUpSteps));
+    const double warmUp = std::min(
+      1.0, static_cast<double>(m_Optimizer->GetNumberOfSteps() + 1) / static_cast<double>(m_Options.warmUpSteps));
     const double cosine = 0.5 * (1.0 + std::cos(std::numbers::pi * Fraction()));
     return m_Options.learningRate * warmUp * (finalLearningRate + (1.0 - finalLearningRate) * cosine);
   }
@@ -430,9 +429,9 @@ private:
   void
   Validate()
   {
-    at::NoGradGuard     noGrad;
-    const auto          labels = static_cast<int64_t>(m_Plan.labels.size());
-    std::vector<double> sums(static_cast<size_t>(labels) - 1, 0.0);
+    at::NoGradGuard      noGrad;
+    const auto           labels = static_cast<int64_t>(m_Plan.labels.size());
+    std::vector<double>  sums(static_cast<size_t>(labels) - 1, 0.0);
     std::vector<int64_t> counts(sums.size(), 0);
     for (const auto & reference : m_Validation)
     {
@@ -634,8 +633,7 @@ private:
       m_BestEpoch = m_State.at("best_epoch").get<int64_t>();
       m_Random.SetState(m_State.at("random").get<std::string>());
       m_Log = m_State.at("log").get<std::string>();
-      m_Optimizer->SetState(
-        saved.tensors, m_State.at("optimizer_steps").get<int64_t>(), StateFile().string());
+      m_Optimizer->SetState(saved.tensors, m_State.at("optimizer_steps").get<int64_t>(), StateFile().string());
     }
     catch (const nlohmann::json::exception & error)
     {
@@ -663,8 +661,8 @@ private:
   Json                                                  m_State;
 
   int64_t                               m_StepsPerEpoch{ 1 };
-  int64_t                               m_Epoch{ 0 }; ///< epochs that are complete
-  int64_t                               m_Step{ 0 };  ///< steps of the epoch at hand
+  int64_t                               m_Epoch{ 0 };       ///< epochs that are complete
+  int64_t                               m_Step{ 0 };        ///< steps of the epoch at hand
   double                                m_LossSum{ 0.0 };   ///< over the steps of the epoch at hand
   double                                m_EpochLoss{ 0.0 }; ///< mean over the epoch before
   double                                m_LearningRate{ 0.0 };
@@ -680,9 +678,9 @@ private:
 } // namespace
 
 TrainingResult
-Train(const TrainingOptions &                              options,
+Train(const TrainingOptions &                               options,
       const std::function<void(const TrainingProgress &)> & report,
-      const std::atomic<bool> &                            interrupt)
+      const std::atomic<bool> &                             interrupt)
 {
   Run run(options, report, interrupt);
   return run.Execute();
