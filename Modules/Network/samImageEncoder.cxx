@@ -210,7 +210,7 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   for (size_t k = 0; k < m_Blocks.size(); ++k)
   {
     tokens = m_Blocks[k](tokens, layout);
-    if (m_Blocks[k].window == 0)
+    if (m_Options.keepsLevels && m_Blocks[k].window == 0)
     {
       output.levels.push_back(unfold(tokens.permute({ 0, 3, 1, 2 })));
     }

@@ -25,6 +25,7 @@ struct ImageEncoderOptions
   int64_t                neck{ 256 };            ///< channels of the embedding
   int64_t                slices{ 0 };            ///< slices that the depth embedding is made for; 0: none
   int64_t                adapterBottleneck{ 0 }; ///< width of the 3-D adapters in each block; 0: none
+  bool                   keepsLevels{ true };    ///< answers the maps after the global blocks, too
 };
 
 /** \class RelativeAttention

@@ -10,9 +10,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
+
+#include <optional>
 
 namespace sam
 {
@@ -93,6 +97,13 @@ DetailChannels(const Plan & plan)
   return plan.stem == "pyramid" ? plan.stemWidths : std::vector<int64_t>{};
 }
 
+/** The encoder's levels that prompts are made from. */
+size_t
+LevelCount(const Plan & plan)
+{
+  return plan.promptSource == "auxiliary" ? plan.globalBlocks.size() : 0;
+}
+
 int64_t
 Bottleneck(const Plan & plan, int64_t width)
 {
@@ -115,6 +126,7 @@ EncoderOptions(const Plan & plan)
   options.globalBlocks = plan.globalBlocks;
   options.grid = { plan.grid[1], plan.grid[0] };
   options.neck = plan.neck;
+  options.keepsLevels = plan.promptSource == "auxiliary";
   if (plan.HasAdaptation("depth_convolution"))
   {
     options.slices = plan.slices;
@@ -162,8 +174,15 @@ DecoderOptions(const Plan & plan)
     options.transformer.slices = plan.slices;
     options.transformer.adapterBottleneck = Bottleneck(plan, plan.neck);
   }
-  options.maskTokens = 1;
   options.upscalingSteps = plan.upscalingSteps;
+  if (plan.decoder == "sam")
+  {
+    options.maskTokens = plan.multimasks + 1;
+    options.iouHeadDepth = plan.iouHeadDepth;
+    options.iouHeadWidth = plan.iouHeadWidth;
+    return options;
+  }
+  options.maskTokens = 1;
   options.hasIouHead = false;
   options.classes = static_cast<int64_t>(plan.labels.size());
   options.detailChannels = plan.refinesMasks ? plan.ladder.back() : 0;
@@ -205,16 +224,20 @@ struct Network::Implementation
   Implementation(const Plan & plan, const Scope & scope)
     : stem(scope / "stem", plan)
     , encoder(scope / "image_encoder", EncoderOptions(plan))
-    , generator(scope / "prompt_generator", GeneratorOptions(plan))
     , promptEncoder(scope / "prompt_encoder", PromptOptions(plan))
     , decoder(scope / "mask_decoder", DecoderOptions(plan))
-  {}
+  {
+    if (plan.promptSource == "auxiliary")
+    {
+      generator.emplace(scope / "prompt_generator", GeneratorOptions(plan));
+    }
+  }
 
-  Stem            stem;
-  ImageEncoder    encoder;
-  PromptGenerator generator;
-  PromptEncoder   promptEncoder;
-  MaskDecoder     decoder;
+  Stem                           stem;
+  ImageEncoder                   encoder;
+  PromptEncoder                  promptEncoder;
+  MaskDecoder                    decoder;
+  std::optional<PromptGenerator> generator;
 };
 
 Network::Network(const Plan & plan, uint64_t seed)
@@ -254,7 +277,11 @@ Network::Encode(const at::Tensor & image, const ProgressFunction & progress) con
 Prompts
 Network::GeneratePrompts(const EncodedImage & encoded) const
 {
-  return m_Implementation->generator(encoded);
+  if (!m_Implementation->generator)
+  {
+    throw Error("the model makes no prompts of its own, expected points, boxes or masks");
+  }
+  return (*m_Implementation->generator)(encoded);
 }
 
 MaskClassification
@@ -291,6 +318,53 @@ Network::Decode(const EncodedImage & encoded, const Prompts & prompts) const
   return result;
 }
 
+PromptedMasks
+Network::Decode(const at::Tensor & embedding, const ManualPrompts & prompts, bool multimask) const
+{
+  if (m_Plan.decoder != "sam")
+  {
+    throw Error("the model makes its own prompts, expected a model that takes points, boxes or masks");
+  }
+  const auto &                 promptEncoder = m_Implementation->promptEncoder;
+  const std::array<int64_t, 2> grid{ embedding.size(2), embedding.size(3) };
+  std::vector<at::Tensor>      sparse;
+  int64_t                      count = 0;
+  if (prompts.points.defined())
+  {
+    count = prompts.points.size(0);
+    auto points = prompts.points;
+    auto labels = prompts.labels;
+    if (!prompts.boxes.defined())
+    {
+      // SAM was trained with a point that is none where no box closes the list.
+      points = at::cat({ points, at::zeros({ count, 1, 2 }, points.options()) }, 1);
+      labels = at::cat({ labels, at::full({ count, 1 }, -1, labels.options()) }, 1);
+    }
+    sparse.push_back(promptEncoder.EncodePoints(points, labels));
+  }
+  if (prompts.boxes.defined())
+  {
+    count = prompts.boxes.size(0);
+    sparse.push_back(promptEncoder.EncodeBoxes(prompts.boxes));
+  }
+  if (prompts.masks.defined())
+  {
+    count = prompts.masks.size(0);
+  }
+  if (count == 0)
+  {
+    throw Error("no prompt is given, expected points, boxes or masks");
+  }
+  const auto tokens = sparse.empty() ? at::zeros({ count, 0, m_Plan.neck }, embedding.options()) : at::cat(sparse, 1);
+  const auto dense =
+    prompts.masks.defined() ? promptEncoder.EncodeMasks(prompts.masks) : promptEncoder.EncodeNoMask(count, grid);
+  const auto answer = m_Implementation->decoder(
+    embedding, promptEncoder.DensePositions(1, grid).transpose(0, 1), tokens, dense, {}, {}, { 1, 1, count });
+  const int64_t first = multimask ? 1 : 0;
+  const int64_t number = multimask ? m_Plan.multimasks : 1;
+  return { answer.masks.narrow(1, first, number), answer.iou.narrow(1, first, number) };
+}
+
 at::Tensor
 Network::Pack(const EncodedImage & encoded) const
 {
@@ -315,7 +389,7 @@ Network::Unpack(const at::Tensor & packed) const
     return packed.narrow(1, first - channels, channels);
   };
   encoded.embedding = take(m_Plan.neck);
-  for (size_t k = 0; k < m_Plan.globalBlocks.size(); ++k)
+  for (size_t k = 0; k < LevelCount(m_Plan); ++k)
   {
     encoded.levels.push_back(take(m_Plan.width));
   }
@@ -331,7 +405,7 @@ Network::Unpack(const at::Tensor & packed) const
 int64_t
 Network::GetPackedChannels() const
 {
-  int64_t channels = m_Plan.neck + static_cast<int64_t>(m_Plan.globalBlocks.size()) * m_Plan.width;
+  int64_t channels = m_Plan.neck + static_cast<int64_t>(LevelCount(m_Plan)) * m_Plan.width;
   int64_t factor = m_Plan.patch;
   for (const int64_t detail : DetailChannels(m_Plan))
   {

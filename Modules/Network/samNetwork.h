@@ -62,6 +62,11 @@ public:
   MaskClassification
   Decode(const EncodedImage & encoded, const Prompts & prompts) const;
 
+  /** SAM's decoder: \a embedding is 1×C×h×w. Answers one mask per prompt, or with \a multimask the ambiguous ones.
+   * \throws Error when the plan's decoder is another one, or nothing is given. */
+  PromptedMasks
+  Decode(const at::Tensor & embedding, const ManualPrompts & prompts, bool multimask) const;
+
   /** All features as one map on the token grid, B×C×D×h×w: embedding, levels, then each finer feature with its p×p
    * voxels per token as channels. Loses nothing: Unpack gives the same features back. */
   at::Tensor

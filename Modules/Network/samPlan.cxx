@@ -184,11 +184,54 @@ ReadStem(Section section, Plan & plan)
   section.ThrowIfUnused();
 }
 
+/** The sizes of a TinyViT: four stages, the grid of tokens is a sixteenth of the image. */
+void
+ReadTinyEncoder(Section & section, Plan & plan)
+{
+  plan.patch = 16;
+  plan.globalBlocks.clear();
+  const std::vector<std::pair<std::string, std::vector<int64_t> *>> lists{ { "widths", &plan.stageWidths },
+                                                                           { "depths", &plan.stageDepths },
+                                                                           { "heads", &plan.stageHeads },
+                                                                           { "windows", &plan.stageWindows } };
+  for (const auto & [key, list] : lists)
+  {
+    section.Read(key, *list);
+    if (list->size() != 4)
+    {
+      section.Fail("'" + key + "' has " + std::to_string(list->size()) + " entries, expected 4");
+    }
+    for (const int64_t value : *list)
+    {
+      section.CheckSize(key, value, 1 << 16);
+    }
+  }
+  for (size_t k = 0; k < 4; ++k)
+  {
+    if (plan.stageWidths[k] % plan.stageHeads[k] != 0)
+    {
+      section.Fail("'widths' " + std::to_string(plan.stageWidths[k]) + " is not a multiple of 'heads' " +
+                   std::to_string(plan.stageHeads[k]));
+    }
+  }
+  section.Read("mlp_ratio", plan.mlpRatio);
+  section.Read("grid", plan.grid);
+  section.CheckSize("grid", plan.grid[0], 4096);
+  section.CheckSize("grid", plan.grid[1], 4096);
+  section.ReadSize("neck", plan.neck);
+  section.ThrowIfUnused();
+}
+
 void
 ReadEncoder(Section section, Plan & plan)
 {
-  plan.encoder = section.GetWord("type", { "vit", "vit_b", "vit_l", "vit_h" });
+  plan.encoder = section.GetWord("type", { "vit", "vit_b", "vit_l", "vit_h", "tiny_vit" });
   ApplyEncoderPreset(plan);
+  if (plan.encoder == "tiny_vit")
+  {
+    ReadTinyEncoder(section, plan);
+    return;
+  }
   section.ReadSize("width", plan.width);
   section.ReadSize("depth", plan.depth, 1000);
   section.ReadSize("heads", plan.heads);
@@ -250,7 +293,16 @@ ReadAdaptation(const Json & json, const std::string & where, Plan & plan)
 void
 ReadPromptSource(Section section, Plan & plan)
 {
-  plan.promptSource = section.GetWord("type", { "auxiliary" });
+  plan.promptSource = section.GetWord("type", { "auxiliary", "manual" });
+  if (plan.promptSource == "manual")
+  {
+    section.ThrowIfUnused();
+    return;
+  }
+  if (plan.encoder == "tiny_vit")
+  {
+    section.Fail("'auxiliary' needs the levels of a vit, but the encoder is a tiny_vit");
+  }
   section.ReadSize("queries", plan.queries, 4096);
   section.Read("ladder", plan.ladder);
   section.Read("skips", plan.skips);
@@ -295,7 +347,17 @@ ReadPromptSource(Section section, Plan & plan)
 void
 ReadDecoder(Section section, Plan & plan)
 {
-  plan.decoder = section.GetWord("type", { "mask_classification" });
+  plan.decoder = section.GetWord("type", { "mask_classification", "sam" });
+  if ((plan.decoder == "sam") != (plan.promptSource == "manual"))
+  {
+    section.Fail("'" + plan.decoder + "' does not go with the prompt source '" + plan.promptSource + "'");
+  }
+  if (plan.decoder == "sam")
+  {
+    section.ReadSize("multimasks", plan.multimasks, 64);
+    section.ReadSize("iou_head_depth", plan.iouHeadDepth, 64);
+    section.ReadSize("iou_head_width", plan.iouHeadWidth);
+  }
   section.ReadSize("depth", plan.decoderDepth, 1000);
   section.ReadSize("heads", plan.decoderHeads);
   section.ReadSize("mlp_width", plan.decoderMlpWidth);
@@ -358,6 +420,16 @@ IsOrientation(const std::string & code)
 void
 ReadPreprocessing(Section section, const std::string & where, Plan & plan)
 {
+  if (section.Has("fit"))
+  {
+    plan.fit = section.GetWord("fit", { "spacing", "longest_side", "square" });
+  }
+  if ((plan.fit == "spacing") != (plan.promptSource != "manual"))
+  {
+    section.Fail("'fit' is '" + plan.fit + "', expected " +
+                 (plan.fit == "spacing" ? "longest_side or square" : "spacing") + " for the prompt source '" +
+                 plan.promptSource + "'");
+  }
   section.Read("orientation", plan.orientation);
   if (plan.orientation != "acquisition" && !IsOrientation(plan.orientation))
   {
@@ -383,7 +455,7 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
     Section     channel(entry, where + ": preprocessing: channels");
     ChannelPlan description;
     description.name = channel.Get<std::string>("name");
-    description.normalization = channel.GetWord("normalization", { "z_score", "clip" });
+    description.normalization = channel.GetWord("normalization", { "z_score", "clip", "display", "min_max" });
     if (description.normalization == "clip")
     {
       description.lower = channel.Get<double>("lower");
@@ -393,6 +465,21 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
       if (!(description.lower < description.upper) || !(description.deviation > 0.0))
       {
         channel.Fail("'clip' needs lower < upper and a positive deviation");
+      }
+    }
+    if ((description.normalization == "display" || description.normalization == "min_max") !=
+        (plan.promptSource == "manual"))
+    {
+      channel.Fail("normalization '" + description.normalization + "' does not go with the prompt source '" +
+                   plan.promptSource + "'");
+    }
+    if (description.normalization == "display")
+    {
+      description.mean = channel.Get<double>("mean");
+      description.deviation = channel.Get<double>("deviation");
+      if (!(description.deviation > 0.0))
+      {
+        channel.Fail("'display' needs a positive deviation");
       }
     }
     channel.ThrowIfUnused();
@@ -480,6 +567,13 @@ Plan::ToJson() const
                       { "global_blocks", globalBlocks },
                       { "grid", grid },
                       { "neck", neck } };
+  if (encoder == "tiny_vit")
+  {
+    json["encoder"] = {
+      { "type", encoder },         { "widths", stageWidths }, { "depths", stageDepths }, { "heads", stageHeads },
+      { "windows", stageWindows }, { "mlp_ratio", mlpRatio }, { "grid", grid },          { "neck", neck }
+    };
+  }
   json["adaptation"] = Json::array();
   for (const auto & word : adaptation)
   {
@@ -491,6 +585,10 @@ Plan::ToJson() const
                             { "ladder", ladder },
                             { "skips", skips },
                             { "hidden_width", promptHiddenWidth } };
+  if (promptSource == "manual")
+  {
+    json["prompt_source"] = { { "type", promptSource } };
+  }
   json["decoder"] = { { "type", decoder },
                       { "depth", decoderDepth },
                       { "heads", decoderHeads },
@@ -498,6 +596,12 @@ Plan::ToJson() const
                       { "mask_prompt_channels", maskPromptChannels },
                       { "upscaling_steps", upscalingSteps },
                       { "refines_masks", refinesMasks } };
+  if (decoder == "sam")
+  {
+    json["decoder"]["multimasks"] = multimasks;
+    json["decoder"]["iou_head_depth"] = iouHeadDepth;
+    json["decoder"]["iou_head_width"] = iouHeadWidth;
+  }
   json["driver"] = { { "window", window }, { "overlap", overlap } };
   Json channelList = Json::array();
   for (const auto & channel : channels)
@@ -510,9 +614,18 @@ Plan::ToJson() const
       entry["mean"] = channel.mean;
       entry["deviation"] = channel.deviation;
     }
+    if (channel.normalization == "display")
+    {
+      entry["mean"] = channel.mean;
+      entry["deviation"] = channel.deviation;
+    }
     channelList.push_back(entry);
   }
   json["preprocessing"] = { { "orientation", orientation }, { "spacing", spacing }, { "channels", channelList } };
+  if (fit != "spacing")
+  {
+    json["preprocessing"]["fit"] = fit;
+  }
   json["labels"] = Json::array();
   for (const auto & label : labels)
   {

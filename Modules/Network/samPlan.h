@@ -15,13 +15,14 @@ namespace sam
 struct ChannelPlan
 {
   std::string name;
-  std::string normalization{
-    "z_score"
-  }; ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
-  double lower{ 0.0 };
-  double upper{ 0.0 };
-  double mean{ 0.0 };
-  double deviation{ 1.0 };
+  /** z_score: (v − mean) / deviation of the image; clip: with the numbers below; display: gray values brought to
+   * 0..255, then (v − mean) / deviation with the numbers below (SAM); min_max: the slice's range brought to 0..1
+   * (MedSAM). */
+  std::string normalization{ "z_score" };
+  double      lower{ 0.0 };
+  double      upper{ 0.0 };
+  double      mean{ 0.0 };
+  double      deviation{ 1.0 };
 };
 
 /** One value of the label map. */
@@ -45,7 +46,7 @@ struct SegmentAnything_EXPORT Plan
   std::string          stem{ "none" };
   std::vector<int64_t> stemWidths{};
 
-  // encoder: vit, or vit_b, vit_l, vit_h, which stand for SAM's sizes.
+  // encoder: vit, or vit_b, vit_l, vit_h, which stand for SAM's sizes; tiny_vit (MobileSAM's).
   std::string            encoder{ "vit" };
   int64_t                width{ 768 };
   int64_t                depth{ 12 };
@@ -56,20 +57,24 @@ struct SegmentAnything_EXPORT Plan
   std::vector<int64_t>   globalBlocks{ 2, 5, 8, 11 };
   std::array<int64_t, 2> grid{ { 64, 64 } }; ///< columns and rows of tokens that the position tables are made for
   int64_t                neck{ 256 };
+  std::vector<int64_t>   stageWidths{ 64, 128, 160, 320 }; ///< tiny_vit alone, like the next three
+  std::vector<int64_t>   stageDepths{ 2, 2, 6, 2 };
+  std::vector<int64_t>   stageHeads{ 2, 4, 5, 10 };
+  std::vector<int64_t>   stageWindows{ 7, 7, 14, 7 }; ///< tokens
 
   // adaptation: depth_convolution (3-D adapters in encoder and decoder) and depth_mlp (token adapters in the decoder).
   std::vector<std::string> adaptation{};
   double                   adapterRatio{ 0.25 };
   int64_t                  slices{ 1 }; ///< slices that depth embeddings and depth networks are made for
 
-  // prompt source: auxiliary (MaskSAM's generator).
+  // prompt source: auxiliary (MaskSAM's generator) or manual (points, boxes and masks that are given).
   std::string                       promptSource{ "auxiliary" };
   int64_t                           queries{ 8 };
   std::vector<int64_t>              ladder{};
   std::vector<std::vector<int64_t>> skips{};
   int64_t                           promptHiddenWidth{ 128 };
 
-  // decoder: mask_classification.
+  // decoder: mask_classification (MaskSAM's) or sam.
   std::string decoder{ "mask_classification" };
   int64_t     decoderDepth{ 2 };
   int64_t     decoderHeads{ 8 };
@@ -77,12 +82,17 @@ struct SegmentAnything_EXPORT Plan
   int64_t     maskPromptChannels{ 16 };
   int64_t     upscalingSteps{ 2 };
   bool        refinesMasks{ false }; ///< a second hyper-network on the generator's full-resolution features
+  int64_t     multimasks{ 3 };       ///< sam: masks of the ambiguous answer, beside the single one
+  int64_t     iouHeadDepth{ 3 };     ///< sam
+  int64_t     iouHeadWidth{ 256 };   ///< sam
 
   // driver: windows that are blended with Gaussian weights.
   std::array<int64_t, 3> window{ { 256, 256, 1 } };    ///< voxels
   std::array<double, 3>  overlap{ { 0.5, 0.5, 0.5 } }; ///< fraction of the window, 0 to below 1
 
-  // preprocessing
+  // preprocessing. fit: spacing (resample to it), longest_side (SAM: scale slices so that their longer side fills the
+  // grid of tokens, zeros below and to the right) or square (MedSAM: stretch them to the grid).
+  std::string              fit{ "spacing" };
   std::string              orientation{ "LPS" };         ///< where the axes point, or acquisition: as stored
   std::array<double, 3>    spacing{ { 1.0, 1.0, 1.0 } }; ///< mm; 0 keeps the image's own
   std::vector<ChannelPlan> channels{ ChannelPlan{ "image" } };

@@ -24,6 +24,23 @@ struct Prompts
   at::Tensor classTokens; ///< B×D×N×C
   at::Tensor details;     ///< B×c×D×H×W, features that refine the masks; undefined when the decoder takes none
 };
+
+/** Prompts that are given: P of them on one slice, each answered by masks of its own. What is undefined was not given.
+ * Coordinates are fractions of the encoder's input, pixel centers at (i + 0.5) / size. */
+struct ManualPrompts
+{
+  at::Tensor points; ///< P×n×2, x y
+  at::Tensor labels; ///< P×n: 1 foreground, 0 background, −1 no point
+  at::Tensor boxes;  ///< P×4, x1 y1 x2 y2
+  at::Tensor masks;  ///< P×1×4h×4w logits
+};
+
+/** What SAM's decoder answers to P prompts. */
+struct PromptedMasks
+{
+  at::Tensor masks;   ///< P×M×4h×4w logits, M = 1 or the multimasks
+  at::Tensor quality; ///< P×M, the overlap (IoU) with the truth that the network expects of each mask
+};
 } // namespace sam
 
 #endif
