@@ -2,115 +2,12 @@
 #include "samImageEncoder.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/softmax.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
 namespace sam
 {
-namespace
-{
-/** Largest number of scores that one step of the attention holds: 64 MiB of float32. */
-constexpr int64_t maximumScores = int64_t{ 1 } << 24;
-
-/** B×h×w×C into (B·windows)×window×window×C, zeros below and to the right. */
-at::Tensor
-Partition(const at::Tensor & x, int64_t window)
-{
-  const int64_t padBottom = (window - x.size(1) % window) % window;
-  const int64_t padRight = (window - x.size(2) % window) % window;
-  const auto    padded = padBottom + padRight > 0 ? at::constant_pad_nd(x, { 0, 0, 0, padRight, 0, padBottom }, 0) : x;
-  const int64_t rows = padded.size(1) / window;
-  const int64_t columns = padded.size(2) / window;
-  return padded.reshape({ x.size(0), rows, window, columns, window, x.size(3) })
-    .transpose(2, 3)
-    .reshape({ x.size(0) * rows * columns, window, window, x.size(3) });
-}
-
-/** The inverse of Partition for a map of \a h × \a w tokens. */
-at::Tensor
-Unpartition(const at::Tensor & windows, int64_t window, int64_t h, int64_t w)
-{
-  const int64_t rows = (h + window - 1) / window;
-  const int64_t columns = (w + window - 1) / window;
-  const int64_t batch = windows.size(0) / (rows * columns);
-  return windows.reshape({ batch, rows, columns, window, window, windows.size(3) })
-    .transpose(2, 3)
-    .reshape({ batch, rows * window, columns * window, windows.size(3) })
-    .narrow(1, 0, h)
-    .narrow(2, 0, w);
-}
-} // namespace
-
-at::Tensor
-RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table)
-{
-  const int64_t length = 2 * std::max(queries, keys) - 1;
-  const auto    fitted = ResizeLinear(table.t().unsqueeze(0), { length }).squeeze(0).t();
-  const auto    options = at::TensorOptions().dtype(at::kDouble).device(table.device());
-  const double  queryScale = std::max(static_cast<double>(keys) / queries, 1.0);
-  const double  keyScale = std::max(static_cast<double>(queries) / keys, 1.0);
-  const auto    differences = at::arange(queries, options).unsqueeze(1) * queryScale -
-                           at::arange(keys, options).unsqueeze(0) * keyScale + (keys - 1) * keyScale;
-  return fitted.index_select(0, differences.to(at::kLong).flatten()).view({ queries, keys, table.size(1) });
-}
-
-RelativeAttention::RelativeAttention(const Scope &                  scope,
-                                     int64_t                        width,
-                                     int64_t                        heads,
-                                     const std::array<int64_t, 2> & tableGrid)
-  : m_QueryKeyValue(scope / "qkv", width, 3 * width)
-  , m_Projection(scope / "proj", width, width)
-  , m_RowTable(scope.Declare("rel_pos_h", { 2 * tableGrid[0] - 1, width / heads }, Initialization::Constant(0.0)))
-  , m_ColumnTable(scope.Declare("rel_pos_w", { 2 * tableGrid[1] - 1, width / heads }, Initialization::Constant(0.0)))
-  , m_Heads(heads)
-{}
-
-at::Tensor
-RelativeAttention::operator()(const at::Tensor & x) const
-{
-  const int64_t batch = x.size(0);
-  const int64_t h = x.size(1);
-  const int64_t w = x.size(2);
-  const int64_t headWidth = x.size(3) / m_Heads;
-  // 3×(B·heads)×(h·w)×headWidth
-  const auto parts = m_QueryKeyValue(x)
-                       .reshape({ batch, h * w, 3, m_Heads, headWidth })
-                       .permute({ 2, 0, 3, 1, 4 })
-                       .reshape({ 3, batch * m_Heads, h * w, headWidth });
-  const auto query = parts.select(0, 0).view({ batch * m_Heads, h, w, headWidth });
-  const auto key = (parts.select(0, 1) * (1.0 / std::sqrt(static_cast<double>(headWidth)))).transpose(1, 2);
-  const auto value = parts.select(0, 2);
-
-  // The relative terms use the query as it is, without the scale of the dot product.
-  const auto rowPositions = RelativePositions(h, h, m_RowTable).transpose(1, 2);       // h×C×h
-  const auto columnPositions = RelativePositions(w, w, m_ColumnTable).transpose(1, 2); // w×C×w
-
-  const int64_t           scoresPerRow = batch * m_Heads * w * h * w;
-  const int64_t           step = std::clamp(maximumScores / scoresPerRow, int64_t{ 1 }, h);
-  std::vector<at::Tensor> outputs;
-  for (int64_t row = 0; row < h; row += step)
-  {
-    const int64_t rows = std::min(step, h - row);
-    const auto    q = query.narrow(1, row, rows);
-    const auto    rowTerm = at::matmul(q, rowPositions.narrow(0, row, rows));
-    const auto    columnTerm = at::matmul(q.transpose(1, 2), columnPositions).transpose(1, 2);
-    auto          scores =
-      at::matmul(q.reshape({ batch * m_Heads, rows * w, headWidth }), key).view({ batch * m_Heads, rows, w, h, w });
-    scores = scores + rowTerm.unsqueeze(4) + columnTerm.unsqueeze(3);
-    outputs.push_back(at::matmul(at::softmax(scores.view({ batch * m_Heads, rows * w, h * w }), -1), value));
-  }
-  const auto attended = outputs.size() == 1 ? outputs.front() : at::cat(outputs, 1);
-  return m_Projection(
-    attended.view({ batch, m_Heads, h, w, headWidth }).permute({ 0, 2, 3, 1, 4 }).reshape({ batch, h, w, -1 }));
-}
-
 struct ImageEncoder::Block
 {
   Block(const Scope & scope, const ImageEncoderOptions & options, bool isGlobal)
@@ -118,13 +15,13 @@ struct ImageEncoder::Block
     , attention(scope / "attn",
                 options.width,
                 options.heads,
-                isGlobal ? options.grid : std::array<int64_t, 2>{ options.window, options.window })
+                isGlobal ? options.grid : std::array<int64_t, 2>{ options.window, options.window },
+                isGlobal ? 0 : options.window)
     , norm2(scope / "norm2", options.width, 1e-6)
     , mlp(scope / "mlp",
           options.width,
           static_cast<int64_t>(static_cast<double>(options.width) * options.mlpRatio),
           TransformerMlp::Activation::Gelu)
-    , window(isGlobal ? 0 : options.window)
   {
     if (options.adapterBottleneck > 0)
     {
@@ -137,15 +34,10 @@ struct ImageEncoder::Block
   operator()(const at::Tensor & x, const SliceLayout & layout) const
   {
     const auto normalized = norm1(x);
-    auto attended = window > 0 ? Unpartition(attention(Partition(normalized, window)), window, x.size(1), x.size(2))
-                               : attention(normalized);
-    if (spaceAdapter)
-    {
-      attended = (*spaceAdapter)(attended, layout);
-    }
-    const auto y = x + attended;
+    const auto y = spaceAdapter ? x + (*spaceAdapter)(attention(normalized), layout) : attention.Plus(normalized, x);
     const auto z = norm2(y);
-    return mlpAdapter ? y + mlp(z) + 0.5 * (*mlpAdapter)(z, layout) : y + mlp(z);
+    const auto answer = mlp.Plus(z, y);
+    return mlpAdapter ? answer + 0.5 * (*mlpAdapter)(z, layout) : answer;
   }
 
   LayerNorm                              norm1;
@@ -154,7 +46,6 @@ struct ImageEncoder::Block
   TransformerMlp                         mlp;
   std::optional<DepthConvolutionAdapter> spaceAdapter;
   std::optional<DepthConvolutionAdapter> mlpAdapter;
-  int64_t                                window;
 };
 
 ImageEncoder::ImageEncoder(const Scope & scope, const ImageEncoderOptions & options)
@@ -195,7 +86,8 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   auto              tokens = m_PatchEmbedding(x.transpose(1, 2).flatten(0, 1)).permute({ 0, 2, 3, 1 });
   const int64_t     h = tokens.size(1);
   const int64_t     w = tokens.size(2);
-  tokens = tokens + ResizeLinear(m_PositionEmbedding.permute({ 0, 3, 1, 2 }), { h, w }).permute({ 0, 2, 3, 1 });
+  tokens =
+    tokens.contiguous() + ResizeLinear(m_PositionEmbedding.permute({ 0, 3, 1, 2 }), { h, w }).permute({ 0, 2, 3, 1 });
   if (m_DepthEmbedding.defined())
   {
     const auto depth = ResizeLinear(m_DepthEmbedding.transpose(1, 2), { layout.slices }).transpose(1, 2);
@@ -210,7 +102,7 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   for (size_t k = 0; k < m_Blocks.size(); ++k)
   {
     tokens = m_Blocks[k](tokens, layout);
-    if (m_Options.keepsLevels && m_Blocks[k].window == 0)
+    if (m_Options.keepsLevels && m_Blocks[k].attention.GetWindow() == 0)
     {
       output.levels.push_back(unfold(tokens.permute({ 0, 3, 1, 2 })));
     }

@@ -4,6 +4,7 @@
 
 #include "samAdapters.h"
 #include "samProgress.h"
+#include "samRelativeAttention.h"
 
 #include <array>
 #include <vector>
@@ -27,34 +28,6 @@ struct ImageEncoderOptions
   int64_t                adapterBottleneck{ 0 }; ///< width of the 3-D adapters in each block; 0: none
   bool                   keepsLevels{ true };    ///< answers the maps after the global blocks, too
 };
-
-/** \class RelativeAttention
- * \brief Multi-head attention with SAM's decomposed relative positions.
- *
- * The scores are computed for a block of query rows at a time, so that memory does not grow with the square of the
- * number of tokens.
- */
-class SegmentAnything_EXPORT RelativeAttention
-{
-public:
-  RelativeAttention(const Scope & scope, int64_t width, int64_t heads, const std::array<int64_t, 2> & tableGrid);
-
-  /** \a x is B×h×w×C. */
-  at::Tensor
-  operator()(const at::Tensor & x) const;
-
-private:
-  Linear     m_QueryKeyValue;
-  Linear     m_Projection;
-  at::Tensor m_RowTable;
-  at::Tensor m_ColumnTable;
-  int64_t    m_Heads;
-};
-
-/** Position differences of \a queries × \a keys tokens looked up in a table, which is stretched linearly when its
- * length is not 2·max(queries, keys)−1. Returns queries×keys×C. */
-SegmentAnything_EXPORT at::Tensor
-                       RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table);
 
 /** \class ImageEncoder
  * \brief SAM's image encoder (ViT with local windows) and MaskSAM's adaptation of it to volumes.

@@ -3,11 +3,9 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/convolution.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/instance_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/leaky_relu.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/mkldnn_convolution.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/upsample_bilinear2d.h>
@@ -20,22 +18,6 @@
 
 namespace sam
 {
-Linear::Linear(const Scope & scope, int64_t inputs, int64_t outputs, bool hasBias, bool startsAtZero)
-{
-  const auto start = Initialization::Uniform(startsAtZero ? 0.0 : 1.0 / std::sqrt(static_cast<double>(inputs)));
-  m_Weight = scope.Declare("weight", { outputs, inputs }, start);
-  if (hasBias)
-  {
-    m_Bias = scope.Declare("bias", { outputs }, start);
-  }
-}
-
-at::Tensor
-Linear::operator()(const at::Tensor & x) const
-{
-  return at::linear(x, m_Weight, m_Bias);
-}
-
 LayerNorm::LayerNorm(const Scope & scope, int64_t width, double epsilon)
   : m_Weight(scope.Declare("weight", { width }, Initialization::Constant(1.0)))
   , m_Bias(scope.Declare("bias", { width }, Initialization::Constant(0.0)))
@@ -143,10 +125,21 @@ TransformerMlp::TransformerMlp(const Scope & scope, int64_t width, int64_t hidde
 {}
 
 at::Tensor
+TransformerMlp::Hidden(const at::Tensor & x) const
+{
+  return m_Activation == Activation::Gelu ? m_First.Gelu(x) : at::relu(m_First(x));
+}
+
+at::Tensor
 TransformerMlp::operator()(const at::Tensor & x) const
 {
-  const auto hidden = m_First(x);
-  return m_Second(m_Activation == Activation::Gelu ? at::gelu(hidden) : at::relu(hidden));
+  return m_Second(this->Hidden(x));
+}
+
+at::Tensor
+TransformerMlp::Plus(const at::Tensor & x, const at::Tensor & other) const
+{
+  return m_Second.Plus(this->Hidden(x), other);
 }
 
 at::Tensor

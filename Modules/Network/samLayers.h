@@ -2,7 +2,7 @@
 #ifndef samLayers_h
 #define samLayers_h
 
-#include "samParameters.h"
+#include "samLinear.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -11,21 +11,6 @@
 
 namespace sam
 {
-/** Affine map of the last axis; names weight, bias. Starts as PyTorch's Linear does, or at zero. */
-class Linear
-{
-public:
-  Linear() = default;
-  Linear(const Scope & scope, int64_t inputs, int64_t outputs, bool hasBias = true, bool startsAtZero = false);
-
-  at::Tensor
-  operator()(const at::Tensor & x) const;
-
-private:
-  at::Tensor m_Weight;
-  at::Tensor m_Bias;
-};
-
 /** Normalization over the last axis with scale and shift. */
 class LayerNorm
 {
@@ -132,7 +117,14 @@ public:
   at::Tensor
   operator()(const at::Tensor & x) const;
 
+  /** The same plus \a other, in fewer passes over memory. */
+  at::Tensor
+  Plus(const at::Tensor & x, const at::Tensor & other) const;
+
 private:
+  at::Tensor
+  Hidden(const at::Tensor & x) const;
+
   Linear     m_First;
   Linear     m_Second;
   Activation m_Activation{ Activation::Gelu };

@@ -416,6 +416,12 @@ Network::GetPackedChannels() const
 }
 
 void
+Network::SetPrecision(Precision precision)
+{
+  m_Parameters.Prepare("image_encoder.", precision);
+}
+
+void
 Network::To(const at::Device & device)
 {
   for (const auto & [name, tensor] : m_Parameters.GetTensors())

@@ -79,6 +79,10 @@ public:
   int64_t
   GetPackedChannels() const;
 
+  /** What the encoder's linear layers compute with when there are no gradients; float32 in the beginning. */
+  void
+  SetPrecision(Precision precision);
+
   /** Move all parameters. */
   void
   To(const at::Device & device);

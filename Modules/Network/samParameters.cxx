@@ -80,6 +80,18 @@ Parameters::Declare(const std::string & name, const std::vector<int64_t> & shape
 }
 
 void
+Parameters::Prepare(const std::string & prefix, Precision precision) const
+{
+  for (const auto & [name, prepare] : m_Preparations)
+  {
+    if (name.rfind(prefix, 0) == 0)
+    {
+      prepare(precision);
+    }
+  }
+}
+
+void
 Parameters::ThrowIfUnused() const
 {
   if (!m_Source.empty())

@@ -3,10 +3,12 @@
 #define samParameters_h
 
 #include "SegmentAnythingExport.h"
+#include "samPrecision.h"
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -88,12 +90,27 @@ public:
     m_Constants.insert(name);
   }
 
+  /** Layers say here what they do when another precision is asked for. */
+  void
+  OnPrepare(const std::string & name, std::function<void(Precision)> prepare)
+  {
+    m_Preparations.emplace_back(name, std::move(prepare));
+  }
+
+  /** Have all layers whose names start with \a prefix compute in a precision when there are no gradients. To be called
+   * again after the tensors changed. */
+  void
+  Prepare(const std::string & prefix, Precision precision) const;
+
 private:
   std::map<std::string, at::Tensor> m_Source;
   std::map<std::string, at::Tensor> m_Declared;
   std::set<std::string>             m_Constants;
-  std::string                       m_Where;
-  at::Generator                     m_Generator;
+
+  std::vector<std::pair<std::string, std::function<void(Precision)>>> m_Preparations;
+
+  std::string   m_Where;
+  at::Generator m_Generator;
 };
 
 /** \class Scope
@@ -130,6 +147,12 @@ public:
   {
     m_Parameters->MarkConstant((*this / name).m_Prefix);
     return Declare(name, shape, start);
+  }
+
+  void
+  OnPrepare(std::function<void(Precision)> prepare) const
+  {
+    m_Parameters->OnPrepare(m_Prefix, std::move(prepare));
   }
 
 private:
