@@ -1,16 +1,18 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samImageEncoder.h"
 
+#include "samWindows.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <string>
 
 namespace sam
 {
@@ -18,34 +20,6 @@ namespace
 {
 /** Largest number of scores that one step of the attention holds: 64 MiB of float32. */
 constexpr int64_t maximumScores = int64_t{ 1 } << 24;
-
-/** B×h×w×C into (B·windows)×window×window×C, zeros below and to the right. */
-at::Tensor
-Partition(const at::Tensor & x, int64_t window)
-{
-  const int64_t padBottom = (window - x.size(1) % window) % window;
-  const int64_t padRight = (window - x.size(2) % window) % window;
-  const auto    padded = padBottom + padRight > 0 ? at::constant_pad_nd(x, { 0, 0, 0, padRight, 0, padBottom }, 0) : x;
-  const int64_t rows = padded.size(1) / window;
-  const int64_t columns = padded.size(2) / window;
-  return padded.reshape({ x.size(0), rows, window, columns, window, x.size(3) })
-    .transpose(2, 3)
-    .reshape({ x.size(0) * rows * columns, window, window, x.size(3) });
-}
-
-/** The inverse of Partition for a map of \a h × \a w tokens. */
-at::Tensor
-Unpartition(const at::Tensor & windows, int64_t window, int64_t h, int64_t w)
-{
-  const int64_t rows = (h + window - 1) / window;
-  const int64_t columns = (w + window - 1) / window;
-  const int64_t batch = windows.size(0) / (rows * columns);
-  return windows.reshape({ batch, rows, columns, window, window, windows.size(3) })
-    .transpose(2, 3)
-    .reshape({ batch, rows * window, columns * window, windows.size(3) })
-    .narrow(1, 0, h)
-    .narrow(2, 0, w);
-}
 } // namespace
 
 at::Tensor
@@ -53,10 +27,11 @@ RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table)
 {
   const int64_t length = 2 * std::max(queries, keys) - 1;
   const auto    fitted = ResizeLinear(table.t().unsqueeze(0), { length }).squeeze(0).t();
-  const auto    options = at::TensorOptions().dtype(at::kDouble).device(table.device());
+  const auto    options = at::TensorOptions().dtype(at::kLong).device(table.device());
   const double  queryScale = std::max(static_cast<double>(keys) / queries, 1.0);
   const double  keyScale = std::max(static_cast<double>(queries) / keys, 1.0);
-  const auto    differences = at::arange(queries, options).unsqueeze(1) * queryScale -
+  // Promoted to float32, as in the published code: its rounding decides between two rows of the table.
+  const auto differences = at::arange(queries, options).unsqueeze(1) * queryScale -
                            at::arange(keys, options).unsqueeze(0) * keyScale + (keys - 1) * keyScale;
   return fitted.index_select(0, differences.to(at::kLong).flatten()).view({ queries, keys, table.size(1) });
 }
@@ -137,8 +112,9 @@ struct ImageEncoder::Block
   operator()(const at::Tensor & x, const SliceLayout & layout) const
   {
     const auto normalized = norm1(x);
-    auto attended = window > 0 ? Unpartition(attention(Partition(normalized, window)), window, x.size(1), x.size(2))
-                               : attention(normalized);
+    auto       attended =
+      window > 0 ? UnpartitionWindows(attention(PartitionWindows(normalized, window)), window, x.size(1), x.size(2))
+                       : attention(normalized);
     if (spaceAdapter)
     {
       attended = (*spaceAdapter)(attended, layout);
@@ -177,24 +153,22 @@ ImageEncoder::ImageEncoder(const Scope & scope, const ImageEncoderOptions & opti
     const bool isGlobal = std::find(global.begin(), global.end(), k) != global.end();
     m_Blocks.emplace_back(scope / "blocks" / k, options, isGlobal);
   }
-  const Scope neck = scope / "neck";
-  m_NeckConvolution1 =
-    Convolution(neck / 0, options.width, options.neck, { .kernel = { 1, 1 }, .stride = {}, .bias = false });
-  m_NeckNorm1 = ChannelNorm(neck / 1, options.neck);
-  m_NeckConvolution2 = Convolution(
-    neck / 2, options.neck, options.neck, { .kernel = { 3, 3 }, .stride = {}, .bias = false, .padded = true });
-  m_NeckNorm2 = ChannelNorm(neck / 3, options.neck);
+  m_Neck = EncoderNeck(scope / "neck", options.width, options.neck);
 }
 
 ImageEncoder::~ImageEncoder() = default;
 
 ImageEncoder::Output
-ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress) const
+ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress, const Observer & observe) const
 {
   const SliceLayout layout{ x.size(0), x.size(2), 1 };
   auto              tokens = m_PatchEmbedding(x.transpose(1, 2).flatten(0, 1)).permute({ 0, 2, 3, 1 });
   const int64_t     h = tokens.size(1);
   const int64_t     w = tokens.size(2);
+  if (observe)
+  {
+    observe("patch_embed", tokens);
+  }
   tokens = tokens + ResizeLinear(m_PositionEmbedding.permute({ 0, 3, 1, 2 }), { h, w }).permute({ 0, 2, 3, 1 });
   if (m_DepthEmbedding.defined())
   {
@@ -206,10 +180,18 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   const auto unfold = [&layout](const at::Tensor & map) {
     return map.view({ layout.batch, layout.slices, map.size(1), map.size(2), map.size(3) }).transpose(1, 2);
   };
+  if (observe)
+  {
+    observe("after_pos_and_depth_embed", tokens);
+  }
   Output output;
   for (size_t k = 0; k < m_Blocks.size(); ++k)
   {
     tokens = m_Blocks[k](tokens, layout);
+    if (observe)
+    {
+      observe("block" + std::to_string(k), tokens);
+    }
     if (m_Options.keepsLevels && m_Blocks[k].window == 0)
     {
       output.levels.push_back(unfold(tokens.permute({ 0, 3, 1, 2 })));
@@ -219,8 +201,7 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
       progress(static_cast<double>(k + 1) / static_cast<double>(m_Blocks.size()));
     }
   }
-  const auto neck = m_NeckNorm2(m_NeckConvolution2(m_NeckNorm1(m_NeckConvolution1(tokens.permute({ 0, 3, 1, 2 })))));
-  output.embedding = unfold(neck);
+  output.embedding = unfold(m_Neck(tokens.permute({ 0, 3, 1, 2 })));
   return output;
 }
 } // namespace sam
