@@ -1,12 +1,13 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samPromptGenerator.h"
 
+#include "samImageTransform.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/sigmoid.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 
 namespace sam
@@ -31,19 +32,10 @@ PoolSlices(const at::Tensor & x, int64_t size)
 at::Tensor
 BoxesFromMasks(const at::Tensor & masks)
 {
-  const auto edges = [](const at::Tensor & occupied) {
-    const int64_t size = occupied.size(1);
-    const auto    index = at::arange(size, at::TensorOptions().dtype(at::kFloat).device(occupied.device()));
-    const auto    first = at::where(occupied, index, static_cast<double>(size)).amin(1) / size;
-    const auto    last = at::where(occupied, index + 1.0, 0.0).amax(1) / size;
-    return std::pair(first, last);
-  };
-  const auto columns = masks.any(1);
-  const auto rows = masks.any(2);
-  const auto [x1, x2] = edges(columns);
-  const auto [y1, y2] = edges(rows);
-  const auto boxes = at::stack({ x1, y1, x2, y2 }, 1);
-  return at::where(columns.any(1).unsqueeze(1), boxes, 0.0);
+  const auto pixels = MaskBoxes(masks).to(at::kFloat);
+  const auto farEdge = masks.flatten(1).any(1).unsqueeze(1).to(at::kFloat);
+  const auto size = at::tensor({ masks.size(2), masks.size(1) }, pixels.options());
+  return at::cat({ pixels.narrow(1, 0, 2) / size, (pixels.narrow(1, 2, 2) + farEdge) / size }, 1);
 }
 
 PromptGenerator::PromptGenerator(const Scope & scope, const PromptGeneratorOptions & options)
