@@ -30,6 +30,13 @@ PoolSlices(const at::Tensor & x, int64_t size)
 } // namespace
 
 at::Tensor
+BoxesFromCorners(const at::Tensor & numbers)
+{
+  const auto corner = numbers.narrow(-1, 0, 2);
+  return at::cat({ corner, corner + (1.0 - corner) * numbers.narrow(-1, 2, 2) }, -1);
+}
+
+at::Tensor
 BoxesFromMasks(const at::Tensor & masks)
 {
   const auto pixels = MaskBoxes(masks).to(at::kFloat);
@@ -121,8 +128,7 @@ PromptGenerator::operator()(const EncodedImage & encoded) const
   const int64_t slices = x.size(2);
   const auto    numbers =
     at::sigmoid(m_BoxHead(at::cat(boxPools, 2).flatten(2))).view({ batch, slices, m_Options.queries, 4 });
-  const auto corner = numbers.narrow(3, 0, 2);
-  const auto predicted = at::cat({ corner, corner + (1.0 - corner) * numbers.narrow(3, 2, 2) }, 3);
+  const auto predicted = BoxesFromCorners(numbers);
   const auto foreground = prompts.masks.detach().transpose(1, 2) > 0;
   const auto around = BoxesFromMasks(foreground.flatten(0, 2)).view_as(predicted);
   const auto hasMask = (around.narrow(3, 2, 1) > 0);
