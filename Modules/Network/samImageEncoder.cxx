@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
 namespace sam
 {
@@ -68,26 +69,24 @@ ImageEncoder::ImageEncoder(const Scope & scope, const ImageEncoderOptions & opti
     const bool isGlobal = std::find(global.begin(), global.end(), k) != global.end();
     m_Blocks.emplace_back(scope / "blocks" / k, options, isGlobal);
   }
-  const Scope neck = scope / "neck";
-  m_NeckConvolution1 =
-    Convolution(neck / 0, options.width, options.neck, { .kernel = { 1, 1 }, .stride = {}, .bias = false });
-  m_NeckNorm1 = ChannelNorm(neck / 1, options.neck);
-  m_NeckConvolution2 = Convolution(
-    neck / 2, options.neck, options.neck, { .kernel = { 3, 3 }, .stride = {}, .bias = false, .padded = true });
-  m_NeckNorm2 = ChannelNorm(neck / 3, options.neck);
+  m_Neck = EncoderNeck(scope / "neck", options.width, options.neck);
 }
 
 ImageEncoder::~ImageEncoder() = default;
 
 ImageEncoder::Output
-ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress) const
+ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress, const Observer & observe) const
 {
   const SliceLayout layout{ x.size(0), x.size(2), 1 };
   auto              tokens = m_PatchEmbedding(x.transpose(1, 2).flatten(0, 1)).permute({ 0, 2, 3, 1 });
   const int64_t     h = tokens.size(1);
   const int64_t     w = tokens.size(2);
-  tokens =
-    tokens.contiguous() + ResizeLinear(m_PositionEmbedding.permute({ 0, 3, 1, 2 }), { h, w }).permute({ 0, 2, 3, 1 });
+  tokens = tokens.contiguous();
+  if (observe)
+  {
+    observe("patch_embed", tokens);
+  }
+  tokens = tokens + ResizeLinear(m_PositionEmbedding.permute({ 0, 3, 1, 2 }), { h, w }).permute({ 0, 2, 3, 1 });
   if (m_DepthEmbedding.defined())
   {
     const auto depth = ResizeLinear(m_DepthEmbedding.transpose(1, 2), { layout.slices }).transpose(1, 2);
@@ -98,11 +97,19 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   const auto unfold = [&layout](const at::Tensor & map) {
     return map.view({ layout.batch, layout.slices, map.size(1), map.size(2), map.size(3) }).transpose(1, 2);
   };
+  if (observe)
+  {
+    observe("after_pos_and_depth_embed", tokens);
+  }
   Output output;
   for (size_t k = 0; k < m_Blocks.size(); ++k)
   {
     tokens = m_Blocks[k](tokens, layout);
-    if (m_Options.keepsLevels && m_Blocks[k].attention.GetWindow() == 0)
+    if (observe)
+    {
+      observe("block" + std::to_string(k), tokens);
+    }
+    if (m_Options.keepsLevels && m_Options.keepsLevels && m_Blocks[k].attention.GetWindow() == 0)
     {
       output.levels.push_back(unfold(tokens.permute({ 0, 3, 1, 2 })));
     }
@@ -111,8 +118,7 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
       progress(static_cast<double>(k + 1) / static_cast<double>(m_Blocks.size()));
     }
   }
-  const auto neck = m_NeckNorm2(m_NeckConvolution2(m_NeckNorm1(m_NeckConvolution1(tokens.permute({ 0, 3, 1, 2 })))));
-  output.embedding = unfold(neck);
+  output.embedding = unfold(m_Neck(tokens.permute({ 0, 3, 1, 2 })));
   return output;
 }
 } // namespace sam

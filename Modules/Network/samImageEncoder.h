@@ -3,6 +3,7 @@
 #define samImageEncoder_h
 
 #include "samAdapters.h"
+#include "samObserver.h"
 #include "samProgress.h"
 #include "samRelativeAttention.h"
 
@@ -48,9 +49,10 @@ public:
     std::vector<at::Tensor> levels;    ///< B×E×D×h×w after each global block, shallow first
   };
 
-  /** \a x is B×C×D×H×W with H and W multiples of the patch. */
+  /** \a x is B×C×D×H×W with H and W multiples of the patch. \a observe gets patch_embed,
+   * after_pos_and_depth_embed and blockK, each (B·D)×h×w×E. */
   Output
-  operator()(const at::Tensor & x, const ProgressFunction & progress = {}) const;
+  operator()(const at::Tensor & x, const ProgressFunction & progress = {}, const Observer & observe = {}) const;
 
 private:
   struct Block;
@@ -60,10 +62,7 @@ private:
   at::Tensor          m_PositionEmbedding;
   at::Tensor          m_DepthEmbedding;
   std::vector<Block>  m_Blocks;
-  Convolution         m_NeckConvolution1;
-  ChannelNorm         m_NeckNorm1;
-  Convolution         m_NeckConvolution2;
-  ChannelNorm         m_NeckNorm2;
+  EncoderNeck         m_Neck;
 };
 } // namespace sam
 

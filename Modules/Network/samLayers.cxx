@@ -80,6 +80,19 @@ Convolution::operator()(const at::Tensor & x) const
   return at::convolution(x, m_Weight, m_Bias, m_Stride, m_Padding, dilation, m_Transposed, noPadding, m_Groups);
 }
 
+EncoderNeck::EncoderNeck(const Scope & scope, int64_t inputs, int64_t outputs)
+  : m_Convolution1(scope / 0, inputs, outputs, { .kernel = { 1, 1 }, .stride = {}, .bias = false })
+  , m_Norm1(scope / 1, outputs)
+  , m_Convolution2(scope / 2, outputs, outputs, { .kernel = { 3, 3 }, .stride = {}, .bias = false, .padded = true })
+  , m_Norm2(scope / 3, outputs)
+{}
+
+at::Tensor
+EncoderNeck::operator()(const at::Tensor & x) const
+{
+  return m_Norm2(m_Convolution2(m_Norm1(m_Convolution1(x))));
+}
+
 ConvolutionUnit::ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride)
   : m_Convolution(scope / "conv",
                   inputs,

@@ -70,6 +70,24 @@ private:
   int64_t              m_Groups{ 1 };
 };
 
+/** What turns an encoder's map B×E×h×w into the embedding B×C×h×w: convolutions 1×1 and 3×3 without bias, a
+ * normalization after each; names 0 to 3. */
+class EncoderNeck
+{
+public:
+  EncoderNeck() = default;
+  EncoderNeck(const Scope & scope, int64_t inputs, int64_t outputs);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  Convolution m_Convolution1;
+  ChannelNorm m_Norm1;
+  Convolution m_Convolution2;
+  ChannelNorm m_Norm2;
+};
+
 /** Convolution 3×3×3 with zero padding, instance normalization with scale and shift (epsilon 1e-5), leaky rectifier
  * (0.01): the convolution unit of nnU-Net and of MaskSAM's prompt generator. In-plane \a stride. */
 class ConvolutionUnit

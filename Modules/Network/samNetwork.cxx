@@ -7,6 +7,7 @@
 #include "samPromptEncoder.h"
 #include "samPromptGenerator.h"
 #include "samSafetensors.h"
+#include "samTinyVit.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -135,6 +136,20 @@ EncoderOptions(const Plan & plan)
   return options;
 }
 
+TinyVitOptions
+TinyOptions(const Plan & plan)
+{
+  TinyVitOptions options;
+  options.inputChannels = static_cast<int64_t>(plan.channels.size());
+  options.widths = plan.stageWidths;
+  options.depths = plan.stageDepths;
+  options.heads = plan.stageHeads;
+  options.windows = plan.stageWindows;
+  options.mlpRatio = plan.mlpRatio;
+  options.neck = plan.neck;
+  return options;
+}
+
 PromptGeneratorOptions
 GeneratorOptions(const Plan & plan)
 {
@@ -223,10 +238,18 @@ struct Network::Implementation
 {
   Implementation(const Plan & plan, const Scope & scope)
     : stem(scope / "stem", plan)
-    , encoder(scope / "image_encoder", EncoderOptions(plan))
     , promptEncoder(scope / "prompt_encoder", PromptOptions(plan))
     , decoder(scope / "mask_decoder", DecoderOptions(plan))
   {
+    const Scope place = scope / "image_encoder";
+    if (plan.encoder == "tiny_vit")
+    {
+      tinyVit.emplace(place, TinyOptions(plan));
+    }
+    else
+    {
+      vit.emplace(place, EncoderOptions(plan));
+    }
     if (plan.promptSource == "auxiliary")
     {
       generator.emplace(scope / "prompt_generator", GeneratorOptions(plan));
@@ -234,7 +257,8 @@ struct Network::Implementation
   }
 
   Stem                           stem;
-  ImageEncoder                   encoder;
+  std::optional<ImageEncoder>    vit;
+  std::optional<TinyVit>         tinyVit;
   PromptEncoder                  promptEncoder;
   MaskDecoder                    decoder;
   std::optional<PromptGenerator> generator;
@@ -268,7 +292,12 @@ Network::Encode(const at::Tensor & image, const ProgressFunction & progress) con
 {
   EncodedImage encoded;
   const auto   features = m_Implementation->stem(image, encoded);
-  auto         output = m_Implementation->encoder(features, progress);
+  if (m_Implementation->tinyVit)
+  {
+    encoded.embedding = (*m_Implementation->tinyVit)(features, progress);
+    return encoded;
+  }
+  auto output = (*m_Implementation->vit)(features, progress);
   encoded.embedding = output.embedding;
   encoded.levels = std::move(output.levels);
   return encoded;

@@ -66,6 +66,13 @@ public:
   at::Tensor
   Declare(const std::string & name, const std::vector<int64_t> & shape, const Initialization & initialization);
 
+  /** Passes over a tensor that files may hold and that says nothing new: a counter, a table of indices. */
+  void
+  Ignore(const std::string & name)
+  {
+    m_Source.erase(name);
+  }
+
   /** \throws Error naming the first tensor of the file that no layer declared. */
   void
   ThrowIfUnused() const;
@@ -153,6 +160,12 @@ public:
   OnPrepare(std::function<void(Precision)> prepare) const
   {
     m_Parameters->OnPrepare(m_Prefix, std::move(prepare));
+  }
+
+  void
+  Ignore(const std::string & name) const
+  {
+    m_Parameters->Ignore((*this / name).m_Prefix);
   }
 
 private:

@@ -4,10 +4,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <numbers>
@@ -74,6 +76,36 @@ at::Tensor
 PromptEncoder::EncodeNoMask(int64_t count, const std::array<int64_t, 2> & grid) const
 {
   return m_NoMask.view({ 1, -1, 1, 1 }).expand({ count, -1, grid[0], grid[1] });
+}
+
+PromptEncoder::Output
+PromptEncoder::Encode(const ManualPrompts & prompts, const std::array<int64_t, 2> & grid) const
+{
+  int64_t                 count = 1;
+  std::vector<at::Tensor> sparse;
+  if (prompts.points.defined())
+  {
+    count = prompts.points.size(0);
+    auto points = prompts.points;
+    auto labels = prompts.labels;
+    if (!prompts.boxes.defined())
+    {
+      points = at::cat({ points, at::zeros({ count, 1, 2 }, points.options()) }, 1);
+      labels = at::cat({ labels, at::full({ count, 1 }, -1, labels.options()) }, 1);
+    }
+    sparse.push_back(this->EncodePoints(points, labels));
+  }
+  if (prompts.boxes.defined())
+  {
+    count = prompts.boxes.size(0);
+    sparse.push_back(this->EncodeBoxes(prompts.boxes));
+  }
+  if (prompts.masks.defined())
+  {
+    count = prompts.masks.size(0);
+  }
+  return { sparse.empty() ? at::zeros({ count, 0, m_NoMask.size(1) }, m_NoMask.options()) : at::cat(sparse, 1),
+           prompts.masks.defined() ? this->EncodeMasks(prompts.masks) : this->EncodeNoMask(count, grid) };
 }
 
 at::Tensor

@@ -3,6 +3,7 @@
 #define samPromptEncoder_h
 
 #include "samLayers.h"
+#include "samPrompts.h"
 
 namespace sam
 {
@@ -40,6 +41,17 @@ public:
   /** The dense map n×C×h×w of prompts without a mask. */
   at::Tensor
   EncodeNoMask(int64_t count, const std::array<int64_t, 2> & grid) const;
+
+  struct Output
+  {
+    at::Tensor sparse; ///< P×n×C
+    at::Tensor dense;  ///< P×C×h×w
+  };
+
+  /** All prompts together as SAM does it: the points, a point that is none where no box follows, the box; the mask, or
+   * the map of prompts without one. P is 1 when nothing is given. */
+  Output
+  Encode(const ManualPrompts & prompts, const std::array<int64_t, 2> & grid) const;
 
   /** Positions of an h×w grid in each slice, C×D×h×w, with the depth embedding resized to them. */
   at::Tensor

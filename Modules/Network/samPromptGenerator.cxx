@@ -1,12 +1,13 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samPromptGenerator.h"
 
+#include "samImageTransform.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/sigmoid.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 
 namespace sam
@@ -29,21 +30,19 @@ PoolSlices(const at::Tensor & x, int64_t size)
 } // namespace
 
 at::Tensor
+BoxesFromCorners(const at::Tensor & numbers)
+{
+  const auto corner = numbers.narrow(-1, 0, 2);
+  return at::cat({ corner, corner + (1.0 - corner) * numbers.narrow(-1, 2, 2) }, -1);
+}
+
+at::Tensor
 BoxesFromMasks(const at::Tensor & masks)
 {
-  const auto edges = [](const at::Tensor & occupied) {
-    const int64_t size = occupied.size(1);
-    const auto    index = at::arange(size, at::TensorOptions().dtype(at::kFloat).device(occupied.device()));
-    const auto    first = at::where(occupied, index, static_cast<double>(size)).amin(1) / size;
-    const auto    last = at::where(occupied, index + 1.0, 0.0).amax(1) / size;
-    return std::pair(first, last);
-  };
-  const auto columns = masks.any(1);
-  const auto rows = masks.any(2);
-  const auto [x1, x2] = edges(columns);
-  const auto [y1, y2] = edges(rows);
-  const auto boxes = at::stack({ x1, y1, x2, y2 }, 1);
-  return at::where(columns.any(1).unsqueeze(1), boxes, 0.0);
+  const auto pixels = MaskBoxes(masks).to(at::kFloat);
+  const auto farEdge = masks.flatten(1).any(1).unsqueeze(1).to(at::kFloat);
+  const auto size = at::tensor({ masks.size(2), masks.size(1) }, pixels.options());
+  return at::cat({ pixels.narrow(1, 0, 2) / size, (pixels.narrow(1, 2, 2) + farEdge) / size }, 1);
 }
 
 PromptGenerator::PromptGenerator(const Scope & scope, const PromptGeneratorOptions & options)
@@ -129,8 +128,7 @@ PromptGenerator::operator()(const EncodedImage & encoded) const
   const int64_t slices = x.size(2);
   const auto    numbers =
     at::sigmoid(m_BoxHead(at::cat(boxPools, 2).flatten(2))).view({ batch, slices, m_Options.queries, 4 });
-  const auto corner = numbers.narrow(3, 0, 2);
-  const auto predicted = at::cat({ corner, corner + (1.0 - corner) * numbers.narrow(3, 2, 2) }, 3);
+  const auto predicted = BoxesFromCorners(numbers);
   const auto foreground = prompts.masks.detach().transpose(1, 2) > 0;
   const auto around = BoxesFromMasks(foreground.flatten(0, 2)).view_as(predicted);
   const auto hasMask = (around.narrow(3, 2, 1) > 0);

@@ -54,6 +54,11 @@ private:
   Perceptron             m_ClassHead;
 };
 
+/** Boxes x1 y1 x2 y2 of ...×4 numbers from 0 to 1: the first corner, and the parts of the way from it to the far edges
+ * where the second one lies. */
+SegmentAnything_EXPORT at::Tensor
+                       BoxesFromCorners(const at::Tensor & numbers);
+
 /** Boxes x1 y1 x2 y2 around the foreground of masks N×H×W (bool), as fractions of width and height and with the far
  * edge of the last pixel (index + 1); zeros for an empty mask. Returns N×4. */
 SegmentAnything_EXPORT at::Tensor

@@ -3,13 +3,13 @@
 
 #include "samScoreTile.h"
 #include "samTileProduct.h"
+#include "samWindows.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
@@ -219,40 +219,15 @@ private:
 } // namespace
 
 at::Tensor
-PartitionWindows(const at::Tensor & x, int64_t window)
-{
-  const int64_t padBottom = (window - x.size(1) % window) % window;
-  const int64_t padRight = (window - x.size(2) % window) % window;
-  const auto    padded = padBottom + padRight > 0 ? at::constant_pad_nd(x, { 0, 0, 0, padRight, 0, padBottom }, 0) : x;
-  const int64_t rows = padded.size(1) / window;
-  const int64_t columns = padded.size(2) / window;
-  return padded.reshape({ x.size(0), rows, window, columns, window, x.size(3) })
-    .transpose(2, 3)
-    .reshape({ x.size(0) * rows * columns, window, window, x.size(3) });
-}
-
-at::Tensor
-UnpartitionWindows(const at::Tensor & windows, int64_t window, int64_t h, int64_t w)
-{
-  const int64_t rows = (h + window - 1) / window;
-  const int64_t columns = (w + window - 1) / window;
-  const int64_t batch = windows.size(0) / (rows * columns);
-  return windows.reshape({ batch, rows, columns, window, window, windows.size(3) })
-    .transpose(2, 3)
-    .reshape({ batch, rows * window, columns * window, windows.size(3) })
-    .narrow(1, 0, h)
-    .narrow(2, 0, w);
-}
-
-at::Tensor
 RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table)
 {
   const int64_t length = 2 * std::max(queries, keys) - 1;
   const auto    fitted = ResizeLinear(table.t().unsqueeze(0), { length }).squeeze(0).t();
-  const auto    options = at::TensorOptions().dtype(at::kDouble).device(table.device());
+  const auto    options = at::TensorOptions().dtype(at::kLong).device(table.device());
   const double  queryScale = std::max(static_cast<double>(keys) / queries, 1.0);
   const double  keyScale = std::max(static_cast<double>(queries) / keys, 1.0);
-  const auto    differences = at::arange(queries, options).unsqueeze(1) * queryScale -
+  // Promoted to float32, as in the published code: its rounding decides between two rows of the table.
+  const auto differences = at::arange(queries, options).unsqueeze(1) * queryScale -
                            at::arange(keys, options).unsqueeze(0) * keyScale + (keys - 1) * keyScale;
   return fitted.index_select(0, differences.to(at::kLong).flatten()).view({ queries, keys, table.size(1) });
 }
@@ -303,8 +278,7 @@ RelativeAttention::AttendInTiles(const at::Tensor & parts) const
   const int64_t width = parts.size(3) / 3;
   const int64_t channels = width / m_Heads;
   int64_t       size[2] = { m_Window > 0 ? m_Window : h, m_Window > 0 ? m_Window : w };
-  const int64_t windowRows = (h + size[0] - 1) / size[0];
-  const int64_t windowColumns = (w + size[1] - 1) / size[1];
+  const auto    windows = m_Window > 0 ? WindowGrid(m_Window, h, w) : std::array<int64_t, 2>{ 1, 1 };
   const auto    rowTable = ReversedTable(m_RowTable, size[0]);
   const auto    columnTable = ReversedTable(m_ColumnTable, size[1]);
   // What lies beyond the border is zero before the linear layer, so that its bias remains.
@@ -314,7 +288,7 @@ RelativeAttention::AttendInTiles(const at::Tensor & parts) const
   float *       answerData = answer.data_ptr<float>();
 
   // Few heads are shared out among many threads: each part gathers the keys for itself.
-  const int64_t units = batch * windowRows * windowColumns * m_Heads;
+  const int64_t units = batch * windows[0] * windows[1] * m_Heads;
   const int64_t blockRows = HeadTile(size, 1, nullptr, nullptr).GetBlockRows();
   const int64_t blocks = (size[0] + blockRows - 1) / blockRows;
   const int64_t shares = std::clamp<int64_t>(4 * at::get_num_threads() / units, 1, blocks);
@@ -324,9 +298,9 @@ RelativeAttention::AttendInTiles(const at::Tensor & parts) const
     for (int64_t task = begin; task < end; ++task)
     {
       const int64_t head = task / shares % m_Heads;
-      const int64_t window = task / shares / m_Heads % (windowRows * windowColumns);
-      const int64_t image = task / shares / m_Heads / (windowRows * windowColumns);
-      Extent        extent{ window / windowColumns * size[0], window % windowColumns * size[1], 0, 0 };
+      const int64_t window = task / shares / m_Heads % (windows[0] * windows[1]);
+      const int64_t image = task / shares / m_Heads / (windows[0] * windows[1]);
+      Extent        extent{ window / windows[1] * size[0], window % windows[1] * size[1], 0, 0 };
       extent.rows = std::min(size[0], h - extent.row);
       extent.columns = std::min(size[1], w - extent.column);
       const int64_t token = (image * h + extent.row) * w + extent.column;

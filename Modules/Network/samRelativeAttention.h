@@ -67,14 +67,6 @@ private:
  * length is not 2·max(queries, keys)−1. Returns queries×keys×C. */
 SegmentAnything_EXPORT at::Tensor
                        RelativePositions(int64_t queries, int64_t keys, const at::Tensor & table);
-
-/** B×h×w×C into (B·windows)×window×window×C, zeros below and to the right. */
-SegmentAnything_EXPORT at::Tensor
-                       PartitionWindows(const at::Tensor & x, int64_t window);
-
-/** The inverse of PartitionWindows for a map of \a h × \a w tokens. */
-SegmentAnything_EXPORT at::Tensor
-                       UnpartitionWindows(const at::Tensor & windows, int64_t window, int64_t h, int64_t w);
 } // namespace sam
 
 #endif

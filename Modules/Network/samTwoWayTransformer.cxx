@@ -129,14 +129,20 @@ std::pair<at::Tensor, at::Tensor>
 TwoWayTransformer::operator()(const at::Tensor &  image,
                               const at::Tensor &  positions,
                               const at::Tensor &  tokens,
-                              const SliceLayout & layout) const
+                              const SliceLayout & layout,
+                              const Observer &    observe) const
 {
   const auto imagePositions = positions.flatten(2).transpose(1, 2);
   auto       keys = image.flatten(2).transpose(1, 2);
   auto       queries = tokens;
-  for (const auto & layer : m_Layers)
+  for (size_t k = 0; k < m_Layers.size(); ++k)
   {
-    layer(queries, keys, tokens, imagePositions, image.size(2), layout);
+    m_Layers[k](queries, keys, tokens, imagePositions, image.size(2), layout);
+    if (observe)
+    {
+      observe("layer" + std::to_string(k) + "_queries", queries);
+      observe("layer" + std::to_string(k) + "_keys", keys);
+    }
   }
   auto update = m_FinalAttention(queries + tokens, keys + imagePositions, keys);
   if (m_FinalAdapter)

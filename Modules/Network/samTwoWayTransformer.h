@@ -3,6 +3,7 @@
 #define samTwoWayTransformer_h
 
 #include "samAdapters.h"
+#include "samObserver.h"
 
 #include <optional>
 #include <utility>
@@ -50,12 +51,13 @@ public:
   ~TwoWayTransformer();
 
   /** \a image and \a positions P×C×h×w, \a tokens P×n×C with P = B·D·N in \a layout.
-   * Returns tokens P×n×C and image tokens P×(h·w)×C. */
+   * Returns tokens P×n×C and image tokens P×(h·w)×C; \a observe gets layerK_queries and layerK_keys. */
   std::pair<at::Tensor, at::Tensor>
   operator()(const at::Tensor &  image,
              const at::Tensor &  positions,
              const at::Tensor &  tokens,
-             const SliceLayout & layout) const;
+             const SliceLayout & layout,
+             const Observer &    observe = {}) const;
 
 private:
   struct Layer;

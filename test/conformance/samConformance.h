@@ -1,0 +1,84 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samConformance_h
+#define samConformance_h
+
+#include "samRecording.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** \class Conformance
+ * \brief Runs our parts on what was recorded from published modules, one file after the other.
+ *
+ * What a file holds is known by its name without the ending that says which seed it is (image_encoder_a), and by the
+ * folder it lies in, which is named after the method.
+ */
+class Conformance
+{
+public:
+  /** \a print gets the lines of the report. */
+  explicit Conformance(std::function<void(const std::string &)> print)
+    : m_Print(std::move(print))
+  {}
+
+  /** Check a .safetensors file, or all below a folder.
+   * \throws Error when there is no such file or folder, or nothing to check in it. */
+  void
+  Check(const std::string & path);
+
+  /** One line with the counts. */
+  std::string
+  GetSummary() const;
+
+  /** 2 when a file or an output was unknown, else 1 when something failed, else 0. */
+  int
+  GetStatus() const;
+
+private:
+  void
+  CheckFile(const std::string & path);
+
+  std::function<void(const std::string &)> m_Print;
+  int                                      m_Files{ 0 };
+  int                                      m_Passed{ 0 };
+  int                                      m_Failed{ 0 };
+  int                                      m_Unknown{ 0 };
+};
+
+// What runs on a file: one function for each kind of file.
+
+// samConformanceSam.cxx
+void
+CheckImageEncoder(Recording & recording);
+void
+CheckWindowsAndRelativePositions(Recording & recording);
+void
+CheckPromptEncoder(Recording & recording);
+void
+CheckTwoWayTransformer(Recording & recording);
+void
+CheckMaskDecoder(Recording & recording);
+void
+CheckWholeSam(Recording & recording);
+void
+CheckTransforms(Recording & recording);
+
+// samConformanceMobileSam.cxx
+void
+CheckTinyVit(Recording & recording);
+
+// samConformanceMaskSam.cxx
+void
+CheckAdapters(Recording & recording);
+void
+CheckAssignment(Recording & recording);
+void
+CheckBoxesAndTargets(Recording & recording);
+void
+CheckMatchingLosses(Recording & recording);
+} // namespace sam
+
+#endif

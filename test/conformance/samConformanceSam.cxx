@@ -1,0 +1,415 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samConformance.h"
+#include "samError.h"
+#include "samImageEncoder.h"
+#include "samImageTransform.h"
+#include "samMaskDecoder.h"
+#include "samPromptEncoder.h"
+#include "samWindows.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <memory>
+
+namespace sam
+{
+namespace
+{
+std::string
+Number(int64_t number)
+{
+  return std::to_string(number);
+}
+
+/** A part built from the parameters below \a prefix; every one of them must be used. */
+template <typename TPart, typename TOptions>
+std::unique_ptr<const TPart>
+Build(const Recording & recording, const std::string & prefix, const TOptions & options)
+{
+  auto weights = recording.Weights(prefix);
+  // A table of one row in the published checkpoints.
+  if (auto token = weights.extract("classifier_token_Adapter.weight"))
+  {
+    token.key() = "classifier_token_Adapter";
+    weights.insert(std::move(token));
+  }
+  Parameters parameters(std::move(weights), "parameters");
+  auto       part = std::make_unique<const TPart>(Scope(parameters), options);
+  parameters.ThrowIfUnused();
+  return part;
+}
+
+ImageEncoderOptions
+EncoderOptions(const Recording & recording, const std::string & prefix)
+{
+  ImageEncoderOptions options;
+  const auto          blocks = prefix + "blocks.";
+  options.width = recording.Extent(prefix + "patch_embed.proj.weight", 0);
+  options.inputChannels = recording.Extent(prefix + "patch_embed.proj.weight", 1);
+  options.patch = recording.Extent(prefix + "patch_embed.proj.weight", 2);
+  options.depth = recording.Count(blocks, ".norm1.weight");
+  options.heads = options.width / recording.Extent(blocks + "0.attn.rel_pos_h", 1);
+  options.grid = { recording.Extent(prefix + "pos_embed", 1), recording.Extent(prefix + "pos_embed", 2) };
+  options.neck = recording.Extent(prefix + "neck.0.weight", 0);
+  // Half a channel more, so that the product of width and ratio is cut off to the recorded number.
+  options.mlpRatio =
+    (static_cast<double>(recording.Extent(blocks + "0.mlp.lin1.weight", 0)) + 0.5) / static_cast<double>(options.width);
+  for (int64_t k = 0; k < options.depth; ++k)
+  {
+    const int64_t rows = recording.Extent(blocks + Number(k) + ".attn.rel_pos_h", 0);
+    const int64_t columns = recording.Extent(blocks + Number(k) + ".attn.rel_pos_w", 0);
+    if (rows == 2 * options.grid[0] - 1 && columns == 2 * options.grid[1] - 1)
+    {
+      options.globalBlocks.push_back(k);
+    }
+    else
+    {
+      options.window = (rows + 1) / 2;
+    }
+  }
+  return options;
+}
+
+PromptEncoderOptions
+PromptOptions(const Recording & recording, const std::string & prefix)
+{
+  PromptEncoderOptions options;
+  options.width = recording.Extent(prefix + "not_a_point_embed.weight", 1);
+  options.maskChannels = recording.Extent(prefix + "mask_downscaling.3.weight", 0);
+  return options;
+}
+
+TwoWayTransformerOptions
+TransformerOptions(const Recording & recording, const std::string & prefix)
+{
+  TwoWayTransformerOptions options;
+  options.width = recording.Extent(prefix + "norm_final_attn.weight", 0);
+  options.depth = recording.Count(prefix + "layers.", ".norm1.weight");
+  options.heads = recording.Number("dec_heads");
+  options.mlpWidth = recording.Extent(prefix + "layers.0.mlp.lin1.weight", 0);
+  if (recording.Has("param/" + prefix + "Space_Adapter.T_fc1.weight"))
+  {
+    options.slices = recording.Extent(prefix + "Space_Adapter.T_fc1.weight", 1);
+    options.adapterBottleneck = recording.Extent(prefix + "Space_Adapter.D_fc1.weight", 0);
+  }
+  return options;
+}
+
+/** How \a prompts lie in the leading axis: as the header says where slices see each other, else on \a images. */
+SliceLayout
+Layout(const Recording & recording, const TwoWayTransformerOptions & options, int64_t images, int64_t prompts)
+{
+  return options.slices > 0 ? SliceLayout{ recording.Number("B"), recording.Number("T"), recording.Number("nq") }
+                            : SliceLayout{ images, 1, prompts / images };
+}
+
+MaskDecoderOptions
+DecoderOptions(const Recording & recording, const std::string & prefix)
+{
+  MaskDecoderOptions options;
+  options.transformer = TransformerOptions(recording, prefix + "transformer.");
+  options.maskTokens = recording.Extent(prefix + "mask_tokens.weight", 0);
+  options.iouHeadDepth = recording.Count(prefix + "iou_prediction_head.layers.", ".weight");
+  options.iouHeadWidth = recording.Extent(prefix + "iou_prediction_head.layers.0.weight", 0);
+  if (recording.Has("param/" + prefix + "classifier_embed_Adapter.weight"))
+  {
+    options.classes = recording.Extent(prefix + "classifier_embed_Adapter.weight", 0) - 1;
+  }
+  return options;
+}
+
+/** Attention scores B×(h·w)×(h·w) with the relative terms of \a query B×(h·w)×C added. */
+at::Tensor
+AddRelativePositions(const at::Tensor & scores,
+                     const at::Tensor & query,
+                     const at::Tensor & rowTable,
+                     const at::Tensor & columnTable,
+                     const ImageSize &  grid)
+{
+  const auto [h, w] = grid;
+  const auto q = query.view({ -1, h, w, query.size(2) });
+  const auto rows = at::matmul(q, RelativePositions(h, h, rowTable).transpose(1, 2));
+  const auto columns =
+    at::matmul(q.transpose(1, 2), RelativePositions(w, w, columnTable).transpose(1, 2)).transpose(1, 2);
+  return (scores.view({ -1, h, w, h, w }) + rows.unsqueeze(4) + columns.unsqueeze(3)).view(scores.sizes());
+}
+
+/** Prompts of the named tensors; coordinates in pixels of an image of size \a size become fractions. */
+ManualPrompts
+ReadPrompts(const Recording &   recording,
+            const ImageSize &   size,
+            const std::string & points,
+            const std::string & labels,
+            const std::string & boxes,
+            const std::string & masks)
+{
+  const auto toFractions = [&size](const at::Tensor & pixels) {
+    if (!pixels.defined())
+    {
+      return pixels;
+    }
+    const auto extent = at::tensor({ size[1], size[0] }, pixels.options());
+    return ((pixels.unflatten(-1, { -1, 2 }) + 0.5) / extent).flatten(-2);
+  };
+  return { toFractions(recording.Find(points)),
+           recording.Find(labels),
+           toFractions(recording.Find(boxes)),
+           recording.Find(masks) };
+}
+
+/** The answer of SAM's decoder to P prompts on one image 1×C×h×w: single/... and multimask/... . */
+void
+CompareMaskTokens(Recording &                 recording,
+                  const MaskDecoder::Output & output,
+                  const std::string &         masks,
+                  const std::string &         iou)
+{
+  const int64_t ambiguous = output.masks.size(1) - 1;
+  recording.Compare("out/single" + masks, output.masks.narrow(1, 0, 1));
+  recording.Compare("out/single" + iou, output.iou.narrow(1, 0, 1));
+  recording.Compare("out/multimask" + masks, output.masks.narrow(1, 1, ambiguous));
+  recording.Compare("out/multimask" + iou, output.iou.narrow(1, 1, ambiguous));
+}
+} // namespace
+
+void
+CheckImageEncoder(Recording & recording)
+{
+  const auto              options = EncoderOptions(recording, "");
+  const auto              encoder = Build<ImageEncoder>(recording, "", options);
+  std::vector<at::Tensor> tokens;
+  const auto              output = (*encoder)(
+    recording.Get("in/x").unsqueeze(2), {}, [&recording, &tokens](const std::string & name, const at::Tensor & value) {
+      recording.Compare("out/" + name, value);
+      if (name != "patch_embed")
+      {
+        tokens.push_back(value);
+      }
+    });
+  recording.Compare("out/embedding", output.embedding.squeeze(2));
+
+  // The attention of each block by itself, on windows as they are cut.
+  const auto & global = options.globalBlocks;
+  for (int64_t k = 0; k < options.depth; ++k)
+  {
+    const bool isGlobal = std::find(global.begin(), global.end(), k) != global.end();
+    const auto block = "blocks." + Number(k) + ".";
+    const auto norm = recording.Weights(block + "norm1.");
+    const auto normalized =
+      at::layer_norm(tokens[static_cast<size_t>(k)], { options.width }, norm.at("weight"), norm.at("bias"), 1e-6);
+    Parameters              parameters(recording.Weights(block + "attn."), "parameters");
+    const auto              grid = isGlobal ? options.grid : std::array{ options.window, options.window };
+    const RelativeAttention attention(Scope(parameters), options.width, options.heads, grid, 0);
+    recording.Compare("out/block" + Number(k) + "_attn",
+                      attention(isGlobal ? normalized : PartitionWindows(normalized, options.window)));
+  }
+}
+
+void
+CheckWindowsAndRelativePositions(Recording & recording)
+{
+  const auto &  x = recording.Get("in/x");
+  const int64_t window = recording.Number("window");
+  const int64_t h = x.size(1);
+  const int64_t w = x.size(2);
+  const auto    windows = PartitionWindows(x, window);
+  const auto    grid = WindowGrid(window, h, w);
+  recording.Compare("out/windows", windows);
+  recording.Compare("out/padded_hw", { grid[0] * window, grid[1] * window });
+  recording.Compare("out/unpartitioned", UnpartitionWindows(windows, window, h, w));
+
+  for (const auto & name : recording.Outputs("out/get_rel_pos_"))
+  {
+    long queries = 0;
+    long keys = 0;
+    if (std::sscanf(name.c_str(), "q%ld_k%ld", &queries, &keys) == 2)
+    {
+      recording.Compare("out/get_rel_pos_" + name, RelativePositions(queries, keys, recording.Get("in/rel_pos")));
+    }
+  }
+
+  // Which grid the tokens form is not recorded: the one of their numbers' factors that fits.
+  const auto &  scores = recording.Get("in/attn");
+  const auto &  query = recording.Get("in/q");
+  const int64_t tokens = query.size(1);
+  double        least = std::numeric_limits<double>::infinity();
+  at::Tensor    best;
+  std::string   remark;
+  for (int64_t rows = 1; rows <= tokens; ++rows)
+  {
+    if (tokens % rows != 0)
+    {
+      continue;
+    }
+    const auto found = AddRelativePositions(
+      scores, query, recording.Get("in/rel_h"), recording.Get("in/rel_w"), { rows, tokens / rows });
+    const auto   expected = recording.Find("out/decomposed");
+    const double error = expected.defined() ? (found - expected).abs().max().item<double>() : 0.0;
+    if (error < least)
+    {
+      least = error;
+      best = found;
+      remark = Number(rows) + "x" + Number(tokens / rows) + " tokens";
+    }
+  }
+  recording.Compare("out/decomposed", best, remark);
+}
+
+void
+CheckPromptEncoder(Recording & recording)
+{
+  const auto encoder = Build<PromptEncoder>(recording, "", PromptOptions(recording, ""));
+  // Masks have four times as many pixels per axis as the grid has tokens.
+  const auto                   masks = recording.Find("in/masks");
+  const int64_t                patch = recording.Number("patch");
+  const int64_t                side = recording.Number("img") / patch;
+  const std::array<int64_t, 2> grid =
+    masks.defined() ? std::array{ masks.size(2) / 4, masks.size(3) / 4 } : std::array{ side, side };
+  const ManualPrompts all =
+    ReadPrompts(recording, { grid[0] * patch, grid[1] * patch }, "in/points", "in/labels", "in/boxes", "in/masks");
+  recording.Compare("out/dense_pe", encoder->DensePositions(1, grid).transpose(0, 1));
+
+  // The names say what was given: points_boxes/sparse.
+  for (const auto & name : recording.Outputs("out/"))
+  {
+    const auto    slash = name.find('/');
+    ManualPrompts given;
+    bool          isKnown = slash != std::string::npos;
+    for (size_t begin = 0; isKnown && begin < slash;)
+    {
+      const auto end = std::min(name.find('_', begin), slash);
+      const auto word = name.substr(begin, end - begin);
+      begin = end + 1;
+      if (word == "points")
+      {
+        given.points = all.points;
+        given.labels = all.labels;
+      }
+      else if (word == "boxes")
+      {
+        given.boxes = all.boxes;
+      }
+      else if (word == "masks")
+      {
+        given.masks = all.masks;
+      }
+      else
+      {
+        isKnown = word == "none";
+      }
+    }
+    if (isKnown)
+    {
+      const auto encoded = encoder->Encode(given, grid);
+      recording.Compare("out/" + name.substr(0, slash) + "/sparse", encoded.sparse);
+      recording.Compare("out/" + name.substr(0, slash) + "/dense", encoded.dense);
+    }
+  }
+}
+
+void
+CheckTwoWayTransformer(Recording & recording)
+{
+  const auto    options = TransformerOptions(recording, "");
+  const auto    transformer = Build<TwoWayTransformer>(recording, "", options);
+  const auto &  image = recording.Get("in/image_embedding");
+  const int64_t prompts = image.size(0);
+  const auto [queries, keys] = (*transformer)(image,
+                                              recording.Get("in/image_pe"),
+                                              recording.Get("in/point_embedding"),
+                                              Layout(recording, options, prompts, prompts),
+                                              recording.Comparer("out/"));
+  recording.Compare("out/queries", queries);
+  recording.Compare("out/keys", keys);
+}
+
+void
+CheckMaskDecoder(Recording & recording)
+{
+  const auto   options = DecoderOptions(recording, "");
+  const auto   decoder = Build<MaskDecoder>(recording, "", options);
+  const auto & image = recording.Get("in/image_embedding");
+  const auto & dense = recording.Get("in/dense");
+  const auto   layout = Layout(recording, options.transformer, image.size(0), dense.size(0));
+  const auto   decode = [&](const at::Tensor & classTokens) {
+    return (*decoder)(image, recording.Get("in/image_pe"), recording.Get("in/sparse"), dense, classTokens, {}, layout);
+  };
+  const auto classTokens = recording.Find("in/aux_classifier_tokens");
+  const auto output = decode(classTokens.defined() ? classTokens.squeeze(1) : classTokens);
+  CompareMaskTokens(recording, output, "/masks", "/iou");
+  if (options.classes > 0)
+  {
+    recording.Compare("out/single/class_logits", output.classes);
+    recording.Compare("out/multimask/class_logits", output.classes);
+    recording.Compare("out/single_without_aux_tokens/class_logits", decode({}).classes);
+  }
+}
+
+void
+CheckWholeSam(Recording & recording)
+{
+  const auto options = EncoderOptions(recording, "image_encoder.");
+  const auto encoder = Build<ImageEncoder>(recording, "image_encoder.", options);
+  const auto promptEncoder =
+    Build<PromptEncoder>(recording, "prompt_encoder.", PromptOptions(recording, "prompt_encoder."));
+  const auto    decoder = Build<MaskDecoder>(recording, "mask_decoder.", DecoderOptions(recording, "mask_decoder."));
+  const int64_t side = options.patch * options.grid[0];
+  const auto    positions = promptEncoder->DensePositions(1, options.grid).transpose(0, 1);
+  for (int64_t k = 0; recording.Has("in/" + Number(k) + "/image"); ++k)
+  {
+    const auto   record = "/" + Number(k);
+    const auto   in = "in" + record;
+    const auto & image = recording.Get(in + "/image");
+    const auto   square = PadToSquare(image, side);
+    recording.Compare("out/preprocessed" + record, square);
+
+    const auto embedding = (*encoder)(square.unsqueeze(1).unsqueeze(0)).embedding.squeeze(2);
+    const auto prompts = ReadPrompts(
+      recording, { side, side }, in + "/point_coords", in + "/point_labels", in + "/boxes", in + "/mask_inputs");
+    const auto encoded = promptEncoder->Encode(prompts, options.grid);
+    const auto output =
+      (*decoder)(embedding, positions, encoded.sparse, encoded.dense, {}, {}, { 1, 1, encoded.dense.size(0) });
+    CompareMaskTokens(recording, output, record + "/low_res_logits", record + "/iou");
+
+    const auto      original = recording.Get(in + "/original_size").to(at::kLong);
+    const ImageSize originalSize{ original[0].item<int64_t>(), original[1].item<int64_t>() };
+    const auto      masks = PostprocessMasks(output.masks, side, { image.size(1), image.size(2) }, originalSize);
+    for (const auto & [mode, logits] : { std::pair("out/single", masks.narrow(1, 0, 1)),
+                                         std::pair("out/multimask", masks.narrow(1, 1, masks.size(1) - 1)) })
+    {
+      recording.Compare(mode + record + "/postprocessed", logits);
+      recording.CompareMasks(mode + record + "/masks", logits);
+    }
+  }
+}
+
+void
+CheckTransforms(Recording & recording)
+{
+  const int64_t side = recording.Number("img");
+  const auto    bytes = recording.Get("in/image_u8").permute({ 2, 0, 1 });
+  recording.Compare("out/image_u8_resized", ResizeLongestSide(bytes, side).permute({ 1, 2, 0 }));
+  recording.Compare("out/image_f_resized", ResizeLongestSide(recording.Get("in/image_f"), side));
+  const ImageSize size{ bytes.size(1), bytes.size(2) };
+  recording.Compare("out/coords", ResizeCoordinates(recording.Get("in/coords"), size, side));
+  recording.Compare("out/boxes", ResizeBoxes(recording.Get("in/boxes"), size, side));
+  for (const auto & name : recording.Outputs("out/preprocess_shape/"))
+  {
+    long rows = 0;
+    long columns = 0;
+    if (std::sscanf(name.c_str(), "%ldx%ld", &rows, &columns) == 2)
+    {
+      const auto resized = ResizedSize({ rows, columns }, side);
+      recording.Compare("out/preprocess_shape/" + name, { resized[0], resized[1] });
+    }
+  }
+  recording.Compare("out/stability_score", StabilityScore(recording.Get("in/mask_logits"), 0.0, 1.0));
+  recording.Compare("out/mask_to_box", MaskBoxes(recording.Get("in/bool_masks").to(at::kBool)));
+}
+} // namespace sam
