@@ -69,8 +69,9 @@ public:
   void
   Initialize() override;
 
+  using Superclass::Graft;
   void
-  Graft(const DataObject * data) override;
+  Graft(const VectorImage<float, VDimension> * image) override;
 
 protected:
   SamPromptImage() = default;

@@ -120,17 +120,17 @@ SamPromptImage<VDimension>::Initialize()
 
 template <unsigned int VDimension>
 void
-SamPromptImage<VDimension>::Graft(const DataObject * data)
+SamPromptImage<VDimension>::Graft(const VectorImage<float, VDimension> * image)
 {
-  if (data == nullptr)
+  if (image == nullptr)
   {
     return;
   }
-  Superclass::Graft(data);
-  const auto * image = dynamic_cast<const Self *>(data);
-  m_Boxes = image ? image->m_Boxes : SamTensor();
-  m_ClassTokens = image ? image->m_ClassTokens : SamTensor();
-  m_Details = image ? image->m_Details : SamTensor();
+  Superclass::Graft(image);
+  const auto * other = dynamic_cast<const Self *>(image);
+  m_Boxes = other ? other->m_Boxes : SamTensor();
+  m_ClassTokens = other ? other->m_ClassTokens : SamTensor();
+  m_Details = other ? other->m_Details : SamTensor();
   m_BoxesOnHost.clear();
 }
 

@@ -89,8 +89,9 @@ public:
   Initialize() override;
 
   /** Share the pixels and the tensor of another image; of an ordinary vector image just the pixels. */
+  using Superclass::Graft;
   void
-  Graft(const DataObject * data) override;
+  Graft(const Superclass * image) override;
 
 protected:
   SamTensorImage() = default;

@@ -187,16 +187,16 @@ SamTensorImage<VDimension>::Initialize()
 
 template <unsigned int VDimension>
 void
-SamTensorImage<VDimension>::Graft(const DataObject * data)
+SamTensorImage<VDimension>::Graft(const Superclass * image)
 {
-  if (data == nullptr)
+  if (image == nullptr)
   {
     return;
   }
-  Superclass::Graft(data);
-  const auto * image = dynamic_cast<const Self *>(data);
-  m_Tensor = image ? image->m_Tensor : SamTensor();
-  m_PixelsAreFilled = image ? image->m_PixelsAreFilled : true;
+  Superclass::Graft(image);
+  const auto * other = dynamic_cast<const Self *>(image);
+  m_Tensor = other ? other->m_Tensor : SamTensor();
+  m_PixelsAreFilled = other ? other->m_PixelsAreFilled : true;
 }
 
 template <unsigned int VDimension>

@@ -216,6 +216,27 @@ TEST(SamTensorImage, GraftKeepsTheTensor)
   EXPECT_EQ(graft->GetPixel({ { 1, 0, 0 } })[0], 1.0f);
 }
 
+// ITK grafts through pointers to base classes: a tensor from before must not stay.
+TEST(SamTensorImage, GraftOfAnOrdinaryImageDropsTheTensor)
+{
+  const auto pixels = itk::VectorImage<float, 3>::New();
+  pixels->SetRegions(ImageType::SizeType{ { 5, 4, 3 } });
+  pixels->SetNumberOfComponentsPerPixel(2);
+  pixels->Allocate();
+  pixels->FillBuffer(itk::VariableLengthVector<float>(std::vector<float>{ 7.0f, 7.0f }.data(), 2));
+
+  const auto asVectorImage = MakeImage();
+  static_cast<itk::VectorImage<float, 3> *>(asVectorImage.GetPointer())->Graft(pixels.GetPointer());
+  const auto asDataObject = MakeImage();
+  static_cast<itk::DataObject *>(asDataObject.GetPointer())->Graft(pixels.GetPointer());
+  for (const auto & image : { asVectorImage, asDataObject })
+  {
+    std::vector<float> found(120);
+    image->GetTensor().CopyToHost(found.data());
+    EXPECT_EQ(found, std::vector<float>(120, 7.0f));
+  }
+}
+
 TEST(SamTensorImage, PixelsChangedByHandCountAfterTheTensorIsDropped)
 {
   const auto image = MakeImage();

@@ -313,11 +313,11 @@ struct Panel
 
   /** The physical place of a picture coordinate; pixel centers have integer coordinates. */
   Vector3
-  GetPosition(double x, double y) const
+  GetPosition(double column, double row) const
   {
     Vector3 position = center;
-    position[columnAxis] += (x - 0.5 * (width - 1.0)) * pixel;
-    position[rowAxis] += rowSign * (y - 0.5 * (height - 1.0)) * pixel;
+    position[columnAxis] += (column - 0.5 * (width - 1.0)) * pixel;
+    position[rowAxis] += rowSign * (row - 0.5 * (height - 1.0)) * pixel;
     return position;
   }
 

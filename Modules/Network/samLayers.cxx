@@ -12,6 +12,7 @@
 #include <ATen/ops/upsample_linear1d.h>
 #include <ATen/ops/upsample_trilinear3d.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -45,12 +46,12 @@ Convolution::Convolution(const Scope & scope, int64_t inputs, int64_t outputs, c
   , m_Transposed(options.transposed)
   , m_Groups(options.groups)
 {
-  std::vector<int64_t> shape = m_Transposed ? std::vector<int64_t>{ inputs, outputs / m_Groups }
-                                            : std::vector<int64_t>{ outputs, inputs / m_Groups };
-  shape.insert(shape.end(), options.kernel.begin(), options.kernel.end());
-  const int64_t fanIn =
-    shape[1] * std::accumulate(options.kernel.begin(), options.kernel.end(), int64_t{ 1 }, std::multiplies<>());
-  const auto start = Initialization::Uniform(1.0 / std::sqrt(static_cast<double>(fanIn)));
+  std::vector<int64_t> shape(2 + options.kernel.size());
+  shape[0] = m_Transposed ? inputs : outputs;
+  shape[1] = (m_Transposed ? outputs : inputs) / m_Groups;
+  std::copy(options.kernel.begin(), options.kernel.end(), shape.begin() + 2);
+  const int64_t fanIn = std::accumulate(shape.begin() + 1, shape.end(), int64_t{ 1 }, std::multiplies<>());
+  const auto    start = Initialization::Uniform(1.0 / std::sqrt(static_cast<double>(fanIn)));
   m_Weight = scope.Declare("weight", shape, start);
   if (options.bias)
   {

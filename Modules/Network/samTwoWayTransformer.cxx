@@ -33,7 +33,7 @@ DownscalingAttention::operator()(const at::Tensor & query, const at::Tensor & ke
 
 struct TwoWayTransformer::Layer
 {
-  Layer(const Scope & scope, const TwoWayTransformerOptions & options, bool isFirst)
+  Layer(const Scope & scope, const TwoWayTransformerOptions & options, bool first)
     : selfAttention(scope / "self_attn", options.width, options.heads, 1)
     , norm1(scope / "norm1", options.width, layerNormEpsilon)
     , tokenToImage(scope / "cross_attn_token_to_image", options.width, options.heads, crossAttentionRate)
@@ -42,7 +42,7 @@ struct TwoWayTransformer::Layer
     , norm3(scope / "norm3", options.width, layerNormEpsilon)
     , imageToToken(scope / "cross_attn_image_to_token", options.width, options.heads, crossAttentionRate)
     , norm4(scope / "norm4", options.width, layerNormEpsilon)
-    , isFirst(isFirst)
+    , isFirst(first)
   {
     if (options.slices > 0)
     {
