@@ -19,9 +19,9 @@ namespace sam
 class Fixture
 {
 public:
-  /** \a name below test/fixtures, without ending. */
-  explicit Fixture(const std::string & name)
-    : m_File(ReadSafetensors(std::string(SEGMENTANYTHING_TEST_FIXTURES) + "/" + name + ".safetensors"))
+  /** \a name below \a folder, without ending. */
+  explicit Fixture(const std::string & name, const std::string & folder = SEGMENTANYTHING_TEST_FIXTURES)
+    : m_File(ReadSafetensors(folder + "/" + name + ".safetensors"))
   {}
 
   const at::Tensor &

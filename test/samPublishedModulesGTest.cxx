@@ -117,6 +117,26 @@ TEST(SamPublishedModules, MaskDecoder)
   fixture.ExpectEqual(output.iou.narrow(1, 1, 3), "out/multimask/iou");
   fixture.ExpectEqual(output.masks.narrow(1, 0, 1), "out/single/masks");
   fixture.ExpectEqual(output.iou.narrow(1, 0, 1), "out/single/iou");
+
+  // The way of many prompts on one image: here each prompt has a dense map, and so an image, of its own.
+  ASSERT_TRUE(decoder.CanShareImage());
+  for (const int64_t first : { 0, 1 })
+  {
+    const int64_t           number = first == 0 ? 1 : 3;
+    const std::string       name = first == 0 ? "out/single/" : "out/multimask/";
+    std::vector<at::Tensor> masks;
+    std::vector<at::Tensor> iou;
+    for (int64_t k = 0; k < 3; ++k)
+    {
+      const auto image = fixture["in/image_embedding"] + fixture["in/dense"].narrow(0, k, 1);
+      const auto one =
+        decoder.DecodeOnOneImage(image, fixture["in/image_pe"], fixture["in/sparse"].narrow(0, k, 1), first, number);
+      masks.push_back(one.masks);
+      iou.push_back(one.iou);
+    }
+    fixture.ExpectEqual(at::cat(masks, 0), name + "masks");
+    fixture.ExpectEqual(at::cat(iou, 0), name + "iou");
+  }
 }
 
 TEST(SamPublishedModules, DepthConvolutionAdapter)

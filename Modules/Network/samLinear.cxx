@@ -269,6 +269,12 @@ Linear::Plus(const at::Tensor & x, const at::Tensor & other) const
 }
 
 const at::Tensor &
+Linear::GetWeight() const
+{
+  return m_Weights->weight;
+}
+
+const at::Tensor &
 Linear::GetBias() const
 {
   return m_Weights->bias;
