@@ -21,6 +21,24 @@ public:
   at::Tensor
   operator()(const at::Tensor & x) const;
 
+  const at::Tensor &
+  GetWeight() const
+  {
+    return m_Weight;
+  }
+
+  const at::Tensor &
+  GetBias() const
+  {
+    return m_Bias;
+  }
+
+  double
+  GetEpsilon() const
+  {
+    return m_Epsilon;
+  }
+
 private:
   at::Tensor m_Weight;
   at::Tensor m_Bias;
@@ -36,6 +54,13 @@ public:
 
   at::Tensor
   operator()(const at::Tensor & x) const;
+
+  /** The same for channels that come last. */
+  const LayerNorm &
+  GetChannelsLast() const
+  {
+    return m_Norm;
+  }
 
 private:
   LayerNorm m_Norm;
@@ -60,6 +85,19 @@ public:
 
   at::Tensor
   operator()(const at::Tensor & x) const;
+
+  /** outputs×inputs×kernel, or inputs×outputs×kernel of a transposed convolution. */
+  const at::Tensor &
+  GetWeight() const
+  {
+    return m_Weight;
+  }
+
+  const at::Tensor &
+  GetBias() const
+  {
+    return m_Bias;
+  }
 
 private:
   at::Tensor           m_Weight;

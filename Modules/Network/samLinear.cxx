@@ -1,10 +1,10 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samLinear.h"
 
+#include "samParallel.h"
 #include "samQuantization.h"
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
@@ -13,6 +13,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -85,8 +86,10 @@ struct ByteWeights
     const float * source = values.const_data_ptr<float>();
     uint8_t *     target = bytes.data_ptr<uint8_t>();
     const auto    scale = FindScale(source, values.numel());
-    at::parallel_for(0, values.numel(), grain, [&](int64_t begin, int64_t end) {
-      ToBytes(source + begin, end - begin, scale, target + begin);
+    const int64_t count = values.numel();
+    ForEachInParallel((count + grain - 1) / grain, [&](int64_t part) {
+      const int64_t begin = part * grain;
+      ToBytes(source + begin, std::min(grain, count - begin), scale, target + begin);
     });
     const std::string_view post = epilogue == Epilogue::Gelu ? "gelu" : "none";
     if (other.defined())
@@ -165,13 +168,10 @@ private:
   {
     const int64_t      parts = (count + grain - 1) / grain;
     std::vector<float> ends(static_cast<size_t>(2 * parts));
-    at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t part = begin; part < end; ++part)
-      {
-        const auto scale = FindByteScale(values + part * grain, std::min(grain, count - part * grain));
-        ends[static_cast<size_t>(2 * part)] = -scale.scale * static_cast<float>(scale.zero);
-        ends[static_cast<size_t>(2 * part + 1)] = scale.scale * static_cast<float>(255 - scale.zero);
-      }
+    ForEachInParallel(parts, [&](int64_t part) {
+      const auto scale = FindByteScale(values + part * grain, std::min(grain, count - part * grain));
+      ends[static_cast<size_t>(2 * part)] = -scale.scale * static_cast<float>(scale.zero);
+      ends[static_cast<size_t>(2 * part + 1)] = scale.scale * static_cast<float>(255 - scale.zero);
     });
     return FindByteScale(ends.data(), 2 * parts);
   }
@@ -266,6 +266,12 @@ at::Tensor
 Linear::Plus(const at::Tensor & x, const at::Tensor & other) const
 {
   return m_Weights->Apply(x, other, Epilogue::None);
+}
+
+const at::Tensor &
+Linear::GetWeight() const
+{
+  return m_Weights->weight;
 }
 
 const at::Tensor &

@@ -34,6 +34,10 @@ public:
   at::Tensor
   Plus(const at::Tensor & x, const at::Tensor & other) const;
 
+  /** outputs×inputs. */
+  const at::Tensor &
+  GetWeight() const;
+
   const at::Tensor &
   GetBias() const;
 

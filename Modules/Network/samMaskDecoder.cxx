@@ -1,11 +1,19 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samMaskDecoder.h"
 
+#include "samParallel.h"
+#include "samSharedUpscaling.h"
+
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
+
+#include <algorithm>
 
 namespace sam
 {
@@ -80,7 +88,9 @@ MaskDecoder::operator()(const at::Tensor &  image,
     tokens.push_back(classTokens.defined() ? global + classTokens.unsqueeze(1) : global);
   }
   // A map per slice becomes a map per prompt, the queries of a slice side by side.
-  const auto repeat = [&layout](const at::Tensor & map) { return map.repeat_interleave(layout.queries, 0); };
+  const auto repeat = [&layout](const at::Tensor & map) {
+    return layout.queries == 1 ? map : map.repeat_interleave(layout.queries, 0);
+  };
 
   const auto [answers, keys] = m_Transformer(repeat(image) + dense, repeat(positions), at::cat(tokens, 1), layout);
 
@@ -90,13 +100,8 @@ MaskDecoder::operator()(const at::Tensor &  image,
   {
     fine = at::gelu(m_Upscaling2(fine));
   }
-  std::vector<at::Tensor> weights;
-  for (int64_t k = 0; k < m_Options.maskTokens; ++k)
-  {
-    weights.push_back(m_HyperNetworks[static_cast<size_t>(k)](answers.select(1, first + k)));
-  }
   Output output;
-  output.masks = at::matmul(at::stack(weights, 1), fine.flatten(2))
+  output.masks = at::matmul(HyperNetworks(answers.narrow(1, first, m_Options.maskTokens), 0), fine.flatten(2))
                    .view({ prompts, m_Options.maskTokens, fine.size(2), fine.size(3) });
   if (m_Options.detailChannels > 0 && details.defined())
   {
@@ -116,5 +121,56 @@ MaskDecoder::operator()(const at::Tensor &  image,
     output.classes = m_ClassHead(answers.select(1, answers.size(1) - 1));
   }
   return output;
+}
+
+bool
+MaskDecoder::CanShareImage() const
+{
+  return m_Options.transformer.slices == 0 && m_Options.hasIouHead && m_Options.upscalingSteps == 2 &&
+         m_Options.classes == 0 && m_Options.detailChannels == 0;
+}
+
+MaskDecoder::Output
+MaskDecoder::DecodeOnOneImage(const at::Tensor & image,
+                              const at::Tensor & positions,
+                              const at::Tensor & sparse,
+                              int64_t            first,
+                              int64_t            number) const
+{
+  const at::NoGradGuard noGrad;
+  const int64_t         prompts = sparse.size(0);
+  const SharedImage     shared(m_Transformer, image[0].flatten(1), positions[0].flatten(1).contiguous());
+  const SharedUpscaling upscaling(shared, m_Upscaling1, m_UpscalingNorm, m_Upscaling2, image.size(3));
+  const auto            fixedTokens = at::cat({ m_IouToken, m_MaskTokens }, 0).unsqueeze(0);
+
+  Output output;
+  output.masks = at::empty({ prompts, number, 4 * image.size(2), 4 * image.size(3) }, image.options());
+  output.iou = at::empty({ prompts, number }, image.options());
+  // Bounded memory: some prompts at once, as many for each thread.
+  const int64_t threads = at::get_num_threads();
+  const int64_t group = threads * ((8 + threads - 1) / threads);
+  for (int64_t begin = 0; begin < prompts; begin += group)
+  {
+    const int64_t              count = std::min(group, prompts - begin);
+    std::vector<PromptedImage> images;
+    const auto tokens = at::cat({ fixedTokens.expand({ count, -1, -1 }), sparse.narrow(0, begin, count) }, 1);
+    const auto answers = shared(tokens, 1 + first + number, images);
+    const auto weights = HyperNetworks(answers.narrow(1, 1 + first, number), first);
+    output.iou.narrow(0, begin, count).copy_(m_IouHead(answers.select(1, 0)).narrow(1, first, number));
+    ForEachInParallel(
+      count, [&](int64_t p) { upscaling(images[static_cast<size_t>(p)], weights[p], output.masks[begin + p]); });
+  }
+  return output;
+}
+
+at::Tensor
+MaskDecoder::HyperNetworks(const at::Tensor & answers, int64_t first) const
+{
+  std::vector<at::Tensor> weights;
+  for (int64_t k = 0; k < answers.size(1); ++k)
+  {
+    weights.push_back(m_HyperNetworks[static_cast<size_t>(first + k)](answers.select(1, k)));
+  }
+  return at::stack(weights, 1);
 }
 } // namespace sam

@@ -46,7 +46,24 @@ public:
              const at::Tensor &  details,
              const SliceLayout & layout) const;
 
+  /** Whether DecodeOnOneImage can be used: plain SAM without adapters. */
+  bool
+  CanShareImage() const;
+
+  /** Masks \a first to \a first + \a number of P prompts on one image, without gradients and in bounded memory. \a
+   * image and \a positions are 1×C×h×w, \a sparse is P×n×C. What the prompts share is computed once (SharedImage). */
+  Output
+  DecodeOnOneImage(const at::Tensor & image,
+                   const at::Tensor & positions,
+                   const at::Tensor & sparse,
+                   int64_t            first,
+                   int64_t            number) const;
+
 private:
+  /** Weights P×n×c of the upscaled features for \a answers P×n×C of the mask tokens from \a first on. */
+  at::Tensor
+  HyperNetworks(const at::Tensor & answers, int64_t first) const;
+
   MaskDecoderOptions      m_Options;
   TwoWayTransformer       m_Transformer;
   at::Tensor              m_IouToken;

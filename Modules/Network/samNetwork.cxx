@@ -4,12 +4,14 @@
 #include "samError.h"
 #include "samImageEncoder.h"
 #include "samMaskDecoder.h"
+#include "samParallel.h"
 #include "samPromptEncoder.h"
 #include "samPromptGenerator.h"
 #include "samSafetensors.h"
 #include "samTinyVit.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
@@ -17,6 +19,7 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace sam
@@ -221,6 +224,13 @@ UnfoldVoxels(const at::Tensor & x, int64_t factor)
     .permute({ 0, 1, 4, 5, 2, 6, 3 })
     .reshape({ x.size(0), x.size(1) / (factor * factor), x.size(2), x.size(3) * factor, x.size(4) * factor });
 }
+
+bool
+RequireGradients(const Parameters & parameters)
+{
+  const auto & tensors = parameters.GetTensors();
+  return std::any_of(tensors.begin(), tensors.end(), [](const auto & entry) { return entry.second.requires_grad(); });
+}
 } // namespace
 
 at::Tensor
@@ -356,42 +366,63 @@ Network::Decode(const at::Tensor & embedding, const ManualPrompts & prompts, boo
   }
   const auto &                 promptEncoder = m_Implementation->promptEncoder;
   const std::array<int64_t, 2> grid{ embedding.size(2), embedding.size(3) };
-  std::vector<at::Tensor>      sparse;
   int64_t                      count = 0;
-  if (prompts.points.defined())
+  for (const auto & given : { prompts.points, prompts.boxes, prompts.masks })
   {
-    count = prompts.points.size(0);
-    auto points = prompts.points;
-    auto labels = prompts.labels;
-    if (!prompts.boxes.defined())
-    {
-      // SAM was trained with a point that is none where no box closes the list.
-      points = at::cat({ points, at::zeros({ count, 1, 2 }, points.options()) }, 1);
-      labels = at::cat({ labels, at::full({ count, 1 }, -1, labels.options()) }, 1);
-    }
-    sparse.push_back(promptEncoder.EncodePoints(points, labels));
-  }
-  if (prompts.boxes.defined())
-  {
-    count = prompts.boxes.size(0);
-    sparse.push_back(promptEncoder.EncodeBoxes(prompts.boxes));
-  }
-  if (prompts.masks.defined())
-  {
-    count = prompts.masks.size(0);
+    count = given.defined() ? given.size(0) : count;
   }
   if (count == 0)
   {
     throw Error("no prompt is given, expected points, boxes or masks");
   }
-  const auto tokens = sparse.empty() ? at::zeros({ count, 0, m_Plan.neck }, embedding.options()) : at::cat(sparse, 1);
-  const auto dense =
-    prompts.masks.defined() ? promptEncoder.EncodeMasks(prompts.masks) : promptEncoder.EncodeNoMask(count, grid);
-  const auto answer = m_Implementation->decoder(
-    embedding, promptEncoder.DensePositions(1, grid).transpose(0, 1), tokens, dense, {}, {}, { 1, 1, count });
+  const auto    tokens = prompts.points.defined() || prompts.boxes.defined()
+                           ? promptEncoder.Encode({ prompts.points, prompts.labels, prompts.boxes, {} }, grid).sparse
+                           : at::zeros({ count, 0, m_Plan.neck }, embedding.options());
+  const auto &  decoder = m_Implementation->decoder;
+  const auto    positions = promptEncoder.DensePositions(1, grid).transpose(0, 1);
   const int64_t first = multimask ? 1 : 0;
   const int64_t number = multimask ? m_Plan.multimasks : 1;
-  return { answer.masks.narrow(1, first, number), answer.iou.narrow(1, first, number) };
+  const auto    decode = [&](int64_t begin, int64_t length) {
+    const auto dense = prompts.masks.defined() ? promptEncoder.EncodeMasks(prompts.masks.narrow(0, begin, length))
+                                                  : promptEncoder.EncodeNoMask(length, grid);
+    const auto answer = decoder(embedding, positions, tokens.narrow(0, begin, length), dense, {}, {}, { 1, 1, length });
+    return PromptedMasks{ answer.masks.narrow(1, first, number), answer.iou.narrow(1, first, number) };
+  };
+  const bool hasGradients = at::GradMode::is_enabled() && (embedding.requires_grad() || tokens.requires_grad() ||
+                                                           (prompts.masks.defined() && prompts.masks.requires_grad()) ||
+                                                           RequireGradients(m_Parameters));
+  if (count == 1 || hasGradients)
+  {
+    return decode(0, count);
+  }
+  if (!prompts.masks.defined() && embedding.is_cpu() && decoder.CanShareImage())
+  {
+    const auto answer =
+      decoder.DecodeOnOneImage(embedding + promptEncoder.EncodeNoMask(1, grid), positions, tokens, first, number);
+    return { answer.masks, answer.iou };
+  }
+  // Bounded memory. A processor decodes faster one by one, a prompt on each thread.
+  const int64_t           group = embedding.is_cpu() ? 1 : 8;
+  const int64_t           groups = (count + group - 1) / group;
+  std::vector<at::Tensor> masks(static_cast<size_t>(groups));
+  std::vector<at::Tensor> quality(static_cast<size_t>(groups));
+  const auto              decodeGroup = [&](int64_t k) {
+    const auto part = decode(k * group, std::min(group, count - k * group));
+    masks[static_cast<size_t>(k)] = part.masks.clone();
+    quality[static_cast<size_t>(k)] = part.quality;
+  };
+  if (embedding.is_cpu())
+  {
+    ForEachInParallel(groups, decodeGroup);
+  }
+  else
+  {
+    for (int64_t k = 0; k < groups; ++k)
+    {
+      decodeGroup(k);
+    }
+  }
+  return { at::cat(masks, 0), at::cat(quality, 0) };
 }
 
 at::Tensor

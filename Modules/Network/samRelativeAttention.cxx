@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samRelativeAttention.h"
 
+#include "samParallel.h"
 #include "samScoreTile.h"
 #include "samTileProduct.h"
 #include "samWindows.h"
@@ -293,9 +294,11 @@ RelativeAttention::AttendInTiles(const at::Tensor & parts) const
   const int64_t blocks = (size[0] + blockRows - 1) / blockRows;
   const int64_t shares = std::clamp<int64_t>(4 * at::get_num_threads() / units, 1, blocks);
   const int64_t blocksPerShare = (blocks + shares - 1) / shares;
-  at::parallel_for(0, units * shares, 1, [&](int64_t begin, int64_t end) {
+  const int64_t tasks = units * shares;
+  const int64_t ranges = std::min<int64_t>(tasks, 4 * at::get_num_threads());
+  ForEachInParallel(ranges, [&](int64_t range) {
     HeadTile tile(size, channels, rowTable.const_data_ptr<float>(), columnTable.const_data_ptr<float>());
-    for (int64_t task = begin; task < end; ++task)
+    for (int64_t task = tasks * range / ranges; task < tasks * (range + 1) / ranges; ++task)
     {
       const int64_t head = task / shares % m_Heads;
       const int64_t window = task / shares / m_Heads % (windows[0] * windows[1]);

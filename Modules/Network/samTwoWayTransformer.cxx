@@ -31,83 +31,77 @@ DownscalingAttention::operator()(const at::Tensor & query, const at::Tensor & ke
   return m_Output(attended.transpose(1, 2).flatten(2));
 }
 
-struct TwoWayTransformer::Layer
+TwoWayLayer::TwoWayLayer(const Scope & scope, const TwoWayTransformerOptions & options, bool first)
+  : selfAttention(scope / "self_attn", options.width, options.heads, 1)
+  , norm1(scope / "norm1", options.width, layerNormEpsilon)
+  , tokenToImage(scope / "cross_attn_token_to_image", options.width, options.heads, crossAttentionRate)
+  , norm2(scope / "norm2", options.width, layerNormEpsilon)
+  , mlp(scope / "mlp", options.width, options.mlpWidth, TransformerMlp::Activation::Relu)
+  , norm3(scope / "norm3", options.width, layerNormEpsilon)
+  , imageToToken(scope / "cross_attn_image_to_token", options.width, options.heads, crossAttentionRate)
+  , norm4(scope / "norm4", options.width, layerNormEpsilon)
+  , isFirst(first)
 {
-  Layer(const Scope & scope, const TwoWayTransformerOptions & options, bool first)
-    : selfAttention(scope / "self_attn", options.width, options.heads, 1)
-    , norm1(scope / "norm1", options.width, layerNormEpsilon)
-    , tokenToImage(scope / "cross_attn_token_to_image", options.width, options.heads, crossAttentionRate)
-    , norm2(scope / "norm2", options.width, layerNormEpsilon)
-    , mlp(scope / "mlp", options.width, options.mlpWidth, TransformerMlp::Activation::Relu)
-    , norm3(scope / "norm3", options.width, layerNormEpsilon)
-    , imageToToken(scope / "cross_attn_image_to_token", options.width, options.heads, crossAttentionRate)
-    , norm4(scope / "norm4", options.width, layerNormEpsilon)
-    , isFirst(first)
+  if (options.slices > 0)
   {
-    if (options.slices > 0)
-    {
-      const int64_t bottleneck = options.adapterBottleneck;
-      selfAdapter.emplace(scope / "Space_Queries_Adapter", options.width, bottleneck, options.slices, true);
-      crossAdapter.emplace(scope / "Cross_Space_Adapter1", options.width, bottleneck, options.slices, true);
-      mlpAdapter.emplace(scope / "MLP_Queries_Adapter", options.width, bottleneck, options.slices, false);
-      imageAdapter.emplace(scope / "Cross_Space_Adapter2", options.width, bottleneck, true);
-    }
+    const int64_t bottleneck = options.adapterBottleneck;
+    selfAdapter.emplace(scope / "Space_Queries_Adapter", options.width, bottleneck, options.slices, true);
+    crossAdapter.emplace(scope / "Cross_Space_Adapter1", options.width, bottleneck, options.slices, true);
+    mlpAdapter.emplace(scope / "MLP_Queries_Adapter", options.width, bottleneck, options.slices, false);
+    imageAdapter.emplace(scope / "Cross_Space_Adapter2", options.width, bottleneck, true);
   }
+}
 
-  /** \a queries and \a keys are replaced; \a keys is P×h×w×C flattened over h and w. */
-  void
-  operator()(at::Tensor &        queries,
-             at::Tensor &        keys,
-             const at::Tensor &  tokenPositions,
-             const at::Tensor &  imagePositions,
-             int64_t             rows,
-             const SliceLayout & layout) const
+void
+TwoWayLayer::operator()(at::Tensor &        queries,
+                        at::Tensor &        keys,
+                        const at::Tensor &  tokenPositions,
+                        const at::Tensor &  imagePositions,
+                        int64_t             rows,
+                        const SliceLayout & layout) const
+{
+  queries = AttendToTokens(queries, tokenPositions, layout);
+
+  const auto k = keys + imagePositions;
+  auto       update = tokenToImage(queries + tokenPositions, k, keys);
+  if (crossAdapter)
   {
-    const auto q = isFirst ? queries : queries + tokenPositions;
-    auto       update = selfAttention(q, q, queries);
-    if (selfAdapter)
-    {
-      update = (*selfAdapter)(update, layout);
-    }
-    queries = norm1(isFirst ? update : queries + update);
-
-    const auto k = keys + imagePositions;
-    update = tokenToImage(queries + tokenPositions, k, keys);
-    if (crossAdapter)
-    {
-      update = (*crossAdapter)(update, layout);
-    }
-    queries = norm2(queries + update);
-
-    update = mlp(queries);
-    if (mlpAdapter)
-    {
-      update = update + 0.5 * (*mlpAdapter)(queries, layout);
-    }
-    queries = norm3(queries + update);
-
-    update = imageToToken(k, queries + tokenPositions, queries);
-    if (imageAdapter)
-    {
-      update = (*imageAdapter)(update.view({ update.size(0), rows, -1, update.size(2) }), layout).flatten(1, 2);
-    }
-    keys = norm4(keys + update);
+    update = (*crossAdapter)(update, layout);
   }
+  queries = Refine(norm2(queries + update), layout);
 
-  DownscalingAttention                   selfAttention;
-  LayerNorm                              norm1;
-  DownscalingAttention                   tokenToImage;
-  LayerNorm                              norm2;
-  TransformerMlp                         mlp;
-  LayerNorm                              norm3;
-  DownscalingAttention                   imageToToken;
-  LayerNorm                              norm4;
-  bool                                   isFirst;
-  std::optional<DepthMlpAdapter>         selfAdapter;
-  std::optional<DepthMlpAdapter>         crossAdapter;
-  std::optional<DepthMlpAdapter>         mlpAdapter;
-  std::optional<DepthConvolutionAdapter> imageAdapter;
-};
+  update = imageToToken(k, queries + tokenPositions, queries);
+  if (imageAdapter)
+  {
+    update = (*imageAdapter)(update.view({ update.size(0), rows, -1, update.size(2) }), layout).flatten(1, 2);
+  }
+  keys = norm4(keys + update);
+}
+
+at::Tensor
+TwoWayLayer::AttendToTokens(const at::Tensor &  queries,
+                            const at::Tensor &  tokenPositions,
+                            const SliceLayout & layout) const
+{
+  const auto q = isFirst ? queries : queries + tokenPositions;
+  auto       update = selfAttention(q, q, queries);
+  if (selfAdapter)
+  {
+    update = (*selfAdapter)(update, layout);
+  }
+  return norm1(isFirst ? update : queries + update);
+}
+
+at::Tensor
+TwoWayLayer::Refine(const at::Tensor & queries, const SliceLayout & layout) const
+{
+  auto update = mlp(queries);
+  if (mlpAdapter)
+  {
+    update = update + 0.5 * (*mlpAdapter)(queries, layout);
+  }
+  return norm3(queries + update);
+}
 
 TwoWayTransformer::TwoWayTransformer(const Scope & scope, const TwoWayTransformerOptions & options)
   : m_FinalAttention(scope / "final_attn_token_to_image", options.width, options.heads, crossAttentionRate)
@@ -122,8 +116,6 @@ TwoWayTransformer::TwoWayTransformer(const Scope & scope, const TwoWayTransforme
     m_FinalAdapter.emplace(scope / "Space_Adapter", options.width, options.adapterBottleneck, options.slices, true);
   }
 }
-
-TwoWayTransformer::~TwoWayTransformer() = default;
 
 std::pair<at::Tensor, at::Tensor>
 TwoWayTransformer::operator()(const at::Tensor &  image,
