@@ -11,8 +11,9 @@ rm -f "$results"
 status=0
 ctest --test-dir "$build_folder" --no-tests=error --output-on-failure --output-junit "$results" || status=$?
 
-# GoogleTest prints the place of a GTEST_SKIP, then its reason, then the test.
+# GoogleTest prints the place of a GTEST_SKIP, then its reason, then the test; unittest all on one line.
 awk '/: Skipped$/ { getline reason }
+     /^skipped: / || / \.\.\. skipped / { print }
      /^\[  SKIPPED \] .* \([0-9]+ ms\)$/ { print "skipped: " $4 ": " reason; reason = "" }' \
   "$build_folder/Testing/Temporary/LastTest.log" || true
 

@@ -143,13 +143,15 @@ TEST(CommandLine, HelpAndVersionAreNoMistakes)
   const auto body = [&reached](sam::CommandLine & line) {
     TCLAP::ValueArg<std::string> name("", "name", "What it is called.", true, "", "NAME", line.GetParser());
     line.AddThreads();
+    TCLAP::UnlabeledValueArg<std::string> input("input", "What is read.", true, "", "IN", line.GetParser());
+    TCLAP::UnlabeledValueArg<std::string> output("output", "What is written.", true, "", "OUT", line.GetParser());
     line.Parse();
     reached = true;
   };
   auto outcome = Call({ "--help" }, body);
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(outcome.error, "");
-  EXPECT_TRUE(Contains(outcome.output, "Usage: sam-test --name NAME [options]")) << outcome.output;
+  EXPECT_TRUE(Contains(outcome.output, "Usage: sam-test IN OUT --name NAME [options]")) << outcome.output;
   EXPECT_TRUE(Contains(outcome.output, "What it is called."));
   EXPECT_TRUE(Contains(outcome.output, "--threads N"));
   outcome = Call({ "--version" }, body);

@@ -70,7 +70,7 @@ torch_is_given() {
 }
 
 make_venv() {
-  local venv="$build_folder/venv" python=python3 libraries
+  local venv="$build_folder/venv" python=python3
   [ -f "$venv/torch-$torch_version" ] && return 0
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     packages python3 python3-venv
@@ -78,13 +78,8 @@ make_venv() {
   fi
   say "virtual environment build/venv with torch $torch_version"
   quietly "$python" -m venv --clear "$venv"
-  # C++ needs the torch package alone; its CUDA build needs the libraries of the other packages, too.
-  quietly "$venv/bin/python" -m pip install --no-deps "torch==$torch_version"
-  libraries="$("$venv/bin/python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')/lib"
-  if [ -e "$libraries/libtorch_cuda.so" ]; then
-    say "this torch is built for CUDA: installing the libraries that it needs"
-    quietly "$venv/bin/python" -m pip install "torch==$torch_version"
-  fi
+  # C++ needs the torch package alone, but the tests write checkpoints with PyTorch.
+  quietly "$venv/bin/python" -m pip install "torch==$torch_version"
   touch "$venv/torch-$torch_version"
 }
 

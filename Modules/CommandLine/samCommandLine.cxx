@@ -145,6 +145,12 @@ GetFolder(const fs::path & file)
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
+bool
+IsUnlabeled(const TCLAP::Arg * argument)
+{
+  return Trim(argument->longID()).compare(0, 1, "<") == 0;
+}
+
 /** Writes --help and --version; mistakes are left to RunProgram(). */
 class Output : public TCLAP::StdOutput
 {
@@ -159,8 +165,10 @@ public:
   {
     std::string required;
     bool        optional = false;
-    // TCLAP keeps the last option first.
+    // TCLAP keeps the last option first, behind the options what stands without one, in order.
     std::vector<TCLAP::Arg *> arguments(line.getArgList().rbegin(), line.getArgList().rend());
+    std::reverse(arguments.begin(),
+                 std::find_if_not(arguments.begin(), arguments.end(), [](TCLAP::Arg * a) { return IsUnlabeled(a); }));
     arguments.erase(std::remove_if(arguments.begin(),
                                    arguments.end(),
                                    [](TCLAP::Arg * a) { return a->getName() == TCLAP::Arg::ignoreNameString(); }),
@@ -343,7 +351,14 @@ CommandLine::Parse()
   }
   catch (const TCLAP::ArgException & exception)
   {
-    const std::string option = GetOptionName(exception.argId());
+    std::string option = GetOptionName(exception.argId());
+    for (const TCLAP::Arg * argument : parser.getArgList())
+    {
+      if (IsUnlabeled(argument) && option == "--" + argument->getName())
+      {
+        option = argument->getName();
+      }
+    }
     throw Error((option.empty() ? "" : option + ": ") + ToOneLine(exception.error()) + "; see --help");
   }
   if (m_Implementation->device)

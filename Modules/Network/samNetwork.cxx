@@ -289,7 +289,25 @@ Network::Network(const Plan & plan, std::map<std::string, at::Tensor> tensors, c
   m_Parameters.ThrowIfUnused();
 }
 
+Network::Network(const Plan & plan, TensorFile file)
+  : m_Plan(plan)
+  , m_Parameters(std::move(file))
+{
+  Build();
+  m_Parameters.ThrowIfUnused();
+  m_Parameters.Read();
+}
+
 Network::~Network() = default;
+
+void
+Network::Verify(const Plan & plan, TensorFile file)
+{
+  Parameters           parameters(std::move(file));
+  const Implementation parts(plan, Scope(parameters));
+  parameters.ThrowIfUnused();
+  parameters.CheckFinite();
+}
 
 void
 Network::Build()
@@ -491,15 +509,39 @@ Network::To(const at::Device & device)
 }
 
 std::unique_ptr<Network>
-ReadModel(const std::string & path)
+ReadModel(const std::string & path, const std::string & preprocessing)
 {
-  auto       file = ReadSafetensors(path);
-  const auto plan = file.metadata.find("plan");
-  if (plan == file.metadata.end())
+  auto model = OpenModel(path, preprocessing);
+  return std::make_unique<Network>(model.plan, std::move(model.tensors));
+}
+
+void
+ConvertModel(const ModelFile &        model,
+             const std::string &      path,
+             at::ScalarType           precision,
+             const ProgressFunction & progress)
+{
+  Network::Verify(model.plan, model.tensors);
+  auto tensors = model.tensors.GetTensors();
+  for (auto & [name, tensor] : tensors)
   {
-    throw Error(path + ": no plan in the header, expected a model written by sam-train");
+    tensor = { precision, tensor.shape };
   }
-  return std::make_unique<Network>(Plan::FromJson(plan->second, path), std::move(file.tensors), path);
+  size_t     done = 0;
+  const auto read = [&](const std::string & name) {
+    if (progress)
+    {
+      progress(static_cast<double>(done++) / static_cast<double>(tensors.size()));
+    }
+    auto tensor = model.tensors.Read(name).to(precision);
+    if (!AreFinite(tensor.data_ptr(), static_cast<uint64_t>(tensor.numel()), precision))
+    {
+      throw Error(model.tensors.GetPath() + ": tensor '" + name + "' holds numbers beyond the range of " +
+                  c10::toString(precision));
+    }
+    return tensor;
+  };
+  WriteSafetensors(path, tensors, { { "format", "pt" }, { "plan", model.plan.ToJson() } }, read);
 }
 
 void

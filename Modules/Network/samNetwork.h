@@ -2,8 +2,8 @@
 #ifndef samNetwork_h
 #define samNetwork_h
 
+#include "samCheckpoint.h"
 #include "samParameters.h"
-#include "samPlan.h"
 #include "samProgress.h"
 #include "samPrompts.h"
 
@@ -38,7 +38,14 @@ public:
   /** Build from tensors. \throws Error naming \a where and the tensor that is missing, unexpected or of wrong shape. */
   Network(const Plan & plan, std::map<std::string, at::Tensor> tensors, const std::string & where);
 
+  /** Build from a file, which is read when everything in it was found to fit. \throws Error as above. */
+  Network(const Plan & plan, TensorFile file);
+
   ~Network();
+
+  /** Check what building from a file checks, in little memory. \throws Error as above. */
+  static void
+  Verify(const Plan & plan, TensorFile file);
 
   const Plan &
   GetPlan() const
@@ -98,10 +105,20 @@ private:
   std::unique_ptr<Implementation> m_Implementation;
 };
 
-/** Read a model file: the plan in the header and the tensors it asks for.
+/** Read a model file, or a published checkpoint of SAM, MedSAM or MobileSAM (.pth, .pt, .safetensors).
+ * \a preprocessing of the latter is sam or medsam; empty: sam.
  * \throws Error naming the file and what is wrong in it. */
 SegmentAnything_EXPORT std::unique_ptr<Network>
-                       ReadModel(const std::string & path);
+                       ReadModel(const std::string & path, const std::string & preprocessing = {});
+
+/** Write what OpenModel() answered as a model file of the type \a precision (float32, float16 or bfloat16), with one
+ * tensor in memory at a time; complete or not at all.
+ * \throws Error as Network::Verify does, or when a number is beyond the range of \a precision. */
+SegmentAnything_EXPORT void
+ConvertModel(const ModelFile &        model,
+             const std::string &      path,
+             at::ScalarType           precision = at::kFloat,
+             const ProgressFunction & progress = {});
 
 /** Write a model file, complete or not at all. */
 SegmentAnything_EXPORT void

@@ -5,7 +5,6 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
 
 #include <sstream>
 
@@ -30,6 +29,16 @@ Parameters::Parameters(std::map<std::string, at::Tensor> tensors, std::string wh
   : m_Source(std::move(tensors))
   , m_Where(std::move(where))
 {}
+
+Parameters::Parameters(TensorFile file)
+  : m_File(std::move(file))
+  , m_Where(m_File->GetPath())
+{
+  for (const auto & [name, tensor] : m_File->GetTensors())
+  {
+    m_Source.emplace(name, at::Tensor());
+  }
+}
 
 at::Tensor
 Parameters::Declare(const std::string & name, const std::vector<int64_t> & shape, const Initialization & initialization)
@@ -63,15 +72,32 @@ Parameters::Declare(const std::string & name, const std::vector<int64_t> & shape
     {
       throw Error(m_Where + ": tensor '" + name + "' is missing, expected shape " + ToString(shape));
     }
-    if (found->second.sizes() != at::IntArrayRef(shape))
+    const auto check = [&](at::IntArrayRef found, at::ScalarType type) {
+      if (found != at::IntArrayRef(shape))
+      {
+        throw Error(m_Where + ": tensor '" + name + "' has shape " + ToString(found) + ", expected " + ToString(shape));
+      }
+      if (!at::isFloatingType(type))
+      {
+        throw Error(m_Where + ": tensor '" + name + "' holds " + c10::toString(type) +
+                    ", expected floating-point numbers");
+      }
+    };
+    if (m_File)
     {
-      throw Error(m_Where + ": tensor '" + name + "' has shape " + ToString(found->second.sizes()) + ", expected " +
-                  ToString(shape));
+      const auto & stored = m_File->GetTensors().at(name);
+      check(stored.shape, stored.type);
+      tensor = at::empty(shape, at::TensorOptions().dtype(at::kFloat)); // takes no memory before it is written to
     }
-    tensor = found->second.to(at::kFloat);
-    if (!at::isfinite(tensor).all().item<bool>())
+    else
     {
-      throw Error(m_Where + ": tensor '" + name + "' holds NaN or infinity, expected finite numbers");
+      check(found->second.sizes(), found->second.scalar_type());
+      tensor = found->second.to(at::kFloat);
+      const auto elements = tensor.detach().cpu().contiguous();
+      if (!AreFinite(elements.data_ptr(), static_cast<uint64_t>(elements.numel()), at::kFloat))
+      {
+        throw Error(m_Where + ": tensor '" + name + "' holds NaN or infinity, expected finite numbers");
+      }
     }
     m_Source.erase(found);
   }
@@ -99,5 +125,31 @@ Parameters::ThrowIfUnused() const
     throw Error(m_Where + ": unexpected tensor '" + m_Source.begin()->first + "' (" + std::to_string(m_Source.size()) +
                 " in all) that the plan does not ask for");
   }
+}
+
+void
+Parameters::CheckFinite() const
+{
+  for (const auto & [name, tensor] : m_Declared)
+  {
+    if (m_File)
+    {
+      m_File->CheckFinite(name);
+    }
+  }
+}
+
+void
+Parameters::Read()
+{
+  CheckFinite();
+  for (const auto & [name, tensor] : m_Declared)
+  {
+    if (m_File)
+    {
+      m_File->Read(name, tensor);
+    }
+  }
+  m_File.reset();
 }
 } // namespace sam

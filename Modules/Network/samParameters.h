@@ -2,17 +2,13 @@
 #ifndef samParameters_h
 #define samParameters_h
 
-#include "SegmentAnythingExport.h"
 #include "samPrecision.h"
+#include "samTensorFile.h"
 
 #include <ATen/core/Generator.h>
-#include <ATen/core/Tensor.h>
 
-#include <functional>
-#include <map>
+#include <optional>
 #include <set>
-#include <string>
-#include <vector>
 
 namespace sam
 {
@@ -50,7 +46,8 @@ struct Initialization
  *
  * Layers declare what they need while they are built. A source made from nothing answers with seeded random values; a
  * source made from a file answers with the file's tensor and checks its shape. Both ways run the same code, so a model
- * that was trained here loads here.
+ * that was trained here loads here. A file is read when all of its tensors are declared: what does not fit is refused
+ * before it takes memory.
  */
 class SegmentAnything_EXPORT Parameters
 {
@@ -58,11 +55,14 @@ public:
   /** Random values, the same for the same seed. */
   explicit Parameters(uint64_t seed);
 
-  /** Values of a file. \a where names it in error messages. */
+  /** Given values. \a where names them in error messages. */
   Parameters(std::map<std::string, at::Tensor> tensors, std::string where);
 
-  /** The tensor of this name and shape, float32.
-   * \throws Error when a file lacks it, holds another shape, or holds NaN or infinity in it. */
+  /** Values of a file, which Read() puts into the declared tensors. */
+  explicit Parameters(TensorFile file);
+
+  /** The tensor of this name and shape, float32; of a file its values come with Read().
+   * \throws Error when a source lacks it, holds another shape or type, or given values hold NaN or infinity. */
   at::Tensor
   Declare(const std::string & name, const std::vector<int64_t> & shape, const Initialization & initialization);
 
@@ -76,6 +76,14 @@ public:
   /** \throws Error naming the first tensor of the file that no layer declared. */
   void
   ThrowIfUnused() const;
+
+  /** \throws Error naming the first declared tensor that holds NaN or infinity in the file. Takes little memory. */
+  void
+  CheckFinite() const;
+
+  /** Check that all numbers of the file are finite, then fill the declared tensors one by one. */
+  void
+  Read();
 
   /** All declared tensors by name. */
   const std::map<std::string, at::Tensor> &
@@ -110,7 +118,8 @@ public:
   Prepare(const std::string & prefix, Precision precision) const;
 
 private:
-  std::map<std::string, at::Tensor> m_Source;
+  std::map<std::string, at::Tensor> m_Source; ///< not declared yet; undefined tensors for a file
+  std::optional<TensorFile>         m_File;
   std::map<std::string, at::Tensor> m_Declared;
   std::set<std::string>             m_Constants;
 

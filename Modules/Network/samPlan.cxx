@@ -16,6 +16,12 @@ using Json = nlohmann::ordered_json;
 
 constexpr int planVersion = 1;
 
+// What a plan may take, far above what one needs: the parser spends time with the square of the number of keys.
+constexpr size_t maximumLength = size_t{ 1 } << 20;
+constexpr int    maximumDepth = 32;
+constexpr size_t maximumKeys = 10'000;
+constexpr size_t maximumPrintedLength = 60;
+
 std::string
 Join(const std::vector<std::string> & words)
 {
@@ -25,6 +31,32 @@ Join(const std::vector<std::string> & words)
     text += (text.empty() ? "" : ", ") + word;
   }
   return text;
+}
+
+Json
+Parse(const std::string & text, const std::string & where)
+{
+  size_t     keys = 0;
+  const auto check = [&](int depth, Json::parse_event_t event, Json &) {
+    keys += event == Json::parse_event_t::key ? 1 : 0;
+    if (depth > maximumDepth || keys > maximumKeys)
+    {
+      throw Error(where + ": the plan is nested deeper than " + std::to_string(maximumDepth) + " or has more than " +
+                  std::to_string(maximumKeys) + " keys");
+    }
+    return true;
+  };
+  if (text.size() > maximumLength)
+  {
+    throw Error(where + ": the plan takes " + std::to_string(text.size()) + " bytes, expected " +
+                std::to_string(maximumLength) + " at most");
+  }
+  Json json = Json::parse(text, check, false);
+  if (json.is_discarded())
+  {
+    throw Error(where + ": the plan is not valid JSON");
+  }
+  return json;
 }
 
 /** A JSON object whose keys must all be asked for. */
@@ -74,7 +106,8 @@ public:
     }
     catch (const nlohmann::json::exception &)
     {
-      throw Error(m_Where + ": '" + key + "' is " + m_Json[key].dump() + ", which is not of the expected kind");
+      throw Error(m_Where + ": '" + key + "' is " + m_Json[key].dump().substr(0, maximumPrintedLength) +
+                  ", which is not of the expected kind");
     }
   }
 
@@ -521,15 +554,20 @@ Plan::HasAdaptation(const std::string & word) const
 }
 
 Plan
+Plan::WithEncoder(const std::string & word)
+{
+  Plan plan;
+  plan.encoder = word;
+  ApplyEncoderPreset(plan);
+  return plan;
+}
+
+Plan
 Plan::FromJson(const std::string & text, const std::string & where)
 {
-  const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded())
-  {
-    throw Error(where + ": the plan is not valid JSON");
-  }
-  Plan    plan;
-  Section root(json, where + ": plan");
+  const Json json = Parse(text, where);
+  Plan       plan;
+  Section    root(json, where + ": plan");
   if (const auto version = root.Get<int>("version"); version != planVersion)
   {
     root.Fail("version " + std::to_string(version) + ", expected " + std::to_string(planVersion));

@@ -107,6 +107,10 @@ struct SegmentAnything_EXPORT Plan
   std::string
   ToJson() const;
 
+  /** The sizes that the encoder's word stands for: vit_b, vit_l or vit_h. */
+  static Plan
+  WithEncoder(const std::string & word);
+
   bool
   HasAdaptation(const std::string & word) const;
 };

@@ -3,16 +3,15 @@
 
 #include "samError.h"
 
-#include <ATen/ops/empty.h>
-
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <vector>
+#include <limits>
+#include <set>
+#include <utility>
 
 namespace sam
 {
@@ -35,7 +34,8 @@ constexpr std::array<TypeName, 10> typeNames{ { { "F64", at::kDouble },
                                                 { "U8", at::kByte },
                                                 { "BOOL", at::kBool } } };
 
-constexpr uint64_t maximumHeaderLength = 100'000'000;
+/** Some hundred bytes per tensor; the format itself allows 100 MB. */
+constexpr uint64_t maximumHeaderLength = uint64_t{ 1 } << 24;
 
 at::ScalarType
 TypeFromName(const std::string & name, const std::string & where)
@@ -47,7 +47,7 @@ TypeFromName(const std::string & name, const std::string & where)
       return entry.type;
     }
   }
-  throw Error(where + ": unknown element type '" + name + "'");
+  throw Error(where + ": unknown element type '" + ToPrintable(name) + "'");
 }
 
 std::string
@@ -63,50 +63,207 @@ NameFromType(at::ScalarType type)
   throw Error(std::string("element type ") + c10::toString(type) + " cannot be stored in a .safetensors file");
 }
 
-/** Number of bytes of a shape, or an error where the product leaves what the file can hold. */
-uint64_t
-ByteCount(const std::vector<int64_t> & shape, uint64_t elementSize, uint64_t limit, const std::string & where)
+/** \class HeaderReader
+ * \brief Takes the header apart while it is parsed, so that depth and repetition of a hostile one cost nothing.
+ *
+ * Fills StoredTensor::begin with the first data offset; the second is kept beside it.
+ */
+class HeaderReader : public nlohmann::json_sax<nlohmann::json>
 {
-  uint64_t count = elementSize;
-  bool     empty = false;
-  for (const int64_t extent : shape)
+public:
+  struct Entry
   {
-    if (extent < 0)
+    StoredTensor tensor;
+    uint64_t     end{ 0 };
+  };
+
+  explicit HeaderReader(std::string path)
+    : m_Path(std::move(path))
+  {}
+
+  std::map<std::string, Entry>       entries;
+  std::map<std::string, std::string> metadata;
+
+  bool
+  key(string_t & text) override
+  {
+    if (m_Place == Place::Root)
     {
-      throw Error(where + ": negative extent in the shape");
+      m_Name = text;
+      if (m_Name == metadataKey ? std::exchange(m_HasMetadata, true) : entries.count(m_Name) > 0)
+      {
+        throw Error(m_Path + ": damaged, '" + ToPrintable(m_Name) + "' is described twice");
+      }
+      return true;
     }
-    empty = empty || extent == 0;
-  }
-  if (empty)
-  {
-    return 0;
-  }
-  for (const int64_t extent : shape)
-  {
-    if (static_cast<uint64_t>(extent) > limit / count)
+    m_Key = text;
+    if (m_Place == Place::Metadata ? metadata.count(m_Key) > 0 : !m_Seen.insert(m_Key).second)
     {
-      throw Error(where + ": the shape needs more bytes than the file holds");
+      throw Error(m_Path + ": damaged, '" + ToPrintable(m_Key) + "' is given twice for '" + ToPrintable(m_Name) + "'");
     }
-    count *= static_cast<uint64_t>(extent);
+    return true;
   }
-  return count;
-}
+
+  bool
+  start_object(std::size_t) override
+  {
+    switch (m_Place)
+    {
+      case Place::Outside:
+        m_Place = Place::Root;
+        return true;
+      case Place::Root:
+        m_Place = m_Name == metadataKey ? Place::Metadata : Place::Entry;
+        m_Seen.clear();
+        m_Offsets.clear();
+        if (m_Place == Place::Entry)
+        {
+          entries[m_Name];
+        }
+        return true;
+      default:
+        return Refuse();
+    }
+  }
+
+  bool
+  end_object() override
+  {
+    if (m_Place == Place::Entry)
+    {
+      if (m_Seen != std::set<std::string>{ "data_offsets", "dtype", "shape" } || m_Offsets.size() != 2)
+      {
+        return Refuse();
+      }
+      entries[m_Name].tensor.begin = m_Offsets[0];
+      entries[m_Name].end = m_Offsets[1];
+    }
+    m_Place = m_Place == Place::Root ? Place::Outside : Place::Root;
+    return true;
+  }
+
+  bool
+  start_array(std::size_t) override
+  {
+    if (m_Place != Place::Entry || (m_Key != "shape" && m_Key != "data_offsets"))
+    {
+      return Refuse();
+    }
+    m_Place = Place::Numbers;
+    return true;
+  }
+
+  bool
+  end_array() override
+  {
+    m_Place = Place::Entry;
+    return true;
+  }
+
+  bool
+  string(string_t & text) override
+  {
+    if (m_Place == Place::Metadata)
+    {
+      metadata[m_Key] = text;
+      return true;
+    }
+    if (m_Place != Place::Entry || m_Key != "dtype")
+    {
+      return Refuse();
+    }
+    entries[m_Name].tensor.type = TypeFromName(text, m_Path + ": tensor '" + ToPrintable(m_Name) + "'");
+    return true;
+  }
+
+  bool
+  number_unsigned(number_unsigned_t number) override
+  {
+    if (m_Place != Place::Numbers || number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+    {
+      return Refuse();
+    }
+    if (m_Key == "shape")
+    {
+      entries[m_Name].tensor.shape.push_back(static_cast<int64_t>(number));
+    }
+    else
+    {
+      m_Offsets.push_back(number);
+    }
+    return true;
+  }
+
+  bool
+  number_integer(number_integer_t) override
+  {
+    return Refuse();
+  }
+  bool
+  number_float(number_float_t, const string_t &) override
+  {
+    return Refuse();
+  }
+  bool
+  boolean(bool) override
+  {
+    return Refuse();
+  }
+  bool
+  null() override
+  {
+    return Refuse();
+  }
+  bool
+  binary(binary_t &) override
+  {
+    return Refuse();
+  }
+  bool
+  parse_error(std::size_t, const std::string &, const nlohmann::json::exception &) override
+  {
+    return false;
+  }
+
+private:
+  enum class Place
+  {
+    Outside,
+    Root,
+    Metadata,
+    Entry,
+    Numbers
+  };
+
+  static constexpr const char * metadataKey = "__metadata__";
+
+  bool
+  Refuse() const
+  {
+    if (m_Place == Place::Outside)
+    {
+      return false;
+    }
+    throw Error(m_Path + (m_Place == Place::Metadata
+                            ? ": metadata '" + ToPrintable(m_Key) + "' is not a string"
+                            : ": tensor '" + ToPrintable(m_Name) + "': expected dtype, shape and data_offsets"));
+  }
+
+  std::string           m_Path;
+  std::string           m_Name;
+  std::string           m_Key;
+  std::set<std::string> m_Seen;
+  std::vector<uint64_t> m_Offsets;
+  Place                 m_Place{ Place::Outside };
+  bool                  m_HasMetadata{ false };
+};
 } // namespace
 
-SafetensorsFile
-ReadSafetensors(const std::string & path)
+TensorFile
+OpenSafetensors(const std::string & path)
 {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error))
-  {
-    throw Error(path + ": no such file, expected a .safetensors file");
-  }
-  const uint64_t fileSize = std::filesystem::file_size(path, error);
-  std::ifstream  stream(path, std::ios::binary);
-  if (error || !stream)
-  {
-    throw Error(path + ": cannot be opened for reading");
-  }
+  const uint64_t               fileSize = CheckReadable(path);
+  std::ifstream                stream(path, std::ios::binary);
   std::array<unsigned char, 8> prefix{};
   if (fileSize < prefix.size() || !stream.read(reinterpret_cast<char *>(prefix.data()), prefix.size()))
   {
@@ -124,65 +281,32 @@ ReadSafetensors(const std::string & path)
   }
   std::string header(headerLength, '\0');
   stream.read(header.data(), static_cast<std::streamsize>(headerLength));
-  const auto json = nlohmann::json::parse(header, nullptr, false);
-  if (!stream || !json.is_object())
+  HeaderReader reader(path);
+  if (!stream || !nlohmann::json::sax_parse(header, &reader))
   {
     throw Error(path + ": not a .safetensors file (its header is not a JSON object)");
   }
 
-  const uint64_t  dataStart = prefix.size() + headerLength;
-  const uint64_t  dataSize = fileSize - dataStart;
-  SafetensorsFile file;
-
+  const uint64_t                             dataStart = prefix.size() + headerLength;
+  const uint64_t                             dataSize = fileSize - dataStart;
+  std::map<std::string, StoredTensor>        tensors;
   std::vector<std::pair<uint64_t, uint64_t>> spans;
-  for (const auto & [name, entry] : json.items())
+  for (auto & [name, entry] : reader.entries)
   {
-    if (name == "__metadata__")
+    const std::string where = path + ": tensor '" + ToPrintable(name) + "'";
+    const uint64_t    begin = entry.tensor.begin;
+    if (begin > entry.end || entry.end > dataSize)
     {
-      for (const auto & [key, value] : entry.items())
-      {
-        if (!value.is_string())
-        {
-          throw Error(path + ": metadata '" + key + "' is not a string");
-        }
-        file.metadata[key] = value.get<std::string>();
-      }
-      continue;
-    }
-    const std::string    where = path + ": tensor '" + name + "'";
-    std::vector<int64_t> shape;
-    uint64_t             begin = 0;
-    uint64_t             end = 0;
-    std::string          typeName;
-    try
-    {
-      typeName = entry.at("dtype").get<std::string>();
-      shape = entry.at("shape").get<std::vector<int64_t>>();
-      begin = entry.at("data_offsets").at(0).get<uint64_t>();
-      end = entry.at("data_offsets").at(1).get<uint64_t>();
-    }
-    catch (const nlohmann::json::exception &)
-    {
-      throw Error(where + ": expected dtype, shape and data_offsets");
-    }
-    if (begin > end || end > dataSize)
-    {
-      throw Error(where + ": truncated, its data ends at byte " + std::to_string(end) + " of " +
+      throw Error(where + ": truncated, its data ends at byte " + std::to_string(entry.end) + " of " +
                   std::to_string(dataSize));
     }
-    const at::ScalarType type = TypeFromName(typeName, where);
-    if (ByteCount(shape, c10::elementSize(type), dataSize, where) != end - begin)
+    if (GetSpan(entry.tensor, dataSize, where) != entry.end - begin)
     {
-      throw Error(where + ": its shape and its " + std::to_string(end - begin) + " bytes do not agree");
+      throw Error(where + ": its shape and its " + std::to_string(entry.end - begin) + " bytes do not agree");
     }
-    auto tensor = at::empty(shape, at::TensorOptions().dtype(type));
-    stream.seekg(static_cast<std::streamoff>(dataStart + begin));
-    if (end > begin && !stream.read(static_cast<char *>(tensor.data_ptr()), static_cast<std::streamsize>(end - begin)))
-    {
-      throw Error(where + ": cannot be read");
-    }
-    spans.emplace_back(begin, end);
-    file.tensors[name] = tensor;
+    spans.emplace_back(begin, entry.end);
+    entry.tensor.begin += dataStart;
+    tensors.emplace(name, std::move(entry.tensor));
   }
   std::sort(spans.begin(), spans.end());
   uint64_t described = 0;
@@ -199,57 +323,91 @@ ReadSafetensors(const std::string & path)
     throw Error(path + ": damaged, the header describes " + std::to_string(described) + " of " +
                 std::to_string(dataSize) + " data bytes");
   }
+  return { path, std::move(tensors), std::move(reader.metadata) };
+}
+
+SafetensorsFile
+ReadSafetensors(const std::string & path)
+{
+  const auto      opened = OpenSafetensors(path);
+  SafetensorsFile file;
+  file.metadata = opened.GetMetadata();
+  for (const auto & [name, tensor] : opened.GetTensors())
+  {
+    file.tensors[name] = opened.Read(name);
+  }
   return file;
 }
 
 void
 WriteSafetensors(const std::string & path, const SafetensorsFile & file)
 {
-  nlohmann::json header = nlohmann::json::object();
-  if (!file.metadata.empty())
-  {
-    header["__metadata__"] = file.metadata;
-  }
-  uint64_t offset = 0;
+  std::map<std::string, StoredTensor> tensors;
   for (const auto & [name, tensor] : file.tensors)
   {
-    const uint64_t end = offset + tensor.nbytes();
-    header[name] = { { "dtype", NameFromType(tensor.scalar_type()) },
-                     { "shape", tensor.sizes().vec() },
+    tensors[name] = { tensor.scalar_type(), tensor.sizes().vec(), {}, 0 };
+  }
+  WriteSafetensors(path, tensors, file.metadata, [&](const std::string & name) { return file.tensors.at(name); });
+}
+
+void
+WriteSafetensors(const std::string &                                         path,
+                 const std::map<std::string, StoredTensor> &                 tensors,
+                 const std::map<std::string, std::string> &                  metadata,
+                 const std::function<at::Tensor(const std::string & name)> & read)
+{
+  nlohmann::json header = nlohmann::json::object();
+  if (!metadata.empty())
+  {
+    header["__metadata__"] = metadata;
+  }
+  uint64_t offset = 0;
+  for (const auto & [name, tensor] : tensors)
+  {
+    uint64_t end = c10::elementSize(tensor.type);
+    for (const int64_t extent : tensor.shape)
+    {
+      end *= static_cast<uint64_t>(extent);
+    }
+    end += offset;
+    header[name] = { { "dtype", NameFromType(tensor.type) },
+                     { "shape", tensor.shape },
                      { "data_offsets", { offset, end } } };
     offset = end;
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
 
-  const std::filesystem::path target(path);
-  const std::filesystem::path temporary(path + ".part");
-  std::error_code             ignored;
+  struct TemporaryFile
   {
-    std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
-    for (uint64_t length = text.size(), i = 0; i < 8; ++i)
+    std::filesystem::path path;
+    ~TemporaryFile()
     {
-      stream.put(static_cast<char>((length >> (8 * i)) & 0xff));
+      std::error_code ignored;
+      std::filesystem::remove(path, ignored); // nothing is there after it was moved
     }
-    stream.write(text.data(), static_cast<std::streamsize>(text.size()));
-    for (const auto & [name, tensor] : file.tensors)
-    {
-      const auto bytes = tensor.detach().cpu().contiguous();
-      stream.write(static_cast<const char *>(bytes.data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
-    }
-    stream.flush();
-    if (!stream)
-    {
-      stream.close();
-      std::filesystem::remove(temporary, ignored);
-      throw Error(path + ": cannot be written");
-    }
+  };
+  const TemporaryFile temporary{ path + ".part" };
+  std::ofstream       stream(temporary.path, std::ios::binary | std::ios::trunc);
+  for (uint64_t length = text.size(), i = 0; i < 8; ++i)
+  {
+    stream.put(static_cast<char>((length >> (8 * i)) & 0xff));
+  }
+  stream.write(text.data(), static_cast<std::streamsize>(text.size()));
+  for (auto entry = tensors.begin(); stream && entry != tensors.end(); ++entry)
+  {
+    const auto bytes = read(entry->first).detach().cpu().contiguous();
+    stream.write(static_cast<const char *>(bytes.data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
+  }
+  stream.close();
+  if (!stream)
+  {
+    throw Error(path + ": cannot be written");
   }
   std::error_code error;
-  std::filesystem::rename(temporary, target, error);
+  std::filesystem::rename(temporary.path, path, error);
   if (error)
   {
-    std::filesystem::remove(temporary, ignored);
     throw Error(path + ": cannot be written (" + error.message() + ")");
   }
 }

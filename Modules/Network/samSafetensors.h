@@ -2,12 +2,7 @@
 #ifndef samSafetensors_h
 #define samSafetensors_h
 
-#include "SegmentAnythingExport.h"
-
-#include <ATen/core/Tensor.h>
-
-#include <map>
-#include <string>
+#include "samTensorFile.h"
 
 namespace sam
 {
@@ -18,9 +13,13 @@ struct SafetensorsFile
   std::map<std::string, std::string> metadata;
 };
 
-/** Read a .safetensors file (8 bytes header length, JSON header, raw little-endian data) into tensors of their own on
- * the CPU. Every offset is checked against the file's size: \throws Error naming the file when it is missing,
- * truncated, or its header contradicts itself. */
+/** Open a .safetensors file (8 bytes header length, JSON header, raw little-endian data). The header is checked before
+ * any data is read: \throws Error naming the file when it is missing, truncated, its header contradicts itself, names
+ * something twice, or its tensors do not fill the file without overlap. */
+SegmentAnything_EXPORT TensorFile
+OpenSafetensors(const std::string & path);
+
+/** Read a .safetensors file into tensors of their own on the CPU. \throws Error as OpenSafetensors does. */
 SegmentAnything_EXPORT SafetensorsFile
 ReadSafetensors(const std::string & path);
 
@@ -28,6 +27,14 @@ ReadSafetensors(const std::string & path);
  * \throws Error naming the file when it cannot be written. */
 SegmentAnything_EXPORT void
 WriteSafetensors(const std::string & path, const SafetensorsFile & file);
+
+/** The same with one tensor in memory at a time: \a read answers the tensor of a name in \a tensors, of its type and
+ * shape. */
+SegmentAnything_EXPORT void
+WriteSafetensors(const std::string &                                         path,
+                 const std::map<std::string, StoredTensor> &                 tensors,
+                 const std::map<std::string, std::string> &                  metadata,
+                 const std::function<at::Tensor(const std::string & name)> & read);
 } // namespace sam
 
 #endif
