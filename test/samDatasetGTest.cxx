@@ -368,6 +368,16 @@ TEST_F(samDataset, ComparesGrids)
   ExpectError([&] { sam::CheckSameGrid("image.nii", image, "label.nii", label); }, { "size is 4 5," });
 }
 
+TEST_F(samDataset, FolderBehindASymbolicLink)
+{
+  this->Make({ "a", "b" });
+  fs::create_directory(folder / "elsewhere");
+  fs::create_directory_symlink(folder / "imagesTr", folder / "elsewhere" / "link");
+  const auto dataset = sam::Dataset::Read((folder / "elsewhere" / "link" / "..").string());
+  ASSERT_EQ(dataset.cases.size(), 2u);
+  EXPECT_TRUE(fs::equivalent(dataset.cases[0].images.front(), folder / "imagesTr" / "a.nii.gz"));
+}
+
 TEST_F(samDataset, NamesWhatIsWrong)
 {
   const auto expect = [this](const std::string & json, const std::vector<std::string> & parts) {

@@ -232,7 +232,10 @@ AddCase(const Json & image, const Json & label, const fs::path & folder, Dataset
     throw Error(dataset.path + ": training case " + std::to_string(dataset.cases.size() + 1) +
                 " expected as {\"image\": file, \"label\": file}");
   }
-  const auto  path = [&folder](const Json & item) { return (folder / item.get<std::string>()).lexically_normal(); };
+  // The folder stays as it is: behind a symbolic link ".." is another one than the text says.
+  const auto path = [&folder](const Json & item) {
+    return folder / fs::path(item.get<std::string>()).lexically_normal();
+  };
   const auto  labelStem = Stem(label.get<std::string>(), dataset.fileEnding);
   DatasetCase result;
   result.label = path(label).string();
