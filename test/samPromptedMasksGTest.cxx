@@ -293,3 +293,20 @@ TEST(SamParallel, EachIndexOnceAndErrorsArrive)
   }
   EXPECT_THROW(sam::ForEachInParallel(5, [](int64_t) { throw std::runtime_error("stop"); }), std::runtime_error);
 }
+
+TEST(SamParallel, ModesAreTheCallers)
+{
+  const int threads = at::get_num_threads();
+  at::set_num_threads(3);
+  for (const bool isInference : { false, true })
+  {
+    const c10::InferenceMode guard(isInference);
+    const at::NoGradGuard    noGrad;
+    std::atomic<int>         sameModes{ 0 };
+    sam::ForEachInParallel(9, [&](int64_t) {
+      sameModes += c10::InferenceMode::is_enabled() == isInference && !at::GradMode::is_enabled() ? 1 : 0;
+    });
+    EXPECT_EQ(sameModes, 9);
+  }
+  at::set_num_threads(threads);
+}
