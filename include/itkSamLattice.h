@@ -9,6 +9,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace itk
@@ -21,6 +22,29 @@ struct SamIndexBox
 {
   std::array<IndexValueType, 3> start{ { 0, 0, 0 } };
   std::array<SizeValueType, 3>  size{ { 1, 1, 1 } };
+
+  template <unsigned int VDimension>
+  ImageRegion<VDimension>
+  ToRegion() const
+  {
+    ImageRegion<VDimension> region;
+    for (unsigned int i = 0; i < VDimension; ++i)
+    {
+      region.SetIndex(i, start[i]);
+      region.SetSize(i, size[i]);
+    }
+    return region;
+  }
+};
+
+/** \class SamAxes
+ * \brief Which axis of an image runs along each axis of an orientation, and whether against it.
+ * \ingroup SegmentAnything
+ */
+struct SamAxes
+{
+  std::array<unsigned int, 3> axis{ { 0, 1, 2 } };
+  std::array<bool, 3>         flip{ { false, false, false } };
 };
 
 /** \class SamGrid
@@ -66,14 +90,11 @@ struct SamGrid
   void
   CopyTo(ImageBase<VDimension> * image) const
   {
-    typename ImageBase<VDimension>::RegionType    region;
     typename ImageBase<VDimension>::SpacingType   imageSpacing;
     typename ImageBase<VDimension>::PointType     imageOrigin;
     typename ImageBase<VDimension>::DirectionType imageDirection;
     for (unsigned int i = 0; i < VDimension; ++i)
     {
-      region.SetIndex(i, box.start[i]);
-      region.SetSize(i, box.size[i]);
       imageSpacing[i] = spacing[i];
       imageOrigin[i] = origin[i];
       for (unsigned int j = 0; j < VDimension; ++j)
@@ -81,7 +102,7 @@ struct SamGrid
         imageDirection(i, j) = direction[i][j];
       }
     }
-    image->SetLargestPossibleRegion(region);
+    image->SetLargestPossibleRegion(box.ToRegion<VDimension>());
     image->SetSpacing(imageSpacing);
     image->SetOrigin(imageOrigin);
     image->SetDirection(imageDirection);
@@ -90,6 +111,27 @@ struct SamGrid
   /** Physical point, mm, of a continuous index. */
   SegmentAnything_EXPORT VectorType
   ToPhysical(const VectorType & index) const;
+
+  /** Continuous index of a physical point, mm. */
+  SegmentAnything_EXPORT VectorType
+  ToIndex(const VectorType & point) const;
+
+  /** The smallest box along the physical axes around all voxels, mm: its corners. */
+  SegmentAnything_EXPORT std::pair<VectorType, VectorType>
+                         GetBounds() const;
+
+  /** \throws ExceptionObject naming \a what when size or corners differ, by more than a hundredth of a voxel: geometry
+   * that went through a file is a little off. */
+  SegmentAnything_EXPORT void
+  CheckSame(const SamGrid & expected, const std::string & what) const;
+
+  /** A point as text: (x, y, z). */
+  SegmentAnything_EXPORT static std::string
+  ToText(const VectorType & point, unsigned int dimension);
+
+  /** The axes that are nearest to an orientation (three of L R P A S I, or "acquisition": as stored). */
+  SegmentAnything_EXPORT SamAxes
+  FindAxes(const std::string & orientation) const;
 
   /** The grid of tokens of \a patch × \a patch voxels: start 0, the origin in the center of the first patch. Voxels
    * beyond the last whole patch make a token too. */

@@ -4,9 +4,6 @@
 
 #include "itkSamMaskClassificationImageFilter.h"
 
-#include <algorithm>
-#include <cmath>
-
 namespace itk
 {
 template <typename TInputImage>
@@ -29,44 +26,9 @@ SamMaskClassificationImageFilter<TInputImage>::VerifyInputInformation() const
 {
   // Not the superclass: both inputs lie on different grids.
   m_Model->VerifyEmbedding(this->GetInput()->GetNumberOfComponentsPerPixel());
-  const SamGrid expected = SamGrid::FromImage<ImageDimension>(this->GetInput()).ToVoxels(m_Model->GetPatchSize());
-  const SamGrid found = SamGrid::FromImage<ImageDimension>(this->GetPrompts());
-  const auto    print = [](const SamGrid & grid) {
-    std::ostringstream text;
-    for (unsigned int i = 0; i < ImageDimension; ++i)
-    {
-      text << (i == 0 ? "" : "x") << grid.box.size[i];
-    }
-    return text.str();
-  };
-  if (found.box.size != expected.box.size)
-  {
-    itkSamExceptionMacro("the prompts lie on " << print(found) << " voxels, the embedding belongs to "
-                                               << print(expected));
-  }
-  for (unsigned int corner = 0; corner < 1u << ImageDimension; ++corner)
-  {
-    SamGrid::VectorType foundIndex{};
-    SamGrid::VectorType expectedIndex{};
-    for (unsigned int i = 0; i < ImageDimension; ++i)
-    {
-      const double offset = ((corner >> i) & 1u) ? static_cast<double>(expected.box.size[i]) : 0.0;
-      foundIndex[i] = static_cast<double>(found.box.start[i]) + offset;
-      expectedIndex[i] = static_cast<double>(expected.box.start[i]) + offset;
-    }
-    const auto foundPoint = found.ToPhysical(foundIndex);
-    const auto expectedPoint = expected.ToPhysical(expectedIndex);
-    for (unsigned int i = 0; i < ImageDimension; ++i)
-    {
-      // A hundredth of a voxel: geometry that went through a file is a little off.
-      if (std::abs(foundPoint[i] - expectedPoint[i]) >
-          0.01 * *std::min_element(expected.spacing.begin(), expected.spacing.begin() + ImageDimension))
-      {
-        itkSamExceptionMacro("the prompts lie elsewhere than the embedding: a corner at "
-                             << foundPoint[i] << " mm along axis " << i << ", expected " << expectedPoint[i]);
-      }
-    }
-  }
+  SamGrid::FromImage<ImageDimension>(this->GetPrompts())
+    .CheckSame(SamGrid::FromImage<ImageDimension>(this->GetInput()).ToVoxels(m_Model->GetPatchSize()),
+               "the prompts do not belong to the embedding");
 }
 
 template <typename TInputImage>

@@ -2,6 +2,7 @@
 #ifndef itkSamModel_h
 #define itkSamModel_h
 
+#include "itkSamAutomaticMask.h"
 #include "itkSamMacro.h"
 #include "itkSamTensor.h"
 
@@ -29,13 +30,12 @@ namespace itk
 struct SamChannel
 {
   std::string name;
-  std::string normalization{
-    "z_score"
-  }; ///< z_score: (v − mean) / deviation of the image; clip: with the numbers below
-  double lower{ 0.0 };     ///< clip: smallest intensity
-  double upper{ 0.0 };     ///< clip: largest intensity
-  double mean{ 0.0 };      ///< clip: subtracted after clipping
-  double deviation{ 1.0 }; ///< clip: divided by after that
+  std::string normalization{ "z_score" }; ///< z_score: (v − mean) / deviation of the image; clip, display: with the
+                                          ///< numbers below; min_max: the slice's range
+  double lower{ 0.0 };                    ///< clip: smallest intensity
+  double upper{ 0.0 };                    ///< clip: largest intensity
+  double mean{ 0.0 };                     ///< clip: subtracted after clipping; display: from gray values 0 to 255
+  double deviation{ 1.0 };                ///< divided by after that
 
   bool
   operator==(const SamChannel & other) const
@@ -43,6 +43,36 @@ struct SamChannel
     return name == other.name && normalization == other.normalization && lower == other.lower && upper == other.upper &&
            mean == other.mean && deviation == other.deviation;
   }
+};
+
+/** \class SamSlicePrompts
+ * \brief What is given for one object on one slice. Coordinates are x, y in pixels, the first pixel's center is 0, 0.
+ * \ingroup SegmentAnything
+ */
+struct SamSlicePrompts
+{
+  using PointType = std::array<double, 2>;
+
+  std::vector<PointType> points;
+  std::vector<bool>      isForeground; ///< of each point
+  std::vector<PointType> box;          ///< none, or two opposite corners, the smaller coordinates first
+  SamTensor              maskLogits;   ///< 1×4h×4w on the grid of h×w tokens; empty: none
+
+  bool
+  IsEmpty() const
+  {
+    return points.empty() && box.empty() && maskLogits.IsEmpty();
+  }
+};
+
+/** \class SamMaskAnswer
+ * \brief The masks that a promptable model answers, and how good it expects them to be.
+ * \ingroup SegmentAnything
+ */
+struct SamMaskAnswer
+{
+  SamTensor          logits; ///< M×1×4h×4w on the grid of h×w tokens; a mask is where they are positive
+  std::vector<float> scores; ///< M expected overlaps (IoU) with the truth
 };
 
 /** \class SamModel
@@ -69,6 +99,7 @@ public:
   using SpacingType = std::array<double, 3>;
   using SizeType = std::array<SizeValueType, 3>;
   using ColorType = std::array<unsigned char, 3>;
+  using PlaneSizeType = std::array<SizeValueType, 2>; ///< columns and rows
 
   /** Called with the fraction done, from 0 to 1; returns false to stop. */
   using ProgressFunction = std::function<bool(double)>;
@@ -91,9 +122,14 @@ public:
   void
   Write(const std::string & fileName) const;
 
-  /** \throws ExceptionObject when \a model is null or expects more dimensions than the image has. */
+  /** \throws ExceptionObject when \a model is null, expects more dimensions than the image has, or takes prompts that
+   * are given. */
   static void
   Verify(const SamModel * model, unsigned int imageDimension);
+
+  /** \throws ExceptionObject when \a model is null or makes its own prompts. */
+  static void
+  VerifyPromptable(const SamModel * model);
 
   /** \throws ExceptionObject when an embedding with this number of components was not made by this model. */
   void
@@ -160,6 +196,26 @@ public:
   unsigned int
   GetNumberOfQueries() const;
 
+  /** Whether the model segments what points, boxes or masks on a slice point at (SAM), instead of prompting itself. */
+  bool
+  IsPromptable() const;
+
+  /** Promptable models: tokens of the square that every slice is scaled to. */
+  PlaneSizeType
+  GetTokenGridSize() const;
+
+  /** Promptable models: pixels of that square, patch · tokens on each side, that a slice of this size fills. */
+  PlaneSizeType
+  GetResizedSize(const PlaneSizeType & size) const;
+
+  /** Promptable models: pixels of the mask logits over that square, four per token and axis. */
+  PlaneSizeType
+  GetLogitGridSize() const;
+
+  /** Promptable models: masks of the ambiguous answer. */
+  unsigned int
+  GetNumberOfMultimasks() const;
+
   /** Components of the embedding that Encode answers. */
   unsigned int
   GetNumberOfEmbeddingChannels() const;
@@ -177,6 +233,39 @@ public:
   /** Probability of each label, K×D×H×W, summing to one. */
   SamTensor
   Classify(const SamTensor & embedding, const SamPrompts & prompts) const;
+
+  /** The heavy stage of a promptable model, slice by slice: \a read answers slice k as C×1×H×W whole numbers from 0 to
+   * 255, the answer is E×D×h×w on the grid of tokens. Slices are scaled and padded as the model's preprocessing says.
+   * \throws ProcessAborted when \a progress answers false. */
+  SamTensor
+  EncodeSlices(SizeValueType                                     count,
+               const std::function<SamTensor(SizeValueType k)> & read,
+               const ProgressFunction &                          progress = {}) const;
+
+  /** The masks of one object on a slice of \a size pixels with the \a embedding E×1×h×w: one, or with \a multimask
+   * several that read an ambiguous prompt differently.
+   * \throws ExceptionObject when there is no prompt. */
+  SamMaskAnswer
+  Predict(const SamTensor &       embedding,
+          const PlaneSizeType &   size,
+          const SamSlicePrompts & prompts,
+          bool                    multimask) const;
+
+  /** Mask logits M×1×4h×4w at the size of the slice, M×1×H×W. */
+  SamTensor
+  RestoreMasks(const SamTensor & logits, const PlaneSizeType & size) const;
+
+  /** Mask logits 1×4h×4w that stand for a mask 1×H×W of zeros and ones: the logarithm of the odds of each logit's
+   * coverage, limited to ±6.9. */
+  SamTensor
+  MakeMaskLogits(const SamTensor & mask) const;
+
+  /** The masks of everything on a slice, C×1×H×W whole numbers from 0 to 255, of a promptable model.
+   * \throws ExceptionObject naming the option that is out of range; ProcessAborted when \a progress answers false. */
+  std::vector<SamAutomaticMask>
+  GenerateMasks(const SamTensor &               slice,
+                const SamAutomaticMaskOptions & options,
+                const ProgressFunction &        progress = {}) const;
 
   /** For the library's own code. */
   const sam::Network &

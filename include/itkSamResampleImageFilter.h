@@ -5,6 +5,7 @@
 #include "itkSamLattice.h"
 #include "itkSamMacro.h"
 #include "itkSamModel.h"
+#include "itkSamPixels.h"
 
 #include "itkImageToImageFilter.h"
 #include "itkVectorImage.h"
@@ -114,13 +115,10 @@ protected:
   PrintSelf(std::ostream & os, Indent indent) const override;
 
 private:
-  using ComponentType = typename NumericTraits<typename TInputImage::PixelType>::ValueType;
+  using ComponentType = SamComponentType<TInputImage>;
 
   SamIndexBox
   MakeBox(const SamLattice & lattice) const;
-
-  void
-  CheckFinite() const;
 
   void
   SampleAligned(const SamLattice & lattice, const SamIndexBox & box, std::vector<unsigned char> & inside);

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 namespace itk
 {
@@ -157,16 +156,9 @@ SamResampleImageFilter<TInputImage>::GenerateInputRequestedRegion()
 {
   // Not the superclass: the output's region means nothing on the input's grid.
   ProcessObject::GenerateInputRequestedRegion();
-  auto *                              input = const_cast<InputImageType *>(this->GetInput());
-  const SamLattice                    lattice = this->MakeLattice();
-  const SamIndexBox                   box = lattice.GetImageBox(this->MakeBox(lattice));
-  typename InputImageType::RegionType region;
-  for (unsigned int i = 0; i < ImageDimension; ++i)
-  {
-    region.SetIndex(i, box.start[i]);
-    region.SetSize(i, box.size[i]);
-  }
-  input->SetRequestedRegion(region);
+  auto *           input = const_cast<InputImageType *>(this->GetInput());
+  const SamLattice lattice = this->MakeLattice();
+  input->SetRequestedRegion(lattice.GetImageBox(this->MakeBox(lattice)).template ToRegion<ImageDimension>());
 }
 
 template <typename TInputImage>
@@ -182,7 +174,7 @@ void
 SamResampleImageFilter<TInputImage>::GenerateData()
 {
   this->AllocateOutputs();
-  this->CheckFinite();
+  SamCheckFinite(this->GetInput(), this->GetInput()->GetRequestedRegion());
   this->UpdateProgress(0.1f);
   const SamLattice           lattice = this->MakeLattice();
   const SamIndexBox          box = this->MakeBox(lattice);
@@ -202,58 +194,13 @@ SamResampleImageFilter<TInputImage>::GenerateData()
 
 template <typename TInputImage>
 void
-SamResampleImageFilter<TInputImage>::CheckFinite() const
-{
-  if constexpr (std::is_floating_point<ComponentType>::value)
-  {
-    const InputImageType * input = this->GetInput();
-    const auto &           region = input->GetRequestedRegion();
-    const size_t           components = input->GetNumberOfComponentsPerPixel();
-    const size_t           lineLength = region.GetSize(0) * components;
-    const size_t           lines = region.GetNumberOfPixels() / region.GetSize(0);
-    const auto *           buffer = reinterpret_cast<const ComponentType *>(input->GetBufferPointer());
-    auto                   index = region.GetIndex();
-    auto                   firstIndex = index;
-    size_t                 found = 0;
-    for (size_t line = 0; line < lines; ++line)
-    {
-      index[1] = region.GetIndex(1) + static_cast<IndexValueType>(line % region.GetSize(1));
-      if (ImageDimension > 2)
-      {
-        index[ImageDimension - 1] =
-          region.GetIndex(ImageDimension - 1) + static_cast<IndexValueType>(line / region.GetSize(1));
-      }
-      const ComponentType * values = buffer + static_cast<size_t>(input->ComputeOffset(index)) * components;
-      for (size_t k = 0; k < lineLength; ++k)
-      {
-        if (!std::isfinite(values[k]))
-        {
-          if (found == 0)
-          {
-            firstIndex = index;
-            firstIndex[0] += static_cast<IndexValueType>(k / components);
-          }
-          ++found;
-        }
-      }
-    }
-    if (found > 0)
-    {
-      itkSamExceptionMacro("the image holds " << found << " NaN or infinite " << (found == 1 ? "value" : "values")
-                                              << ", the first at index " << firstIndex << ", expected finite numbers");
-    }
-  }
-}
-
-template <typename TInputImage>
-void
 SamResampleImageFilter<TInputImage>::SampleAligned(const SamLattice &           lattice,
                                                    const SamIndexBox &          box,
                                                    std::vector<unsigned char> & inside)
 {
   const InputImageType * input = this->GetInput();
   const size_t           components = input->GetNumberOfComponentsPerPixel();
-  const auto *           source = reinterpret_cast<const ComponentType *>(input->GetBufferPointer());
+  const auto *           source = SamComponents(input);
   float *                target = this->GetOutput()->GetBufferPointer();
   std::array<SamTaps, 3> taps;
   std::array<std::vector<OffsetValueType>, 3> offsets;
@@ -349,7 +296,7 @@ SamResampleImageFilter<TInputImage>::SampleOblique(const SamLattice &           
 {
   const InputImageType *         input = this->GetInput();
   const size_t                   components = input->GetNumberOfComponentsPerPixel();
-  const auto *                   source = reinterpret_cast<const ComponentType *>(input->GetBufferPointer());
+  const auto *                   source = SamComponents(input);
   float *                        target = this->GetOutput()->GetBufferPointer();
   const SamAffine &              toImage = lattice.GetLatticeToImage();
   const SamIndexBox &            image = lattice.GetImageGrid().box;

@@ -252,13 +252,8 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::WriteLabels(const SamLatt
     bool                  isInside{ true };
   };
 
-  const SamIndexBox                    covered = lattice.GetCoveredImageBox(box);
-  typename OutputImageType::RegionType region;
-  for (unsigned int i = 0; i < ImageDimension; ++i)
-  {
-    region.SetIndex(i, covered.start[i]);
-    region.SetSize(i, covered.size[i]);
-  }
+  const SamIndexBox covered = lattice.GetCoveredImageBox(box);
+  const auto        region = covered.ToRegion<ImageDimension>();
   if (region.GetNumberOfPixels() == 0)
   {
     return;

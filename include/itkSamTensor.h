@@ -52,6 +52,14 @@ public:
   static SamTensor
   FromHostChannelsLast(const float * values, const std::vector<int64_t> & sizes, const std::string & device = "cpu");
 
+  /** One slice C×1×H×W of C×D×H×W. \throws ExceptionObject when there is no such slice. */
+  SamTensor
+  GetSlice(int64_t slice) const;
+
+  /** One channel 1×... of C×.... \throws ExceptionObject when there is no such channel. */
+  SamTensor
+  GetChannel(int64_t channel) const;
+
   /** Copy all values, the last axis running fastest. Waits for the device. */
   void
   CopyToHost(float * values) const;

@@ -262,6 +262,94 @@ SamGrid::ToPhysical(const VectorType & index) const
   return point;
 }
 
+VectorType
+SamGrid::ToIndex(const VectorType & point) const
+{
+  VectorType fromOrigin = point;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    fromOrigin[i] -= origin[i];
+  }
+  return Multiply(Inverse(ScaledDirection(*this)), fromOrigin);
+}
+
+std::pair<VectorType, VectorType>
+SamGrid::GetBounds() const
+{
+  return Bounds({ ScaledDirection(*this), origin }, box);
+}
+
+void
+SamGrid::CheckSame(const SamGrid & expected, const std::string & what) const
+{
+  constexpr double tolerance = 1e-2; // voxels
+  if (box.size != expected.box.size)
+  {
+    const auto print = [this](const SamIndexBox & printed) {
+      std::string text;
+      for (unsigned int i = 0; i < dimension; ++i)
+      {
+        text += (i == 0 ? "" : "x") + std::to_string(printed.size[i]);
+      }
+      return text;
+    };
+    itkSamExceptionMacro(what << ": size " << print(box) << ", expected " << print(expected.box));
+  }
+  for (unsigned int corner = 0; corner < 1u << dimension; ++corner)
+  {
+    VectorType index{};
+    VectorType expectedIndex{};
+    for (unsigned int i = 0; i < dimension; ++i)
+    {
+      const double offset = ((corner >> i) & 1u) != 0 ? static_cast<double>(box.size[i]) : 0.0;
+      index[i] = static_cast<double>(box.start[i]) + offset;
+      expectedIndex[i] = static_cast<double>(expected.box.start[i]) + offset;
+    }
+    const VectorType point = ToPhysical(index);
+    const VectorType found = expected.ToIndex(point);
+    for (unsigned int i = 0; i < dimension; ++i)
+    {
+      if (!(std::abs(found[i] - expectedIndex[i]) <= tolerance))
+      {
+        itkSamExceptionMacro(what << ": a corner lies at " << ToText(point, dimension) << " mm, expected "
+                                  << ToText(expected.ToPhysical(expectedIndex), dimension));
+      }
+    }
+  }
+}
+
+std::string
+SamGrid::ToText(const VectorType & point, unsigned int dimension)
+{
+  std::ostringstream text;
+  for (unsigned int i = 0; i < dimension; ++i)
+  {
+    text << (i == 0 ? "(" : ", ") << point[i];
+  }
+  return text.str() + ")";
+}
+
+SamAxes
+SamGrid::FindAxes(const std::string & orientation) const
+{
+  SamAxes    axes;
+  MatrixType wanted{};
+  if (CanonicalDirection(orientation, dimension, wanted))
+  {
+    axes.axis = NearestAxes(wanted, direction);
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      double product = 0.0;
+      for (unsigned int a = 0; a < 3; ++a)
+      {
+        product += wanted[a][j] * direction[a][axes.axis[j]];
+      }
+      axes.flip[j] = product < 0.0;
+    }
+  }
+  return axes;
+}
+
 SamGrid
 SamGrid::ToTokens(SizeValueType patch) const
 {
@@ -399,7 +487,6 @@ SamLattice::FindBox(const VectorType & center, const VectorType & size) const
 {
   const unsigned int dimension = m_Grid.dimension;
   const MatrixType   inverse = Inverse(ScaledDirection(m_Grid));
-  VectorType         fromOrigin{};
   for (unsigned int i = 0; i < dimension; ++i)
   {
     if (!(size[i] > 0.0) || !std::isfinite(size[i]) || !std::isfinite(center[i]))
@@ -407,9 +494,8 @@ SamLattice::FindBox(const VectorType & center, const VectorType & size) const
       itkSamExceptionMacro("region of interest with center " << center[i] << " mm and size " << size[i]
                                                              << " mm, expected finite numbers and a positive size");
     }
-    fromOrigin[i] = center[i] - m_Grid.origin[i];
   }
-  const VectorType middle = Multiply(inverse, fromOrigin);
+  const VectorType middle = m_Grid.ToIndex(center);
   SamIndexBox      box;
   bool             overlaps = true;
   for (unsigned int j = 0; j < dimension; ++j)
@@ -429,8 +515,7 @@ SamLattice::FindBox(const VectorType & center, const VectorType & size) const
   }
   if (!overlaps)
   {
-    SamAffine  toPhysical{ ScaledDirection(m_Grid), m_Grid.origin };
-    const auto bounds = Bounds(toPhysical, m_Grid.box);
+    const auto bounds = m_Grid.GetBounds();
     VectorType low{};
     VectorType high{};
     for (unsigned int i = 0; i < dimension; ++i)

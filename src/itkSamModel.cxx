@@ -3,12 +3,16 @@
 
 #include "itkSamSlidingWindow.h"
 #include "itkSamTensorImplementation.h"
+#include "samMaskGenerator.h"
 #include "samNetwork.h"
+#include "samSliceTransform.h"
 #include "samSlidingWindow.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <charconv>
@@ -81,6 +85,22 @@ CheckSizes(const char * what, const at::Tensor & tensor, const std::vector<int64
   }
 }
 
+/** A progress function that throws to stop; none for none. */
+sam::ProgressFunction
+MakeReport(const SamModel::ProgressFunction & progress, double first = 0.0, double share = 1.0)
+{
+  if (!progress)
+  {
+    return {};
+  }
+  return [&progress, first, share](double fraction) {
+    if (!progress(first + share * fraction))
+    {
+      throw ProcessAborted(__FILE__, __LINE__);
+    }
+  };
+}
+
 /** Repeat the border at the far end of an axis until its length is a multiple. */
 at::Tensor
 PadToMultiple(const at::Tensor & x, int64_t axis, int64_t multiple)
@@ -111,6 +131,12 @@ struct SamModel::Implementation
   {
     const auto inner = GetAtTensor(tensor);
     return inner.defined() ? inner.to(device) : inner;
+  }
+
+  sam::SliceTransform
+  MakeTransform(const PlaneSizeType & size) const
+  {
+    return sam::SliceTransform(network->GetPlan(), { static_cast<int64_t>(size[1]), static_cast<int64_t>(size[0]) });
   }
 };
 
@@ -185,10 +211,31 @@ SamModel::Verify(const SamModel * model, unsigned int imageDimension)
   {
     itkSamExceptionMacro("no model is set");
   }
+  if (model->IsPromptable())
+  {
+    itkSamExceptionMacro("the model " << model->GetFileName()
+                                      << " takes points, boxes and masks (SamPromptedSegmentationImageFilter, "
+                                         "sam-prompt), expected one that makes its own prompts");
+  }
   if (model->GetDimension() > imageDimension)
   {
     itkSamExceptionMacro("the image has " << imageDimension << " dimensions, the model " << model->GetFileName()
                                           << " expects " << model->GetDimension());
+  }
+}
+
+void
+SamModel::VerifyPromptable(const SamModel * model)
+{
+  if (model == nullptr)
+  {
+    itkSamExceptionMacro("no model is set");
+  }
+  if (!model->IsPromptable())
+  {
+    itkSamExceptionMacro("the model " << model->GetFileName()
+                                      << " makes its own prompts (SamSegmentationImageFilter, sam-segment), expected "
+                                         "one that takes points, boxes and masks");
   }
 }
 
@@ -318,6 +365,41 @@ SamModel::GetNumberOfQueries() const
   return static_cast<unsigned int>(this->GetNetwork().GetPlan().queries);
 }
 
+bool
+SamModel::IsPromptable() const
+{
+  return this->GetNetwork().GetPlan().promptSource == "manual";
+}
+
+SamModel::PlaneSizeType
+SamModel::GetTokenGridSize() const
+{
+  const auto & grid = this->GetNetwork().GetPlan().grid;
+  return { { static_cast<SizeValueType>(grid[0]), static_cast<SizeValueType>(grid[1]) } };
+}
+
+SamModel::PlaneSizeType
+SamModel::GetResizedSize(const PlaneSizeType & size) const
+{
+  return TranslateExceptions([&] {
+    const auto resized = m_Implementation->MakeTransform(size).GetResizedSize();
+    return PlaneSizeType{ { static_cast<SizeValueType>(resized[1]), static_cast<SizeValueType>(resized[0]) } };
+  });
+}
+
+SamModel::PlaneSizeType
+SamModel::GetLogitGridSize() const
+{
+  const auto tokens = this->GetTokenGridSize();
+  return { { 4 * tokens[0], 4 * tokens[1] } };
+}
+
+unsigned int
+SamModel::GetNumberOfMultimasks() const
+{
+  return static_cast<unsigned int>(this->GetNetwork().GetPlan().multimasks);
+}
+
 unsigned int
 SamModel::GetNumberOfEmbeddingChannels() const
 {
@@ -333,17 +415,7 @@ SamModel::Encode(const SamTensor & image, const ProgressFunction & progress) con
     const auto & network = this->GetNetwork();
     x = PadToMultiple(x, 2, network.GetPlan().patch);
     x = PadToMultiple(x, 3, network.GetPlan().patch);
-    sam::ProgressFunction report;
-    if (progress)
-    {
-      report = [&progress](double fraction) {
-        if (!progress(fraction))
-        {
-          throw ProcessAborted(__FILE__, __LINE__);
-        }
-      };
-    }
-    return MakeSamTensor(network.Pack(network.Encode(x.unsqueeze(0), report)).squeeze(0));
+    return MakeSamTensor(network.Pack(network.Encode(x.unsqueeze(0), MakeReport(progress))).squeeze(0));
   });
 }
 
@@ -392,6 +464,139 @@ SamModel::Classify(const SamTensor & embedding, const SamPrompts & prompts) cons
       all.details = details.unsqueeze(0);
     }
     return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), all).Semantic().squeeze(0));
+  });
+}
+
+SamTensor
+SamModel::EncodeSlices(SizeValueType                                     count,
+                       const std::function<SamTensor(SizeValueType k)> & read,
+                       const ProgressFunction &                          progress) const
+{
+  return RunInference([&] {
+    const auto & network = this->GetNetwork();
+    const auto & plan = network.GetPlan();
+    const auto   slices = static_cast<int64_t>(count);
+    const double share = 1.0 / static_cast<double>(count);
+    at::Tensor   embedding = at::empty({ network.GetPackedChannels(), slices, plan.grid[1], plan.grid[0] },
+                                     at::TensorOptions().dtype(at::kFloat).device(m_Implementation->device));
+    for (int64_t k = 0; k < slices; ++k)
+    {
+      const auto slice = GetAtTensor(read(static_cast<SizeValueType>(k)));
+      CheckSizes("slice", slice, { static_cast<int64_t>(this->GetNumberOfChannels()), 1, -1, -1 });
+      const sam::SliceTransform transform(plan, { slice.size(2), slice.size(3) });
+      const auto image = transform.PrepareImage(slice.squeeze(1).to(at::kCPU, at::kByte)).to(m_Implementation->device);
+      const auto encoded = network.Encode(image, MakeReport(progress, share * static_cast<double>(k), share));
+      embedding.select(1, k).copy_(network.Pack(encoded).select(2, 0).squeeze(0));
+    }
+    return MakeSamTensor(embedding);
+  });
+}
+
+SamMaskAnswer
+SamModel::Predict(const SamTensor &       embedding,
+                  const PlaneSizeType &   size,
+                  const SamSlicePrompts & prompts,
+                  bool                    multimask) const
+{
+  return RunInference([&] {
+    const auto & network = this->GetNetwork();
+    const auto & plan = network.GetPlan();
+    const auto   device = m_Implementation->device;
+    const auto   packed = m_Implementation->ToDevice(embedding);
+    CheckSizes("embedding", packed, { network.GetPackedChannels(), 1, plan.grid[1], plan.grid[0] });
+    const auto transform = m_Implementation->MakeTransform(size);
+    const auto prepare = [&](const std::vector<SamSlicePrompts::PointType> & points) {
+      at::Tensor coordinates = at::empty({ 1, static_cast<int64_t>(points.size()), 2 }, at::kDouble);
+      for (size_t k = 0; k < points.size(); ++k)
+      {
+        std::copy_n(points[k].begin(), 2, coordinates.data_ptr<double>() + 2 * k);
+      }
+      return transform.PreparePoints(coordinates).to(device);
+    };
+    sam::ManualPrompts manual;
+    if (!prompts.points.empty())
+    {
+      const std::vector<int64_t> labels(prompts.isForeground.begin(), prompts.isForeground.end());
+      manual.points = prepare(prompts.points);
+      manual.labels = at::tensor(labels, at::kLong).unsqueeze(0).to(device);
+    }
+    if (!prompts.box.empty())
+    {
+      manual.boxes = prepare(prompts.box).flatten(1);
+    }
+    if (!prompts.maskLogits.IsEmpty())
+    {
+      manual.masks = m_Implementation->ToDevice(prompts.maskLogits).unsqueeze(0);
+      CheckSizes("mask prompt", manual.masks, { 1, 1, 4 * plan.grid[1], 4 * plan.grid[0] });
+    }
+    // In one piece: a part of a larger tensor might be added up in another order than the same values from a file.
+    const auto    encoded = network.Unpack(packed.unsqueeze(0)).embedding.select(2, 0).contiguous();
+    const auto    answer = network.Decode(encoded, manual, multimask);
+    const auto    quality = answer.quality.to(at::kCPU, at::kFloat).contiguous();
+    SamMaskAnswer result;
+    result.logits = MakeSamTensor(answer.masks.transpose(0, 1));
+    result.scores.assign(quality.data_ptr<float>(), quality.data_ptr<float>() + quality.numel());
+    return result;
+  });
+}
+
+SamTensor
+SamModel::RestoreMasks(const SamTensor & logits, const PlaneSizeType & size) const
+{
+  return RunInference([&] {
+    return MakeSamTensor(m_Implementation->MakeTransform(size).RestoreMasks(m_Implementation->ToDevice(logits)));
+  });
+}
+
+SamTensor
+SamModel::MakeMaskLogits(const SamTensor & mask) const
+{
+  return RunInference([&] {
+    const auto x = GetAtTensor(mask);
+    CheckSizes("mask", x, { 1, -1, -1 });
+    return MakeSamTensor(
+      sam::SliceTransform(this->GetNetwork().GetPlan(), { x.size(1), x.size(2) }).PrepareMask(x.squeeze(0)).squeeze(0));
+  });
+}
+
+std::vector<SamAutomaticMask>
+SamModel::GenerateMasks(const SamTensor &               slice,
+                        const SamAutomaticMaskOptions & options,
+                        const ProgressFunction &        progress) const
+{
+  return RunInference([&] {
+    const auto image = GetAtTensor(slice);
+    CheckSizes("slice", image, { static_cast<int64_t>(this->GetNumberOfChannels()), 1, -1, -1 });
+    sam::AutomaticMaskOptions inner;
+    inner.pointsPerSide = options.pointsPerSide;
+    inner.pointsPerBatch = options.pointsPerBatch;
+    inner.qualityThreshold = options.predIouThresh;
+    inner.stabilityThreshold = options.stabilityScoreThresh;
+    inner.stabilityOffset = options.stabilityScoreOffset;
+    inner.boxOverlapThreshold = options.boxNmsThresh;
+    inner.cropLayers = options.cropNLayers;
+    inner.cropBoxOverlapThreshold = options.cropNmsThresh;
+    inner.cropOverlapRatio = options.cropOverlapRatio;
+    inner.cropPointsDownscale = options.cropNPointsDownscaleFactor;
+    inner.minimumRegionArea = static_cast<int64_t>(options.minMaskRegionArea);
+    std::vector<SamAutomaticMask> masks;
+    for (auto & found : sam::GenerateMasks(this->GetNetwork(),
+                                           image.squeeze(1).to(at::kCPU, at::kByte),
+                                           inner,
+                                           m_Implementation->device,
+                                           MakeReport(progress)))
+    {
+      SamAutomaticMask mask;
+      mask.runs = std::move(found.runs);
+      mask.area = static_cast<SizeValueType>(found.area);
+      std::copy(found.box.begin(), found.box.end(), mask.box.begin());
+      mask.predictedIou = found.quality;
+      mask.stabilityScore = found.stability;
+      mask.point = found.point;
+      std::copy(found.crop.begin(), found.crop.end(), mask.cropBox.begin());
+      masks.push_back(std::move(mask));
+    }
+    return masks;
   });
 }
 

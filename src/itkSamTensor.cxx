@@ -72,6 +72,18 @@ SamTensor::FromHostChannelsLast(const float * values, const std::vector<int64_t>
   });
 }
 
+SamTensor
+SamTensor::GetSlice(int64_t slice) const
+{
+  return RunInference([&] { return MakeSamTensor(GetFilled(*this).narrow(1, slice, 1)); });
+}
+
+SamTensor
+SamTensor::GetChannel(int64_t channel) const
+{
+  return RunInference([&] { return MakeSamTensor(GetFilled(*this).narrow(0, channel, 1)); });
+}
+
 void
 SamTensor::CopyToHost(float * values) const
 {

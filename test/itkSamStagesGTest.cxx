@@ -313,10 +313,10 @@ TEST(SamStages, RefusesWhatDoesNotBelongTogether)
   shifted.resample->SetInput(moved);
   chain.classifier->SetPrompts(other.prompter->GetOutput());
   const auto sizes = MessageOf([&] { chain.classifier->Update(); });
-  EXPECT_EQ(sizes, "the prompts lie on 24x20x7 voxels, the embedding belongs to 20x16x5");
+  EXPECT_EQ(sizes, "the prompts do not belong to the embedding: size 24x20x7, expected 20x16x5");
   chain.classifier->SetPrompts(shifted.prompter->GetOutput());
   const auto place = MessageOf([&] { chain.classifier->Update(); });
-  EXPECT_NE(place.find("the prompts lie elsewhere"), std::string::npos) << place;
+  EXPECT_NE(place.find("the prompts do not belong to the embedding: a corner lies at ("), std::string::npos) << place;
 
   auto prompter = Chain3::PromptType::New();
   prompter->SetInput(chain.resample->GetOutput());

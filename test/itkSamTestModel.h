@@ -110,6 +110,46 @@ MakeSamTestModel(const SamTestModelOptions & options = {})
                              { "prompt_generator.class_head.layers.1.bias", 20.0f },
                              { "prompt_generator.class_head.layers.1.weight", 20.0f } });
 }
+
+/** What a tiny promptable model differs in. */
+struct SamPromptableTestModelOptions
+{
+  std::string fit{ "longest_side" };
+  std::string normalization{ R"("display", "mean": 120.0, "deviation": 57.0)" };
+  std::string orientation{ "acquisition" };
+  uint64_t    seed{ 3 };
+};
+
+/** A promptable model whose square has 32 × 32 pixels, its masks 32 × 32 logits. */
+inline SamModel::Pointer
+MakePromptableSamTestModel(const SamPromptableTestModelOptions & options = {})
+{
+  std::string channels;
+  for (const char * name : { "red", "green", "blue" })
+  {
+    channels += (channels.empty() ? "" : ", ") + (R"({"name": ")" + std::string(name)) + R"(", "normalization": )" +
+                options.normalization + "}";
+  }
+  const std::string plan = R"({
+    "version": 1,
+    "stem": {"type": "none", "widths": []},
+    "encoder": {"type": "vit", "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 4.0, "patch": 4,
+                "attention_window": 3, "global_blocks": [1], "grid": [8, 8], "neck": 16},
+    "adaptation": [],
+    "slices": 1,
+    "prompt_source": {"type": "manual"},
+    "decoder": {"type": "sam", "depth": 2, "heads": 2, "mlp_width": 16, "mask_prompt_channels": 4,
+                "upscaling_steps": 2, "refines_masks": false, "multimasks": 3, "iou_head_depth": 2,
+                "iou_head_width": 8},
+    "driver": {"window": [32, 32, 1], "overlap": [0.0, 0.0, 0.0]},
+    "preprocessing": {"fit": ")" +
+                           options.fit + R"(", "orientation": ")" + options.orientation +
+                           R"(", "spacing": [0.0, 0.0, 0.0], "channels": [)" + channels + R"(]},
+    "labels": [{"value": 0, "name": "background"}, {"value": 1, "name": "object"}]
+  })";
+  SamModel::SetNumberOfThreads(1);
+  return SamModel::FromPlan(plan, options.seed);
+}
 } // namespace itk
 
 #endif

@@ -2,8 +2,7 @@
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samEvaluation.h"
-
-#include <fstream>
+#include "samSteps.h"
 
 int
 main(int argc, char * argv[])
@@ -94,12 +93,7 @@ main(int argc, char * argv[])
     if (output.isSet())
     {
       sam::WriteAtomically(output.getValue(), [&report](const std::string & temporary) {
-        std::ofstream stream(temporary);
-        stream << sam::ToJson(report);
-        if (!stream.flush())
-        {
-          throw sam::Error(temporary + ": cannot be written");
-        }
+        sam::WriteText(sam::ToJson(report), temporary);
       });
     }
     line.Print(sam::ToTable(report));

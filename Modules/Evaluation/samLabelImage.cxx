@@ -18,21 +18,6 @@ namespace sam
 {
 namespace
 {
-unsigned int
-GetDimension(const itk::ImageIOBase * imageIO, const std::string & path)
-{
-  unsigned int dimension = imageIO->GetNumberOfDimensions();
-  while (dimension > 3 && imageIO->GetDimensions(dimension - 1) <= 1)
-  {
-    --dimension;
-  }
-  if (dimension != 2 && dimension != 3)
-  {
-    throw Error(path + ": has " + std::to_string(dimension) + " dimensions, expected 2 or 3");
-  }
-  return dimension;
-}
-
 template <typename TImage>
 typename TImage::Pointer
 ReadImage(const std::string & path)
@@ -77,9 +62,24 @@ FirstPixel(const itk::ImageBase<VDimension> * image)
 } // namespace
 
 unsigned int
+GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path)
+{
+  unsigned int dimension = imageIO->GetNumberOfDimensions();
+  while (dimension > 3 && imageIO->GetDimensions(dimension - 1) <= 1)
+  {
+    --dimension;
+  }
+  if (dimension != 2 && dimension != 3)
+  {
+    throw Error(path + ": has " + std::to_string(dimension) + " dimensions, expected 2 or 3");
+  }
+  return dimension;
+}
+
+unsigned int
 ReadImageDimension(const std::string & path)
 {
-  return GetDimension(ReadImageHeader(path), path);
+  return GetImageDimension(ReadImageHeader(path), path);
 }
 
 template <unsigned int VDimension>
@@ -87,7 +87,7 @@ typename LabelImage<VDimension>::Pointer
 ReadLabelImage(const std::string & path)
 {
   const auto         imageIO = ReadImageHeader(path);
-  const unsigned int dimension = GetDimension(imageIO, path);
+  const unsigned int dimension = GetImageDimension(imageIO, path);
   if (dimension != VDimension)
   {
     throw Error(path + ": has " + std::to_string(dimension) + " dimensions, expected " + std::to_string(VDimension));

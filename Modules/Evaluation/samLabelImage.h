@@ -5,6 +5,7 @@
 #include "samRegion.h"
 
 #include "itkImage.h"
+#include "itkImageIOBase.h"
 
 #include <map>
 #include <string>
@@ -32,6 +33,10 @@ using LabelImage = itk::Image<int, VDimension>;
  * Throws sam::Error naming the file when it is missing, no image, or of another dimension. */
 unsigned int
 ReadImageDimension(const std::string & path);
+
+/** The same of a header that was read. */
+unsigned int
+GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path);
 
 /** Reads a label image. Throws sam::Error naming the file when it cannot be read, has several components per pixel,
  * another dimension, or a value that is not an integer (files of floating point pixels are accepted when all their

@@ -463,6 +463,11 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
                  (plan.fit == "spacing" ? "longest_side or square" : "spacing") + " for the prompt source '" +
                  plan.promptSource + "'");
   }
+  if (plan.fit != "spacing" && plan.grid[0] != plan.grid[1])
+  {
+    section.Fail("'fit' '" + plan.fit + "' needs a square 'grid' of the encoder, found " +
+                 std::to_string(plan.grid[0]) + "x" + std::to_string(plan.grid[1]));
+  }
   section.Read("orientation", plan.orientation);
   if (plan.orientation != "acquisition" && !IsOrientation(plan.orientation))
   {

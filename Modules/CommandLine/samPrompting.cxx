@@ -1,0 +1,311 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samPrompting.h"
+
+#include "samError.h"
+#include "samPreview.h"
+
+#include "itkSamPromptedSegmentationImageFilter.h"
+#include "itkSamSliceEncoderImageFilter.h"
+
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace sam
+{
+namespace
+{
+using Json = nlohmann::ordered_json;
+
+template <unsigned int VDimension>
+itk::Point<double, VDimension>
+ToPoint(const std::vector<double> & numbers)
+{
+  return itk::Point<double, VDimension>(numbers.data());
+}
+
+/** An image with the geometry of a file and no pixels. */
+template <typename TImage>
+typename TImage::Pointer
+ReadGrid(const std::string & path)
+{
+  const auto reader = itk::ImageFileReader<TImage>::New();
+  reader->SetFileName(path);
+  Naming(path, [&reader] { reader->UpdateOutputInformation(); });
+  auto grid = TImage::New();
+  grid->CopyInformation(reader->GetOutput());
+  grid->SetLargestPossibleRegion(reader->GetOutput()->GetLargestPossibleRegion());
+  return grid;
+}
+
+/** The mask prompt of a file: logits when it is not on the image's grid but on the model's. */
+template <typename TFilter>
+void
+SetMask(TFilter * filter, const itk::SamModel * model, const PromptingJob & job, const PromptList & prompts)
+{
+  using LabelImageType = typename TFilter::OutputImageType;
+  using LogitsImageType = typename TFilter::LogitsImageType;
+  const auto cells = model->GetLogitGridSize();
+  ReadImageHeader(job.mask);
+  const auto logits = Read<LogitsImageType>(job.mask);
+  const auto size = logits->GetLargestPossibleRegion().GetSize();
+  const auto imageSize = filter->GetInput()->GetLargestPossibleRegion().GetSize();
+  if (size != imageSize && size[0] == cells[0] && size[1] == cells[1])
+  {
+    filter->SetLogitsPrompt(logits);
+    return;
+  }
+  const auto              labels = Read<LabelImageType>(job.mask);
+  std::set<unsigned char> values;
+  std::set<unsigned int>  objects;
+  unsigned char * const   buffer = labels->GetBufferPointer();
+  const size_t            count = labels->GetLargestPossibleRegion().GetNumberOfPixels();
+  for (size_t k = 0; k < count; ++k)
+  {
+    if (logits->GetBufferPointer()[k] != static_cast<float>(buffer[k]))
+    {
+      throw Error(job.mask + ": a voxel has the value " + std::to_string(logits->GetBufferPointer()[k]) +
+                  ", expected labels from 0 to 255, or logits of this model");
+    }
+    values.insert(buffer[k]);
+  }
+  values.erase(0);
+  for (const auto & point : prompts.points)
+  {
+    objects.insert(point.object);
+  }
+  for (const auto & box : prompts.boxes)
+  {
+    objects.insert(box.object);
+  }
+  if (values.empty())
+  {
+    throw Error(job.mask + ": is 0 everywhere, expected a mask");
+  }
+  if (values.size() == 1 && objects.size() < 2)
+  {
+    // One mask and one object: they belong together whatever the mask's value is.
+    const unsigned int object = objects.empty() ? 1 : *objects.begin();
+    std::replace(buffer, buffer + count, *values.begin(), static_cast<unsigned char>(object));
+  }
+  filter->SetMaskPrompt(labels);
+}
+
+template <typename TFilter>
+std::string
+MakeScoreReport(const TFilter * filter, const PromptingJob & job, const itk::SamModel * model, std::string & lines)
+{
+  Json               masks = Json::array();
+  std::ostringstream text;
+  for (const auto & score : filter->GetScores())
+  {
+    masks.push_back({ { "object", score.object },
+                      { "slice", score.slice },
+                      { "mask", score.mask },
+                      { "score", score.score },
+                      { "chosen", score.isChosen } });
+    text << "object " << score.object << ", slice " << score.slice << ", mask " << score.mask << ": score "
+         << score.score << (score.isChosen ? "" : " (not chosen)") << '\n';
+  }
+  lines = text.str();
+  const Json report{
+    { "image", job.slices.image }, { "model", model->GetFileName() }, { "axis", job.slices.axis }, { "masks", masks }
+  };
+  return report.dump(2) + "\n";
+}
+
+template <typename TImage>
+std::string
+PromptAs(const itk::SamModel * model, const PromptingJob & job, const std::function<void(double)> & progress)
+{
+  constexpr unsigned int dimension = TImage::ImageDimension;
+  using FilterType = itk::SamPromptedSegmentationImageFilter<TImage>;
+  using LabelImageType = typename FilterType::OutputImageType;
+  using EmbeddingType = typename FilterType::EmbeddingImageType;
+
+  const bool                     readsPixels = job.embedding.empty() || !job.preview.empty();
+  const typename TImage::Pointer image =
+    readsPixels ? Read<TImage>(job.slices.image) : ReadGrid<TImage>(job.slices.image);
+  const auto filter = FilterType::New();
+  filter->SetInput(image);
+  SetSlices(filter.GetPointer(), model, job.slices);
+  filter->SetMultimask(job.multimask);
+  PromptList prompts;
+  for (const auto & text : job.points)
+  {
+    prompts.AddPoint("--point " + text, ParseNumbers("--point", text), dimension, 1);
+  }
+  for (const auto & text : job.boxes)
+  {
+    prompts.AddBox("--box " + text, ParseNumbers("--box", text), dimension, 1);
+  }
+  if (!job.prompts.empty())
+  {
+    prompts.AddFile(job.prompts, dimension);
+  }
+  for (const auto & point : prompts.points)
+  {
+    filter->AddPoint(ToPoint<dimension>(point.position), point.isForeground, point.object);
+  }
+  for (const auto & box : prompts.boxes)
+  {
+    filter->AddBox(ToPoint<dimension>(box.corner), ToPoint<dimension>(box.oppositeCorner), box.object);
+  }
+  if (!job.embedding.empty())
+  {
+    ReadImageHeader(job.embedding);
+    filter->SetEmbedding(Read<EmbeddingType>(job.embedding));
+  }
+  if (!job.mask.empty())
+  {
+    SetMask(filter.GetPointer(), model, job, prompts);
+  }
+  UpdateFilter(filter, job.slices.image, progress);
+
+  LabelImageType *       labels = filter->GetOutput();
+  LabelTable             table;
+  std::set<unsigned int> objects;
+  for (const auto & score : filter->GetScores())
+  {
+    objects.insert(score.object);
+  }
+  for (const unsigned int object : objects)
+  {
+    table.push_back({ static_cast<int>(object), "object " + std::to_string(object), GetLabelColor(table.size()) });
+  }
+  DescribeLabels(table, labels->GetMetaDataDictionary());
+  std::string       lines;
+  const std::string report = MakeScoreReport(filter.GetPointer(), job, model, lines);
+  WriteAllAtomically(
+    { { job.output, [&](const std::string & file) { WriteImage(labels, file, true); } },
+      { job.scores, [&](const std::string & file) { WriteText(report, file); } },
+      { job.masks, [&](const std::string & file) { WriteImage(filter->GetMasks().GetPointer(), file, true); } },
+      { job.logits, [&](const std::string & file) { WriteImage(filter->GetLogits().GetPointer(), file, false); } },
+      { job.preview, [&](const std::string & file) {
+         WritePreview(MakePreview<LabelImageType>(ToGray(image.GetPointer()), labels, table), file);
+       } } });
+  return lines;
+}
+
+template <typename TImage>
+void
+EncodeAs(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
+{
+  const auto encoder = itk::SamSliceEncoderImageFilter<TImage>::New();
+  encoder->SetInput(Read<TImage>(job.slices.image));
+  SetSlices(encoder.GetPointer(), model, job.slices);
+  SetRange(encoder.GetPointer(), job.slices);
+  UpdateFilter(encoder, job.slices.image, progress);
+  using EmbeddingType = itk::VectorImage<float, TImage::ImageDimension>;
+  WriteAllAtomically({ { job.output, [&](const std::string & file) {
+                          WriteImage<EmbeddingType>(encoder->GetOutput(), file, false);
+                        } } });
+}
+
+void
+CheckCount(const std::string & option, size_t found, size_t expected, const std::string & meaning)
+{
+  if (found != expected)
+  {
+    throw Error(option + ": " + std::to_string(found) + " numbers, expected " + meaning);
+  }
+}
+} // namespace
+
+void
+PromptList::AddPoint(const std::string &         option,
+                     const std::vector<double> & numbers,
+                     unsigned int                dimension,
+                     unsigned int                object)
+{
+  const bool hasKind = numbers.size() == dimension + 1;
+  if (!hasKind)
+  {
+    CheckCount(option,
+               numbers.size(),
+               dimension,
+               dimension == 2 ? "x,y or x,y,0|1 for this 2-D image" : "x,y,z or x,y,z,0|1 for this volume");
+  }
+  else if (numbers.back() != 0.0 && numbers.back() != 1.0)
+  {
+    std::ostringstream found;
+    found << numbers.back();
+    throw Error(option + ": the last number is " + found.str() + ", expected 1 (foreground) or 0 (background)");
+  }
+  points.push_back({ { numbers.begin(), numbers.begin() + dimension }, !hasKind || numbers.back() == 1.0, object });
+}
+
+void
+PromptList::AddBox(const std::string &         option,
+                   const std::vector<double> & numbers,
+                   unsigned int                dimension,
+                   unsigned int                object)
+{
+  CheckCount(option,
+             numbers.size(),
+             2 * dimension,
+             dimension == 2 ? "x1,y1,x2,y2 for this 2-D image" : "x1,y1,z1,x2,y2,z2 for this volume");
+  boxes.push_back(
+    { { numbers.begin(), numbers.begin() + dimension }, { numbers.begin() + dimension, numbers.end() }, object });
+}
+
+void
+PromptList::AddFile(const std::string & path, unsigned int dimension)
+{
+  std::ifstream stream(path);
+  if (!stream)
+  {
+    throw Error(path + ": no such file");
+  }
+  try
+  {
+    const Json json = Json::parse(stream);
+    for (const auto & object : json.at("objects"))
+    {
+      const auto label = object.value("label", 1u);
+      for (const auto & [key, value] : object.items())
+      {
+        if (key != "label" && key != "points" && key != "boxes")
+        {
+          throw Error(path + ": unknown key '" + key + "', expected label, points, boxes");
+        }
+        for (size_t k = 0; key == "points" && k < value.size(); ++k)
+        {
+          AddPoint(path + ": points", value[k].get<std::vector<double>>(), dimension, label);
+        }
+        for (size_t k = 0; key == "boxes" && k < value.size(); ++k)
+        {
+          AddBox(path + ": boxes", value[k].get<std::vector<double>>(), dimension, label);
+        }
+      }
+    }
+  }
+  catch (const Json::exception &)
+  {
+    throw Error(path + R"(: expected JSON such as {"objects": [{"label": 1, "points": [[x, y, z, 1]], "boxes": []}]})");
+  }
+}
+
+void
+Encode(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
+{
+  CheckOutputs({ job.output }, {});
+  WithImageType(job.slices.image, [&](const auto & image) {
+    EncodeAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress);
+  });
+}
+
+std::string
+Prompt(const itk::SamModel * model, const PromptingJob & job, const std::function<void(double)> & progress)
+{
+  CheckOutputs({ job.output, job.masks, job.logits }, { job.scores, job.preview });
+  std::string lines;
+  WithImageType(job.slices.image, [&](const auto & image) {
+    lines = PromptAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress);
+  });
+  return lines;
+}
+
+} // namespace sam
