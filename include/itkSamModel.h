@@ -104,11 +104,14 @@ public:
   /** Called with the fraction done, from 0 to 1; returns false to stop. */
   using ProgressFunction = std::function<bool(double)>;
 
-  /** Read a model file (.safetensors with the plan in its header). \a device is auto (a CUDA device when there is one),
-   * cpu, cuda or cuda:N.
-   * \throws ExceptionObject naming the file and what is wrong in it, or the device that is not there. */
+  /** Read a model file (.safetensors with the plan in its header) or a published checkpoint of SAM, MedSAM or
+   * MobileSAM.
+   * \a device is auto (a CUDA device when there is one), cpu, cuda or cuda:N. \a precision is what the encoder's linear
+   * layers compute with: float32, bfloat16, int8 (cpu alone) or auto, which takes bfloat16 where a short measurement
+   * finds it faster than float32.
+   * \throws ExceptionObject naming the file and what is wrong in it, or the device or precision that is not there. */
   static Pointer
-  Read(const std::string & fileName, const std::string & device = "auto");
+  Read(const std::string & fileName, const std::string & device = "auto", const std::string & precision = "float32");
 
   /** Wrap a network that exists already, on the device where its parameters are. \a name stands for the file name. */
   static Pointer
@@ -147,6 +150,10 @@ public:
   /** Where the model runs: "cpu", "cuda:0". */
   std::string
   GetDevice() const;
+
+  /** What the encoder's linear layers compute with: float32, bfloat16 or int8. */
+  std::string
+  GetPrecision() const;
 
   /** The whole plan as JSON. */
   std::string

@@ -198,11 +198,11 @@ SamResampleImageFilter<TInputImage>::SampleAligned(const SamLattice &           
                                                    const SamIndexBox &          box,
                                                    std::vector<unsigned char> & inside)
 {
-  const InputImageType * input = this->GetInput();
-  const size_t           components = input->GetNumberOfComponentsPerPixel();
-  const auto *           source = SamComponents(input);
-  float *                target = this->GetOutput()->GetBufferPointer();
-  std::array<SamTaps, 3> taps;
+  const InputImageType *                      input = this->GetInput();
+  const size_t                                components = input->GetNumberOfComponentsPerPixel();
+  const auto *                                source = SamComponents(input);
+  float *                                     target = this->GetOutput()->GetBufferPointer();
+  std::array<SamTaps, 3>                      taps;
   std::array<std::vector<OffsetValueType>, 3> offsets;
   for (unsigned int j = 0; j < 3; ++j)
   {

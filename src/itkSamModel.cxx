@@ -147,7 +147,7 @@ SamModel::SamModel()
 SamModel::~SamModel() = default;
 
 SamModel::Pointer
-SamModel::Read(const std::string & fileName, const std::string & device)
+SamModel::Read(const std::string & fileName, const std::string & device, const std::string & precision)
 {
   return TranslateExceptions([&] {
     const at::Device target = FindDevice(device);
@@ -156,6 +156,7 @@ SamModel::Read(const std::string & fileName, const std::string & device)
     {
       network->To(target);
     }
+    network->SetPrecision(sam::FindPrecision(precision, target));
     return FromNetwork(std::move(network), fileName);
   });
 }
@@ -271,6 +272,12 @@ std::string
 SamModel::GetDevice() const
 {
   return m_Implementation->device.str();
+}
+
+std::string
+SamModel::GetPrecision() const
+{
+  return sam::ToWord(this->GetNetwork().GetPrecision());
 }
 
 std::string
@@ -612,6 +619,7 @@ SamModel::PrintSelf(std::ostream & os, Indent indent) const
   Superclass::PrintSelf(os, indent);
   os << indent << "FileName: " << this->GetFileName() << std::endl;
   os << indent << "Device: " << this->GetDevice() << std::endl;
+  os << indent << "Precision: " << this->GetPrecision() << std::endl;
   os << indent << "Dimension: " << this->GetDimension() << std::endl;
   os << indent << "Orientation: " << this->GetOrientation() << std::endl;
   os << indent << "Channels: " << this->GetChannelNames() << std::endl;

@@ -153,6 +153,8 @@ TEST(SamModel, SaysWhatIsWrongInOneLine)
 
   const auto unknown = MessageOf([&] { itk::SamModel::Read(fileName, "abacus"); });
   EXPECT_EQ(unknown, "device 'abacus', expected auto, cpu, cuda or cuda:N");
+  const auto word = MessageOf([&] { itk::SamModel::Read(fileName, "cpu", "float8"); });
+  EXPECT_NE(word.find("'float8', expected auto, float32, bfloat16 or int8"), std::string::npos) << word;
   const auto tooHigh = MessageOf([&] { itk::SamModel::Read(fileName, "cuda:99"); });
   EXPECT_NE(tooHigh.find("is not there"), std::string::npos) << tooHigh;
 }

@@ -14,6 +14,7 @@ main(int argc, char * argv[])
     auto &              parser = line.GetParser();
     sam::SliceArguments slices(parser, true);
     line.AddDevice();
+    line.AddPrecision();
     line.AddThreads();
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> image("image", "The image.", true, "", "IMAGE", parser);

@@ -74,6 +74,7 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<std::string> preview(
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png", parser);
     line.AddDevice();
+    line.AddPrecision();
     line.AddThreads();
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> image("image", "The image.", true, "", "IMAGE", parser);

@@ -78,6 +78,7 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<std::string> preview(
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png|DIR", parser);
     line.AddDevice();
+    line.AddPrecision();
     line.AddThreads();
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> image(
@@ -99,7 +100,7 @@ main(int argc, char * argv[])
     {
       itk::SamModel::SetNumberOfThreads(line.GetThreads());
     }
-    const auto network = itk::SamModel::Read(model.getValue(), line.GetDevice());
+    const auto network = itk::SamModel::Read(model.getValue(), line.GetDevice(), line.GetPrecision());
     const auto jobs = MakeJobs(given);
     size_t     failed = 0;
     for (size_t k = 0; k < jobs.size(); ++k)

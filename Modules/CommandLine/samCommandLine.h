@@ -46,6 +46,9 @@ public:
   /** --device auto|cpu|cuda|cuda:N, default auto. */
   void
   AddDevice();
+  /** --precision float32|bfloat16|int8|auto, default float32. */
+  void
+  AddPrecision();
   /** --threads N, default 0: as many as there are processors. Parse() sets it for ITK; LibTorch is the program's. */
   void
   AddThreads();
@@ -60,6 +63,8 @@ public:
 
   std::string
   GetDevice() const;
+  std::string
+  GetPrecision() const;
   unsigned int
   GetThreads() const;
   bool

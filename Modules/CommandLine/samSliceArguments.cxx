@@ -64,7 +64,7 @@ SliceArguments::ReadModel(const CommandLine & line) const
   {
     itk::SamModel::SetNumberOfThreads(line.GetThreads());
   }
-  return itk::SamModel::Read(m_Model.getValue(), line.GetDevice());
+  return itk::SamModel::Read(m_Model.getValue(), line.GetDevice(), line.GetPrecision());
 }
 
 std::vector<long>

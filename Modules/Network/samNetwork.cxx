@@ -497,6 +497,7 @@ void
 Network::SetPrecision(Precision precision)
 {
   m_Parameters.Prepare("image_encoder.", precision);
+  m_Precision = precision;
 }
 
 void

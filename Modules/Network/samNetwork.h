@@ -91,6 +91,12 @@ public:
   void
   SetPrecision(Precision precision);
 
+  Precision
+  GetPrecision() const
+  {
+    return m_Precision;
+  }
+
   /** Move all parameters. */
   void
   To(const at::Device & device);
@@ -103,6 +109,7 @@ private:
 
   Plan                            m_Plan;
   Parameters                      m_Parameters;
+  Precision                       m_Precision{ Precision::Float32 };
   std::unique_ptr<Implementation> m_Implementation;
 };
 

@@ -172,7 +172,7 @@ public:
     const auto attended =
       x + UnpartitionWindows(m_Attention(PartitionWindows(x, m_Window)), m_Window, x.size(1), x.size(2));
     const auto local = m_LocalConvolution(attended.permute({ 0, 3, 1, 2 })).permute({ 0, 2, 3, 1 });
-    return local + m_Second(at::gelu(m_First(m_Norm(local))));
+    return m_Second.Plus(m_First.Gelu(m_Norm(local)), local);
   }
 
 private:

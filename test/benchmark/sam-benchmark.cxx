@@ -79,8 +79,6 @@ main(int argc, char * argv[])
                                               parser);
     TCLAP::ValueArg<std::string>          weights(
       "", "weights", "A model file or a published checkpoint. Default: random weights.", false, "", "FILE", parser);
-    TCLAP::ValueArg<std::string> precision(
-      "", "precision", "float32, bfloat16, int8 or auto. Default: float32.", false, standard.precision, "WORD", parser);
     TCLAP::ValueArg<int> size("",
                               "size",
                               "Pixels of a slice along both axes. Default: 1024.",
@@ -97,6 +95,7 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<std::string> plot(
       "", "plot", "Where a plot of 'all' goes; gnuplot draws it.", false, "", "FILE.png|FILE.svg", parser);
     line.AddDevice();
+    line.AddPrecision();
     line.AddThreads();
     line.AddQuiet();
     line.Parse();
@@ -104,7 +103,7 @@ main(int argc, char * argv[])
     sam::BenchmarkCase setting;
     setting.architecture = architecture.getValue();
     setting.weights = weights.getValue();
-    setting.precision = precision.getValue();
+    setting.precision = line.GetPrecision();
     setting.device = line.GetDevice() == "auto" ? "cpu" : line.GetDevice();
     const auto positive = [](const TCLAP::ValueArg<int> & option, int most) {
       if (option.getValue() < 1 || option.getValue() > most)

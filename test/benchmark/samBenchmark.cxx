@@ -25,7 +25,7 @@ namespace
 {
 constexpr uint64_t seed = 7;
 
-/** Seconds of the fastest of some calls. \a wait is called after each, before the clock is read. */
+/** Seconds of the fastest of some calls; \a checkpoint is called before each and may throw. */
 double
 Fastest(int repeats, const std::function<at::Tensor()> & call, const std::function<void()> & checkpoint)
 {
@@ -154,6 +154,7 @@ MeasureEncoder(const Network & network, const BenchmarkCase & setting, const std
     RandomTensor({ 1, static_cast<int64_t>(plan.channels.size()), setting.slices, setting.size, setting.size }, device);
   BenchmarkResult result;
   result.setting = setting;
+  result.setting.precision = ToWord(network.GetPrecision());
   result.weightBytes = WeightBytes(network);
   const ResidentMemory memory;
   result.seconds = Fastest(setting.repeats, [&] { return network.Encode(image).embedding; }, checkpoint);
@@ -178,6 +179,7 @@ MeasurePrompts(const Network & network, const BenchmarkCase & setting, const std
 
   BenchmarkResult result;
   result.setting = setting;
+  result.setting.precision = ToWord(network.GetPrecision());
   result.weightBytes = WeightBytes(network);
   const ResidentMemory memory;
   result.seconds = Fastest(
