@@ -151,12 +151,13 @@ SamModel::Read(const std::string & fileName, const std::string & device, const s
 {
   return TranslateExceptions([&] {
     const at::Device target = FindDevice(device);
+    const auto       wanted = sam::FindPrecision(precision, target);
     auto             network = sam::ReadModel(fileName);
     if (!target.is_cpu())
     {
       network->To(target);
     }
-    network->SetPrecision(sam::FindPrecision(precision, target));
+    network->SetPrecision(wanted);
     return FromNetwork(std::move(network), fileName);
   });
 }

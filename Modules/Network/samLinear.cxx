@@ -74,7 +74,8 @@ struct ByteWeights
     zeros = at::zeros(scales.sizes(), scales.options().dtype(at::kLong));
     static const auto pack =
       FindOperator<at::Tensor(at::Tensor, std::optional<c10::List<int64_t>>)>("onednn::qlinear_prepack", "");
-    packed = pack.call((weight / scales.unsqueeze(1)).round().to(at::kChar), std::nullopt);
+    const std::optional<c10::List<int64_t>> anyRows;
+    packed = pack.call((weight / scales.unsqueeze(1)).round().to(at::kChar), anyRows);
   }
 
   at::Tensor
