@@ -143,6 +143,10 @@ bool
 AreFinite(const void * elements, uint64_t count, at::ScalarType type)
 {
   const auto * bytes = static_cast<const unsigned char *>(elements);
+  if (count == 0)
+  {
+    return true;
+  }
   switch (type)
   {
     case at::kFloat:
