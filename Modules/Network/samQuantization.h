@@ -2,6 +2,8 @@
 #ifndef samQuantization_h
 #define samQuantization_h
 
+#include "SegmentAnythingExport.h"
+
 #include <cstdint>
 
 namespace sam
@@ -14,11 +16,11 @@ struct ByteScale
 };
 
 /** The scale that spreads \a count values, and 0, over 0..255. */
-ByteScale
+SegmentAnything_EXPORT ByteScale
 FindByteScale(const float * values, int64_t count);
 
 /** Round values to the nearest bytes of a scale. */
-void
+SegmentAnything_EXPORT void
 ToBytes(const float * values, int64_t count, const ByteScale & scale, uint8_t * bytes);
 } // namespace sam
 

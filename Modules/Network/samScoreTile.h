@@ -2,6 +2,8 @@
 #ifndef samScoreTile_h
 #define samScoreTile_h
 
+#include "SegmentAnythingExport.h"
+
 #include <cstdint>
 
 namespace sam
@@ -29,7 +31,7 @@ constexpr float scoreOfNothing = -1e30F;
  * s into exp(scale · s + row term + column term − maximum), where \a maximum of each query is the largest term so far,
  * and keeps \a sum, the sum of all exponentials relative to it. What was accumulated from earlier tiles is to be
  * multiplied by \a correction. Before the first tile \a maximum is scoreOfNothing and \a sum is 0. */
-void
+SegmentAnything_EXPORT void
 ExponentiateTile(const ScoreTile & tile, float * maximum, float * sum, float * correction);
 } // namespace sam
 
