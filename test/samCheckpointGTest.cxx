@@ -88,7 +88,7 @@ private:
   std::filesystem::path m_Folder;
 };
 
-/** A SAM of a grid that is not square, with what RecognizeCheckpoint fills in for one. */
+/** A small SAM, with what RecognizeCheckpoint fills in for one. */
 sam::Plan
 MakeSmallSam()
 {
@@ -100,7 +100,7 @@ MakeSmallSam()
   plan.patch = 4;
   plan.attentionWindow = 3;
   plan.globalBlocks = { 0, 2 };
-  plan.grid = { 4, 6 };
+  plan.grid = { 6, 6 };
   plan.neck = 16;
   plan.promptSource = "manual";
   plan.decoder = "sam";
@@ -110,7 +110,7 @@ MakeSmallSam()
   plan.multimasks = 2;
   plan.iouHeadDepth = 2;
   plan.iouHeadWidth = 12;
-  plan.window = { 16, 24, 1 };
+  plan.window = { 24, 24, 1 };
   plan.overlap = { 0.0, 0.0, 0.0 };
   plan.fit = "longest_side";
   plan.orientation = "acquisition";

@@ -72,6 +72,7 @@ TEST(SamLinear, LowPrecisionIsCloseAndCanBeLeft)
     const at::NoGradGuard noGrad;
     const double          error = RelativeError(layer.linear(x).to(at::kFloat), expected);
     EXPECT_LE(error, bound) << sam::ToWord(precision);
+    EXPECT_EQ(layer.linear(x).scalar_type(), at::kFloat);
     EXPECT_GT(error, 1e-5) << sam::ToWord(precision) << " was not used";
     EXPECT_LE(RelativeError(layer.linear.Gelu(x).to(at::kFloat), at::gelu(expected)), 2.0 * bound);
     EXPECT_LE(RelativeError(layer.linear.Plus(x, other), expected + other), bound);

@@ -141,13 +141,13 @@ TransformerMlp::TransformerMlp(const Scope & scope, int64_t width, int64_t hidde
 at::Tensor
 TransformerMlp::Hidden(const at::Tensor & x) const
 {
-  return m_Activation == Activation::Gelu ? m_First.Gelu(x) : at::relu(m_First(x));
+  return m_Activation == Activation::Gelu ? m_First.Gelu(m_First.Round(x)) : at::relu(m_First(x));
 }
 
 at::Tensor
 TransformerMlp::operator()(const at::Tensor & x) const
 {
-  return m_Second(this->Hidden(x));
+  return m_Second(this->Hidden(x)).to(x.scalar_type());
 }
 
 at::Tensor

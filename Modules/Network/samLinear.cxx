@@ -74,7 +74,7 @@ struct ByteWeights
     zeros = at::zeros(scales.sizes(), scales.options().dtype(at::kLong));
     static const auto pack =
       FindOperator<at::Tensor(at::Tensor, std::optional<c10::List<int64_t>>)>("onednn::qlinear_prepack", "");
-    const std::optional<c10::List<int64_t>> anyRows;
+    static const std::optional<c10::List<int64_t>> anyRows;
     packed = pack.call((weight / scales.unsqueeze(1)).round().to(at::kChar), anyRows);
   }
 
@@ -224,7 +224,7 @@ struct Linear::Weights
         // A sum is kept in float32.
         const auto product = isFused ? OneDnnLinear(rounded, roundedWeight, roundedBias, epilogue)
                                      : at::linear(rounded, roundedWeight, roundedBias);
-        const auto answer = isFused || epilogue == Epilogue::None ? product : at::gelu(product);
+        const auto answer = (isFused || epilogue == Epilogue::None ? product : at::gelu(product)).to(x.scalar_type());
         return other.defined() ? other + answer : answer;
       }
       if (isFused && x.scalar_type() == at::kFloat)
@@ -273,6 +273,12 @@ const at::Tensor &
 Linear::GetWeight() const
 {
   return m_Weights->weight;
+}
+
+at::Tensor
+Linear::Round(const at::Tensor & x) const
+{
+  return !at::GradMode::is_enabled() && m_Weights->precision == Precision::BFloat16 ? x.to(at::kBFloat16) : x;
 }
 
 const at::Tensor &

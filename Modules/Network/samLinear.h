@@ -13,8 +13,8 @@ namespace sam
 /** \class Linear
  * \brief Affine map of the last axis; names weight, bias. Starts as PyTorch's Linear does, or at zero.
  *
- * Computes in float32 until Parameters::Prepare() asks for another precision. Without gradients, on the processor and
- * for many rows, oneDNN does the product and what follows it in one pass over memory.
+ * Computes in float32 until Parameters::Prepare() asks for another precision; answers have the type of x. Without
+ * gradients, on the processor and for many rows, oneDNN does the product and what follows it in one pass over memory.
  */
 class SegmentAnything_EXPORT Linear
 {
@@ -37,6 +37,11 @@ public:
   /** outputs×inputs. */
   const at::Tensor &
   GetWeight() const;
+
+  /** \a x rounded to what this layer multiplies: its answers then have that type too, and no pass over memory is spent
+   * on turning them back. */
+  at::Tensor
+  Round(const at::Tensor & x) const;
 
   const at::Tensor &
   GetBias() const;

@@ -526,7 +526,9 @@ ConvertModel(const ModelFile &        model,
   auto tensors = model.tensors.GetTensors();
   for (auto & [name, tensor] : tensors)
   {
-    tensor = { precision, tensor.shape };
+    tensor.type = precision;
+    tensor.strides.clear();
+    tensor.begin = 0;
   }
   size_t     done = 0;
   const auto read = [&](const std::string & name) {
