@@ -147,13 +147,13 @@ WritePlot(const std::vector<BenchmarkResult> & results, const std::string & path
   script
     << "set terminal " << (isVector ? "svg size 1000,700" : "pngcairo size 1000,700") << "\nset output '" << path
     << "'\nset multiplot layout 2,2\nset style data linespoints\nset grid\nset key top left\n"
-    << "set yrange [0:*]\nset ylabel 'seconds'\n"
+    << "set yrange [0:*]\nset offsets graph 0.05, graph 0.05, 0, 0\nset ylabel 'seconds'\n"
     << "set xlabel 'pixels per axis'\nset title 'encoder, one slice'\nplot '-' title 'encoder', '-' title 'floor'\n"
     << MakeCurve(
          results, isEncoder, [](const BenchmarkCase & c) { return c.size; }, seconds)
     << MakeCurve(
          results, isEncoder, [](const BenchmarkCase & c) { return c.size; }, floor)
-    << "set xlabel 'slices'\nset title 'encoder, " << sideSize << " pixels'\nplot '-' title 'encoder'\n"
+    << "set xtics 1\nset xlabel 'slices'\nset title 'encoder, " << sideSize << " pixels'\nplot '-' title 'encoder'\n"
     << MakeCurve(
          results,
          [=](const BenchmarkResult & r) {
@@ -161,7 +161,7 @@ WritePlot(const std::vector<BenchmarkResult> & results, const std::string & path
          },
          [](const BenchmarkCase & c) { return c.slices; },
          seconds)
-    << "set xlabel 'threads'\nset xtics 1\nplot '-' title 'encoder'\n"
+    << "set xlabel 'threads'\nplot '-' title 'encoder'\n"
     << MakeCurve(
          results,
          [=](const BenchmarkResult & r) {
