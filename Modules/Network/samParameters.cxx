@@ -72,10 +72,11 @@ Parameters::Declare(const std::string & name, const std::vector<int64_t> & shape
     {
       throw Error(m_Where + ": tensor '" + name + "' is missing, expected shape " + ToString(shape));
     }
-    const auto check = [&](at::IntArrayRef found, at::ScalarType type) {
-      if (found != at::IntArrayRef(shape))
+    const auto check = [&](at::IntArrayRef stored, at::ScalarType type) {
+      if (stored != at::IntArrayRef(shape))
       {
-        throw Error(m_Where + ": tensor '" + name + "' has shape " + ToString(found) + ", expected " + ToString(shape));
+        throw Error(m_Where + ": tensor '" + name + "' has shape " + ToString(stored) + ", expected " +
+                    ToString(shape));
       }
       if (!at::isFloatingType(type))
       {
