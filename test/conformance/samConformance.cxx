@@ -31,7 +31,9 @@ constexpr std::array kinds{ Kind{ "masksam", "adapters", CheckAdapters },
                             Kind{ "masksam", "mask_decoder", CheckMaskDecoder },
                             Kind{ "masksam", "matcher_losses", CheckMatchingLosses },
                             Kind{ "masksam", "two_way_transformer", CheckTwoWayTransformer },
+                            Kind{ "medsam", "resize_spline", CheckSplineResize },
                             Kind{ "mobilesam", "tiny_vit", CheckTinyVit },
+                            Kind{ "sam", "automatic_masks", CheckAutomaticMasks },
                             Kind{ "sam", "image_encoder", CheckImageEncoder },
                             Kind{ "sam", "mask_decoder", CheckMaskDecoder },
                             Kind{ "sam", "prompt_encoder", CheckPromptEncoder },
@@ -40,7 +42,7 @@ constexpr std::array kinds{ Kind{ "masksam", "adapters", CheckAdapters },
                             Kind{ "sam", "two_way_transformer", CheckTwoWayTransformer },
                             Kind{ "sam", "window_relpos", CheckWindowsAndRelativePositions } };
 
-constexpr std::array methods{ "dapsam", "hqsam", "masksam", "mobilesam", "persam", "sam" };
+constexpr std::array methods{ "dapsam", "hqsam", "masksam", "medsam", "mobilesam", "persam", "sam" };
 
 /** Whether a name is \a word, or \a word and more behind a character that is no letter. */
 bool

@@ -65,6 +65,12 @@ void
 CheckWholeSam(Recording & recording);
 void
 CheckTransforms(Recording & recording);
+void
+CheckAutomaticMasks(Recording & recording);
+
+// samConformanceMedSam.cxx
+void
+CheckSplineResize(Recording & recording);
 
 // samConformanceMobileSam.cxx
 void

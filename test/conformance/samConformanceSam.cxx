@@ -1,9 +1,11 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCheckpoint.h"
 #include "samConformance.h"
 #include "samError.h"
 #include "samImageEncoder.h"
 #include "samImageTransform.h"
 #include "samMaskDecoder.h"
+#include "samMaskGenerator.h"
 #include "samPromptEncoder.h"
 #include "samWindows.h"
 
@@ -411,5 +413,68 @@ CheckTransforms(Recording & recording)
   }
   recording.Compare("out/stability_score", StabilityScore(recording.Get("in/mask_logits"), 0.0, 1.0));
   recording.Compare("out/mask_to_box", MaskBoxes(recording.Get("in/bool_masks").to(at::kBool)));
+}
+
+void
+CheckAutomaticMasks(Recording & recording)
+{
+  TensorShapes shapes;
+  for (const auto & [name, tensor] : recording.Weights())
+  {
+    shapes[name] = tensor.sizes().vec();
+  }
+  auto plan = RecognizeCheckpoint(shapes, "parameters").plan;
+  plan.decoderHeads = recording.Number("dec_heads");
+  const Network network(plan, recording.Weights(), "parameters");
+  const auto    image = recording.Get("in/image").permute({ 2, 0, 1 }).contiguous();
+  for (const std::string name : { "plain", "crops" })
+  {
+    AutomaticMaskOptions options;
+    const auto           set = [&](const char * key, auto & option) {
+      if (recording.HasEntry(name + key))
+      {
+        option = static_cast<std::decay_t<decltype(option)>>(recording.Real(name + key));
+      }
+    };
+    set(".points_per_side", options.pointsPerSide);
+    set(".points_per_batch", options.pointsPerBatch);
+    set(".pred_iou_thresh", options.qualityThreshold);
+    set(".stability_score_thresh", options.stabilityThreshold);
+    set(".stability_score_offset", options.stabilityOffset);
+    set(".box_nms_thresh", options.boxOverlapThreshold);
+    set(".crop_n_layers", options.cropLayers);
+    set(".crop_nms_thresh", options.cropBoxOverlapThreshold);
+    set(".crop_overlap_ratio", options.cropOverlapRatio);
+    set(".crop_n_points_downscale_factor", options.cropPointsDownscale);
+    set(".min_mask_region_area", options.minimumRegionArea);
+    const auto           masks = GenerateMasks(network, image, options, at::kCPU);
+    const auto &         recorded = recording.Get("out/" + name + "/runs");
+    std::vector<int64_t> runs;
+    std::vector<int64_t> boxes;
+    std::vector<int64_t> crops;
+    std::vector<float>   quality;
+    std::vector<float>   stability;
+    std::vector<float>   points;
+    const auto           addCorner = [](std::vector<int64_t> & list, const std::array<int64_t, 4> & box) {
+      list.insert(list.end(), { box[0], box[1], box[2] - box[0], box[3] - box[1] });
+    };
+    for (const auto & mask : masks)
+    {
+      runs.insert(runs.end(), mask.runs.begin(), mask.runs.end());
+      runs.resize(runs.size() +
+                  static_cast<size_t>(std::max<int64_t>(0, recorded.size(1) - static_cast<int64_t>(mask.runs.size()))));
+      addCorner(boxes, mask.box);
+      addCorner(crops, mask.crop);
+      quality.push_back(mask.quality);
+      stability.push_back(mask.stability);
+      points.insert(points.end(), { static_cast<float>(mask.point[0]), static_cast<float>(mask.point[1]) });
+    }
+    recording.Compare("out/" + name + "/runs", at::tensor(runs).view({ static_cast<int64_t>(masks.size()), -1 }));
+    recording.Compare("out/" + name + "/bbox", at::tensor(boxes).view({ -1, 4 }));
+    recording.Compare("out/" + name + "/crop_box", at::tensor(crops).view({ -1, 4 }));
+    recording.Compare("out/" + name + "/predicted_iou", at::tensor(quality));
+    recording.Compare("out/" + name + "/stability_score", at::tensor(stability));
+    recording.Compare("out/" + name + "/point", at::tensor(points).view({ -1, 2 }));
+  }
 }
 } // namespace sam

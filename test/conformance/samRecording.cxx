@@ -105,6 +105,12 @@ Recording::Count(const std::string & before, const std::string & after) const
   return count;
 }
 
+bool
+Recording::HasEntry(const std::string & key) const
+{
+  return m_File.metadata.count(key) != 0;
+}
+
 std::vector<int64_t>
 Recording::Numbers(const std::string & key) const
 {

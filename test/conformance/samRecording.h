@@ -58,6 +58,10 @@ public:
   int64_t
   Count(const std::string & before, const std::string & after) const;
 
+  /** Whether the header has an entry \a key. */
+  bool
+  HasEntry(const std::string & key) const;
+
   /** All integers in the header's entry \a key: 3 of "3", 1 and 3 of "(1, 3)". \throws Error when it has none. */
   std::vector<int64_t>
   Numbers(const std::string & key) const;
