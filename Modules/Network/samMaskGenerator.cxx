@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <string>
 
 namespace sam
@@ -31,9 +32,9 @@ CheckRange(const char * option, double value, double low, double high)
 {
   if (!(value >= low && value <= high))
   {
-    std::string text = std::to_string(value);
-    throw Error(std::string(option) + " is " + text + ", expected " + std::to_string(low) + " to " +
-                std::to_string(high));
+    std::ostringstream message;
+    message << option << " is " << value << ", expected " << low << " to " << high;
+    throw Error(message.str());
   }
 }
 
