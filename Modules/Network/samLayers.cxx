@@ -94,11 +94,11 @@ EncoderNeck::operator()(const at::Tensor & x) const
   return m_Norm2(m_Convolution2(m_Norm1(m_Convolution1(x))));
 }
 
-ConvolutionUnit::ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride)
+ConvolutionUnit::ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride, bool isPlanar)
   : m_Convolution(scope / "conv",
                   inputs,
                   outputs,
-                  { .kernel = { 3, 3, 3 }, .stride = { 1, stride, stride }, .padded = true })
+                  { .kernel = { isPlanar ? 1 : 3, 3, 3 }, .stride = { 1, stride, stride }, .padded = true })
   , m_Scale((scope / "norm").Declare("weight", { outputs }, Initialization::Constant(1.0)))
   , m_Shift((scope / "norm").Declare("bias", { outputs }, Initialization::Constant(0.0)))
 {}

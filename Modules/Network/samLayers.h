@@ -132,7 +132,8 @@ class ConvolutionUnit
 {
 public:
   ConvolutionUnit() = default;
-  ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride = 1);
+  /** \a stride is in-plane; \a isPlanar keeps the kernel within a slice. */
+  ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride = 1, bool isPlanar = false);
 
   at::Tensor
   operator()(const at::Tensor & x) const;

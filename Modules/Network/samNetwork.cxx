@@ -38,17 +38,17 @@ public:
       int64_t channels = inputs;
       for (const int64_t width : plan.stemWidths)
       {
-        AddLevel(scope, channels, width, 1, 1);
+        AddLevel(scope, channels, width, 1, 1, plan.planarLevels > 0);
         channels = width;
       }
-      AddLevel(scope, channels, 3, 1, 1);
+      AddLevel(scope, channels, 3, 1, 1, plan.planarLevels > 0);
     }
     else if (plan.stem == "pyramid")
     {
-      AddLevel(scope, inputs, plan.stemWidths[0], 2, 1);
+      AddLevel(scope, inputs, plan.stemWidths[0], 2, 1, plan.planarLevels > 0);
       for (size_t k = 1; k < plan.stemWidths.size(); ++k)
       {
-        AddLevel(scope, plan.stemWidths[k - 1], plan.stemWidths[k], 2, 2);
+        AddLevel(scope, plan.stemWidths[k - 1], plan.stemWidths[k], 2, 2, static_cast<int64_t>(k) < plan.planarLevels);
       }
       m_KeepsDetails = true;
     }
@@ -74,13 +74,13 @@ public:
 
 private:
   void
-  AddLevel(const Scope & scope, int64_t inputs, int64_t outputs, int64_t units, int64_t stride)
+  AddLevel(const Scope & scope, int64_t inputs, int64_t outputs, int64_t units, int64_t stride, bool isPlanar)
   {
     const Scope place = scope / static_cast<int64_t>(m_Levels.size()) / "convs";
     auto &      level = m_Levels.emplace_back();
     for (int64_t k = 0; k < units; ++k)
     {
-      level.emplace_back(place / k, k == 0 ? inputs : outputs, outputs, k == 0 ? stride : 1);
+      level.emplace_back(place / k, k == 0 ? inputs : outputs, outputs, k == 0 ? stride : 1, isPlanar);
     }
   }
 
@@ -165,6 +165,7 @@ GeneratorOptions(const Plan & plan)
   options.hiddenWidth = plan.promptHiddenWidth;
   options.ladder = plan.ladder;
   options.skips = plan.skips;
+  options.planarLevels = plan.planarLevels;
   return options;
 }
 

@@ -581,6 +581,10 @@ Plan::FromJson(const std::string & text, const std::string & where)
   ReadEncoder(root.Sub("encoder"), plan);
   ReadAdaptation(root.At("adaptation"), where + ": plan", plan);
   root.ReadSize("slices", plan.slices, 4096);
+  if (root.Has("planar_levels"))
+  {
+    root.ReadSize("planar_levels", plan.planarLevels, 16);
+  }
   ReadPromptSource(root.Sub("prompt_source"), plan);
   ReadDecoder(root.Sub("decoder"), plan);
   ReadDriver(root.Sub("driver"), plan);
@@ -623,6 +627,10 @@ Plan::ToJson() const
     json["adaptation"].push_back({ { "type", word }, { "ratio", adapterRatio } });
   }
   json["slices"] = slices;
+  if (planarLevels > 0)
+  {
+    json["planar_levels"] = planarLevels;
+  }
   json["prompt_source"] = { { "type", promptSource },
                             { "queries", queries },
                             { "ladder", ladder },

@@ -67,6 +67,10 @@ struct SegmentAnything_EXPORT Plan
   double                   adapterRatio{ 0.25 };
   int64_t                  slices{ 1 }; ///< slices that depth embeddings and depth networks are made for
 
+  /** Of the finest resolutions, those whose convolutions stay within a slice: 1×3×3 rather than 3×3×3, for thick
+   * slices. */
+  int64_t planarLevels{ 0 };
+
   // prompt source: auxiliary (MaskSAM's generator) or manual (points, boxes and masks that are given).
   std::string                       promptSource{ "auxiliary" };
   int64_t                           queries{ 8 };

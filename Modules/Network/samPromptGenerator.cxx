@@ -50,8 +50,10 @@ PromptGenerator::PromptGenerator(const Scope & scope, const PromptGeneratorOptio
 {
   const auto &  ladder = options.ladder;
   const int64_t stages = static_cast<int64_t>(ladder.size());
-  m_First1 = ConvolutionUnit(scope / "stages" / 0 / "convs" / 0, options.embeddingChannels, ladder[0]);
-  m_First2 = ConvolutionUnit(scope / "stages" / 0 / "convs" / 1, ladder[0], ladder[0]);
+  // The ladder is coarsest first.
+  const auto isPlanar = [&](int64_t stage) { return stages - 1 - stage < options.planarLevels; };
+  m_First1 = ConvolutionUnit(scope / "stages" / 0 / "convs" / 0, options.embeddingChannels, ladder[0], 1, isPlanar(0));
+  m_First2 = ConvolutionUnit(scope / "stages" / 0 / "convs" / 1, ladder[0], ladder[0], 1, isPlanar(0));
   int64_t pooledChannels = ladder[0];
   for (int64_t s = 1; s < stages; ++s)
   {
@@ -69,17 +71,17 @@ PromptGenerator::PromptGenerator(const Scope & scope, const PromptGeneratorOptio
       for (int64_t step = 0; step < s; ++step)
       {
         climbs.emplace_back(skip / (2 * step), step == 0 ? options.levelChannels : channels, channels, doubling);
-        units.emplace_back(skip / (2 * step + 1), channels, channels);
+        units.emplace_back(skip / (2 * step + 1), channels, channels, 1, isPlanar(step + 1));
       }
       inputs += channels;
     }
-    // The stem's features are finest first, the ladder is coarsest first.
+    // The stem's features are finest first.
     const int64_t detail = stages - 1 - s;
     if (detail < static_cast<int64_t>(options.detailChannels.size()))
     {
       inputs += options.detailChannels[static_cast<size_t>(detail)];
     }
-    stage.fusion = ConvolutionUnit(stageScope / "convs" / 0, inputs, channels);
+    stage.fusion = ConvolutionUnit(stageScope / "convs" / 0, inputs, channels, 1, isPlanar(s));
     m_Stages.push_back(std::move(stage));
     pooledChannels += channels;
   }

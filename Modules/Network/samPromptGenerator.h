@@ -19,6 +19,7 @@ struct PromptGeneratorOptions
   std::vector<int64_t> ladder{};           ///< channels per stage: the grid first, each next one twice as fine
   /** For each stage after the first: which levels it receives, enlarged to its size. */
   std::vector<std::vector<int64_t>> skips{};
+  int64_t planarLevels{ 0 }; ///< of the finest resolutions, those whose convolutions stay within a slice
 };
 
 /** \class PromptGenerator

@@ -334,11 +334,13 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
   {
     const auto & spacing = trainingCase.spacing;
     const bool   isInPlane =
-      size[2] == 1 || m_Window[2] == 1 || spacing[2] > m_Options.anisotropy * std::max(spacing[0], spacing[1]);
-    Matrix map = Identity();
+      size[2] == 1 || m_Window[2] == 1 || spacing[2] > m_Options.anisotropy * std::max(spacing[0], spacing[1]) ||
+      static_cast<double>(size[2]) * m_Options.stackRatio < static_cast<double>(std::min(size[0], size[1]));
+    const double rotation = isInPlane ? m_Options.planarRotationDeviation : m_Options.rotationDeviation;
+    Matrix       map = Identity();
     for (size_t axis = 0; axis < 3; ++axis)
     {
-      const double angle = random.Normal() * m_Options.rotationDeviation * std::numbers::pi / 180.0;
+      const double angle = random.Normal() * rotation * std::numbers::pi / 180.0;
       if (!isInPlane || axis == 2)
       {
         map = Product(Rotation(axis, angle), map);

@@ -40,12 +40,15 @@ struct AugmentationOptions
   double  foregroundProbability{ 0.33 }; ///< p of a window around a foreground voxel; 0 where the image is no larger
 
   // Geometry, by one linear resampling
-  double              spatialProbability{ 0.8 };  ///< p of rotation and scaling together
-  double              rotationDeviation{ 10.0 };  ///< sd in degrees, about each of x, y, z
-  double              scaleDeviation{ 0.1 };      ///< sd of the logarithm, of all axes together
-  double              axisScaleDeviation{ 0.05 }; ///< sd of the logarithm, of each axis
-  double              anisotropy{ 3.0 }; ///< slices further apart than this many in-plane spacings stay in plane
-  std::vector<size_t> mirrorAxes{};      ///< axes (0 x, 1 y, 2 z), each mirrored with p 0.5
+  double spatialProbability{ 0.8 };       ///< p of rotation and scaling together
+  double rotationDeviation{ 10.0 };       ///< sd in degrees, about each of x, y, z
+  double planarRotationDeviation{ 20.0 }; ///< sd in degrees, about z where slices stay in plane
+  double scaleDeviation{ 0.1 };           ///< sd of the logarithm, of all axes together
+  double axisScaleDeviation{ 0.05 };      ///< sd of the logarithm, of each axis
+  double anisotropy{ 3.0 };               ///< slices further apart than this many in-plane spacings stay in plane
+  double stackRatio{ 6.0 };         ///< so do images with this many times more rows and columns than slices, whose
+                                    ///< spacing may be unknown
+  std::vector<size_t> mirrorAxes{}; ///< axes (0 x, 1 y, 2 z), each mirrored with p 0.5
 
   // Intensity, for each channel on its own; in this order
   double                blurProbability{ 0.1 };
@@ -77,8 +80,8 @@ struct TrainingWindow
  * The window's start is uniform among the voxels for which the window lies inside the image, which may be left by a
  * margin in-plane; along an axis where the window is larger it is centered, up to the margin. Outside of the image its
  * border voxels are repeated, of image and labels alike. Rotations and scalings are in millimeters about the window's
- * center, in-plane only where slices are far apart or there is a single one. Labels follow by linear interpolation of
- * each label, the largest wins. Safe to call from several threads, each with a stream of its own.
+ * center, in-plane only where slices are far apart, few, or there is a single one. Labels follow by linear
+ * interpolation of each label, the largest wins. Safe to call from several threads, each with a stream of its own.
  */
 class WindowSampler
 {
