@@ -35,6 +35,19 @@ struct SamIndexBox
     }
     return region;
   }
+
+  template <unsigned int VDimension>
+  static SamIndexBox
+  FromRegion(const ImageRegion<VDimension> & region)
+  {
+    SamIndexBox box;
+    for (unsigned int i = 0; i < VDimension; ++i)
+    {
+      box.start[i] = region.GetIndex(i);
+      box.size[i] = region.GetSize(i);
+    }
+    return box;
+  }
 };
 
 /** \class SamAxes
@@ -68,13 +81,11 @@ struct SamGrid
   FromImage(const ImageBase<VDimension> * image)
   {
     static_assert(VDimension == 2 || VDimension == 3, "images of two or three dimensions");
-    SamGrid      grid;
-    const auto & region = image->GetLargestPossibleRegion();
+    SamGrid grid;
     grid.dimension = VDimension;
+    grid.box = SamIndexBox::FromRegion(image->GetLargestPossibleRegion());
     for (unsigned int i = 0; i < VDimension; ++i)
     {
-      grid.box.start[i] = region.GetIndex(i);
-      grid.box.size[i] = region.GetSize(i);
       grid.spacing[i] = image->GetSpacing()[i];
       grid.origin[i] = image->GetOrigin()[i];
       for (unsigned int j = 0; j < VDimension; ++j)

@@ -5,7 +5,6 @@
 #include "itkSamLattice.h"
 #include "itkSamMacro.h"
 #include "itkSamModel.h"
-#include "itkSamPixels.h"
 
 #include "itkImageToImageFilter.h"
 #include "itkVectorImage.h"
@@ -115,19 +114,8 @@ protected:
   PrintSelf(std::ostream & os, Indent indent) const override;
 
 private:
-  using ComponentType = SamComponentType<TInputImage>;
-
   SamIndexBox
   MakeBox(const SamLattice & lattice) const;
-
-  void
-  SampleAligned(const SamLattice & lattice, const SamIndexBox & box, std::vector<unsigned char> & inside);
-
-  void
-  SampleOblique(const SamLattice & lattice, const SamIndexBox & box, std::vector<unsigned char> & inside);
-
-  void
-  Normalize(const std::vector<unsigned char> & inside);
 
   std::string  m_Orientation{ "LPS" };
   SpacingType  m_OutputSpacing{ { 0.0, 0.0, 0.0 } };

@@ -5,10 +5,10 @@
 #include "itkSamLattice.h"
 #include "itkSamMacro.h"
 #include "itkSamModel.h"
+#include "itkSamSampling.h"
 
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
-#include "itkVectorImage.h"
 
 #include <vector>
 
@@ -108,8 +108,6 @@ private:
     VectorType size;
   };
 
-  using ChannelImageType = VectorImage<float, ImageDimension>;
-
   SamLattice
   MakeLattice() const;
 
@@ -117,18 +115,10 @@ private:
   std::vector<SamIndexBox>
   MakeBoxes(const SamLattice & lattice) const;
 
-  /** Probabilities of all windows of \a volume, blended, K×D×H×W. \a grid says where the volume lies. */
-  SamTensor
-  RunWindows(const SamTensor & volume, const SamGrid & grid, SizeValueType & windowsDone);
-
-  /** Label the output's voxels that lie in \a box of the lattice. \a probabilities has the box's voxels, the labels of
-   * each side by side. \a confidence holds the best probability so far of every output voxel; it is empty where there
-   * is one region only. */
+  /** Label the output's voxels that the sampler covers. \a confidence holds the best probability so far of every
+   * output voxel; it is empty where there is one region only. */
   void
-  WriteLabels(const SamLattice &         lattice,
-              const SamIndexBox &        box,
-              const std::vector<float> & probabilities,
-              std::vector<float> &       confidence);
+  WriteLabels(const SamLabelSampler & sampler, std::vector<float> & confidence);
 
   SamModel::ConstPointer        m_Model;
   std::vector<RegionOfInterest> m_Regions;

@@ -1,0 +1,110 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef itkSamSampling_h
+#define itkSamSampling_h
+
+#include "SegmentAnythingExport.h"
+
+#include "itkSamLattice.h"
+#include "itkSamModel.h"
+
+#include <vector>
+
+namespace itk
+{
+/** \class SamComponentBuffer
+ * \brief The pixels of a buffered image without its type: x fastest, the components of each side by side.
+ * \ingroup SegmentAnything
+ */
+template <typename TComponent>
+struct SamComponentBuffer
+{
+  const TComponent * values{ nullptr };
+  SizeValueType      components{ 1 };
+  SamIndexBox        box; ///< the buffered voxels
+};
+
+/** The samples of a lattice's \a box, in the same order, written into \a target: as SamLattice says. \a image must
+ * buffer GetImageBox(\a box). Answers which samples lie inside of the image; empty: all. TComponent is any of C++'s
+ * numbers that ITK's images are made of. */
+template <typename TComponent>
+SegmentAnything_EXPORT std::vector<unsigned char>
+                       SamSampleLattice(const SamLattice &                     lattice,
+                                        const SamIndexBox &                    box,
+                                        const SamComponentBuffer<TComponent> & image,
+                                        unsigned int                           workUnits,
+                                        float *                                target);
+
+/** Normalize samples in place, \a voxels times the channels side by side. Mean and deviation of z_score are those of
+ * the samples that are \a inside (empty: all). */
+SegmentAnything_EXPORT void
+SamNormalizeChannels(const std::vector<SamChannel> &    channels,
+                     const std::vector<unsigned char> & inside,
+                     SizeValueType                      voxels,
+                     float *                            values);
+
+/** \throws ExceptionObject naming a channel whose normalization is unknown or makes no sense. */
+SegmentAnything_EXPORT void
+SamVerifyChannels(const std::vector<SamChannel> & channels);
+
+/** \throws ExceptionObject when \a found components are not one for each channel; no channel fits any number. */
+SegmentAnything_EXPORT void
+SamVerifyComponents(const std::vector<SamChannel> & channels, SizeValueType found);
+
+/** \class SamLabelSampler
+ * \brief The label of the largest probability at voxels of an image, from the probabilities on a lattice.
+ *
+ * Probabilities are interpolated linearly; where voxels coincide nothing is. Voxels outside of the box have no label,
+ * apart from those that lie beyond the lattice's own border by half a voxel.
+ *
+ * \ingroup SegmentAnything
+ */
+class SegmentAnything_EXPORT SamLabelSampler
+{
+public:
+  /** \a probabilities has the voxels of the lattice's \a box, x fastest, \a labels side by side. */
+  SamLabelSampler(const SamLattice &  lattice,
+                  const SamIndexBox & box,
+                  SizeValueType       labels,
+                  std::vector<float>  probabilities);
+
+  /** The voxels of the image that may have a label. */
+  const SamIndexBox &
+  GetCoveredImageBox() const
+  {
+    return m_Covered;
+  }
+
+  struct Choice
+  {
+    int   number{ -1 }; ///< of the label, from 0; −1: none
+    float probability{ 0.0f };
+  };
+
+  /** Choose for the voxels from \a start on along the image's first axis, all in the covered box. */
+  void
+  ChooseLine(const std::array<IndexValueType, 3> & start, std::vector<Choice> & line) const;
+
+private:
+  /** Which voxels of the box a sample is made of along one axis. */
+  struct AxisSample
+  {
+    std::array<size_t, 2> offset{ { 0, 0 } };
+    std::array<double, 2> weight{ { 1.0, 0.0 } };
+    unsigned int          count{ 1 };
+    bool                  isInside{ true };
+  };
+
+  AxisSample
+  SampleOblique(double position, unsigned int axis) const;
+
+  SamLattice                             m_Lattice;
+  SamIndexBox                            m_Box;
+  SamIndexBox                            m_Covered;
+  SizeValueType                          m_Labels;
+  std::vector<float>                     m_Probabilities;
+  std::array<size_t, 3>                  m_Stride;
+  std::array<std::vector<AxisSample>, 3> m_Tables; ///< of aligned images, per axis of the lattice
+};
+} // namespace itk
+
+#endif

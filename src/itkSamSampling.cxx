@@ -1,0 +1,432 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "itkSamSampling.h"
+
+#include "itkSamMacro.h"
+
+#include "itkMultiThreaderBase.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+namespace itk
+{
+namespace
+{
+/** Call \a visit(z, y) for every line of the box, on several threads. */
+void
+ForEachLine(const SamIndexBox & box, unsigned int workUnits, const std::function<void(size_t, size_t)> & visit)
+{
+  const auto threader = MultiThreaderBase::New();
+  threader->SetNumberOfWorkUnits(workUnits);
+  threader->ParallelizeArray(
+    0, box.size[1] * box.size[2], [&](SizeValueType line) { visit(line / box.size[1], line % box.size[1]); }, nullptr);
+}
+
+template <typename TComponent>
+std::vector<unsigned char>
+SampleAligned(const SamLattice &                     lattice,
+              const SamIndexBox &                    box,
+              const SamComponentBuffer<TComponent> & image,
+              unsigned int                           workUnits,
+              float *                                target)
+{
+  const size_t                       components = image.components;
+  const unsigned int                 dimension = lattice.GetImageGrid().dimension;
+  const std::array<SizeValueType, 3> strides{ { 1, image.box.size[0], image.box.size[0] * image.box.size[1] } };
+  std::array<SamTaps, 3>             taps;
+  std::array<std::vector<OffsetValueType>, 3> offsets;
+  for (unsigned int j = 0; j < 3; ++j)
+  {
+    if (j >= dimension)
+    {
+      taps[j].begin = { 0, 1 };
+      taps[j].weight = { 1.0 };
+      taps[j].inside = { 1 };
+      offsets[j] = { 0 };
+      continue;
+    }
+    taps[j] = lattice.GetImageTaps(j, box);
+    const unsigned int axis = lattice.GetImageAxis(j);
+    const auto         stride = static_cast<OffsetValueType>(strides[axis] * components);
+    for (const IndexValueType index : taps[j].index)
+    {
+      offsets[j].push_back((index - image.box.start[axis]) * stride);
+    }
+  }
+
+  ForEachLine(box, workUnits, [&](size_t z, size_t y) {
+    std::vector<double> sums(components);
+    float *             out = target + (z * box.size[1] + y) * box.size[0] * components;
+    for (size_t x = 0; x < box.size[0]; ++x)
+    {
+      std::fill(sums.begin(), sums.end(), 0.0);
+      for (size_t tz = taps[2].begin[z]; tz < taps[2].begin[z + 1]; ++tz)
+      {
+        for (size_t ty = taps[1].begin[y]; ty < taps[1].begin[y + 1]; ++ty)
+        {
+          const OffsetValueType rowOffset = offsets[2][tz] + offsets[1][ty];
+          const double          rowWeight = taps[2].weight[tz] * taps[1].weight[ty];
+          for (size_t tx = taps[0].begin[x]; tx < taps[0].begin[x + 1]; ++tx)
+          {
+            const TComponent * in = image.values + rowOffset + offsets[0][tx];
+            const double       weight = rowWeight * taps[0].weight[tx];
+            for (size_t c = 0; c < components; ++c)
+            {
+              sums[c] += weight * static_cast<double>(in[c]);
+            }
+          }
+        }
+      }
+      for (size_t c = 0; c < components; ++c)
+      {
+        *out++ = static_cast<float>(sums[c]);
+      }
+    }
+  });
+
+  std::vector<unsigned char> inside;
+  const auto                 hasOutside = [](const SamTaps & axis) {
+    return std::find(axis.inside.begin(), axis.inside.end(), 0) != axis.inside.end();
+  };
+  if (std::any_of(taps.begin(), taps.end(), hasOutside))
+  {
+    inside.reserve(box.size[0] * box.size[1] * box.size[2]);
+    for (const auto insideZ : taps[2].inside)
+    {
+      for (const auto insideY : taps[1].inside)
+      {
+        for (const auto insideX : taps[0].inside)
+        {
+          inside.push_back(insideZ & insideY & insideX);
+        }
+      }
+    }
+  }
+  return inside;
+}
+
+template <typename TComponent>
+std::vector<unsigned char>
+SampleOblique(const SamLattice &                     lattice,
+              const SamIndexBox &                    box,
+              const SamComponentBuffer<TComponent> & image,
+              unsigned int                           workUnits,
+              float *                                target)
+{
+  const size_t                   components = image.components;
+  const unsigned int             dimension = lattice.GetImageGrid().dimension;
+  const SamAffine &              toImage = lattice.GetLatticeToImage();
+  const SamIndexBox &            whole = lattice.GetImageGrid().box;
+  std::array<OffsetValueType, 3> stride{ { static_cast<OffsetValueType>(components), 0, 0 } };
+  stride[1] = stride[0] * static_cast<OffsetValueType>(image.box.size[0]);
+  stride[2] = stride[1] * static_cast<OffsetValueType>(image.box.size[1]);
+  // Where the sub-samples of a voxel lie, relative to its center.
+  std::vector<SamLattice::VectorType> shifts;
+  const auto &                        counts = lattice.GetSubsamples();
+  const auto                          shift = [](unsigned int k, unsigned int count) {
+    return (static_cast<double>(k) + 0.5) / static_cast<double>(count) - 0.5;
+  };
+  for (unsigned int z = 0; z < counts[2]; ++z)
+  {
+    for (unsigned int y = 0; y < counts[1]; ++y)
+    {
+      for (unsigned int x = 0; x < counts[0]; ++x)
+      {
+        shifts.push_back({ { shift(x, counts[0]), shift(y, counts[1]), shift(z, counts[2]) } });
+      }
+    }
+  }
+  std::vector<unsigned char> inside(box.size[0] * box.size[1] * box.size[2], 1);
+
+  ForEachLine(box, workUnits, [&](size_t z, size_t y) {
+    std::vector<double> sums(components);
+    const auto          add = [&](const SamLattice::VectorType & position, double share) {
+      std::array<OffsetValueType, 3> lower{ { 0, 0, 0 } };
+      std::array<OffsetValueType, 3> step{ { 0, 0, 0 } };
+      std::array<double, 3>          fraction{ { 0.0, 0.0, 0.0 } };
+      for (unsigned int i = 0; i < dimension; ++i)
+      {
+        const auto   low = static_cast<double>(whole.start[i]);
+        const double high = low + static_cast<double>(whole.size[i]) - 1.0;
+        const double clamped = std::min(std::max(position[i], low), high);
+        const double floor = std::floor(clamped);
+        fraction[i] = clamped - floor;
+        lower[i] = (static_cast<IndexValueType>(floor) - image.box.start[i]) * stride[i];
+        step[i] = fraction[i] > 0.0 ? stride[i] : 0;
+      }
+      for (unsigned int corner = 0; corner < 1u << dimension; ++corner)
+      {
+        double          weight = share;
+        OffsetValueType offset = 0;
+        for (unsigned int i = 0; i < dimension; ++i)
+        {
+          const bool isUpper = (corner >> i) & 1u;
+          weight *= isUpper ? fraction[i] : 1.0 - fraction[i];
+          offset += lower[i] + (isUpper ? step[i] : 0);
+        }
+        if (weight > 0.0)
+        {
+          for (size_t c = 0; c < components; ++c)
+          {
+            sums[c] += weight * static_cast<double>(image.values[offset + static_cast<OffsetValueType>(c)]);
+          }
+        }
+      }
+    };
+    for (size_t x = 0; x < box.size[0]; ++x)
+    {
+      const SamLattice::VectorType index{ { static_cast<double>(box.start[0]) + static_cast<double>(x),
+                                            static_cast<double>(box.start[1]) + static_cast<double>(y),
+                                            static_cast<double>(box.start[2]) + static_cast<double>(z) } };
+      std::fill(sums.begin(), sums.end(), 0.0);
+      for (const auto & s : shifts)
+      {
+        add(toImage({ { index[0] + s[0], index[1] + s[1], index[2] + s[2] } }),
+            1.0 / static_cast<double>(shifts.size()));
+      }
+      const auto   center = toImage(index);
+      const size_t voxel = (z * box.size[1] + y) * box.size[0] + x;
+      for (unsigned int i = 0; i < dimension; ++i)
+      {
+        const double low = static_cast<double>(whole.start[i]) - 0.5;
+        if (center[i] < low || center[i] > low + static_cast<double>(whole.size[i]))
+        {
+          inside[voxel] = 0;
+        }
+      }
+      for (size_t c = 0; c < components; ++c)
+      {
+        target[voxel * components + c] = static_cast<float>(sums[c]);
+      }
+    }
+  });
+  return inside;
+}
+} // namespace
+
+template <typename TComponent>
+std::vector<unsigned char>
+SamSampleLattice(const SamLattice &                     lattice,
+                 const SamIndexBox &                    box,
+                 const SamComponentBuffer<TComponent> & image,
+                 unsigned int                           workUnits,
+                 float *                                target)
+{
+  return lattice.IsAligned() ? SampleAligned(lattice, box, image, workUnits, target)
+                             : SampleOblique(lattice, box, image, workUnits, target);
+}
+
+#define samInstantiateSampling(TComponent)              \
+  template std::vector<unsigned char> SamSampleLattice( \
+    const SamLattice &, const SamIndexBox &, const SamComponentBuffer<TComponent> &, unsigned int, float *)
+samInstantiateSampling(char);
+samInstantiateSampling(signed char);
+samInstantiateSampling(unsigned char);
+samInstantiateSampling(short);
+samInstantiateSampling(unsigned short);
+samInstantiateSampling(int);
+samInstantiateSampling(unsigned int);
+samInstantiateSampling(long);
+samInstantiateSampling(unsigned long);
+samInstantiateSampling(long long);
+samInstantiateSampling(unsigned long long);
+samInstantiateSampling(float);
+samInstantiateSampling(double);
+#undef samInstantiateSampling
+
+void
+SamNormalizeChannels(const std::vector<SamChannel> &    channels,
+                     const std::vector<unsigned char> & inside,
+                     SizeValueType                      voxels,
+                     float *                            values)
+{
+  const size_t components = channels.size();
+  for (size_t c = 0; c < components; ++c)
+  {
+    const SamChannel & channel = channels[c];
+    double             lower = -std::numeric_limits<double>::infinity();
+    double             upper = std::numeric_limits<double>::infinity();
+    double             mean = channel.mean;
+    double             scale = 1.0 / channel.deviation;
+    if (channel.normalization == "clip")
+    {
+      lower = channel.lower;
+      upper = channel.upper;
+    }
+    else
+    {
+      // On one thread and in the lattice's order: the same bits for any number of threads.
+      const auto sum = [&](const auto & term) {
+        double total = 0.0;
+        for (size_t k = 0; k < voxels; ++k)
+        {
+          if (inside.empty() || inside[k])
+          {
+            total += term(static_cast<double>(values[k * components + c]));
+          }
+        }
+        return total;
+      };
+      const double count = sum([](double) { return 1.0; });
+      mean = count > 0.0 ? sum([](double value) { return value; }) / count : 0.0;
+      const double variance =
+        count > 0.0 ? sum([mean](double value) { return (value - mean) * (value - mean); }) / count : 0.0;
+      const double deviation = std::sqrt(variance);
+      // What rounding to float alone can bring about counts as constant.
+      const bool isConstant = deviation <= 4.0 * std::numeric_limits<float>::epsilon() * std::abs(mean);
+      scale = isConstant ? 0.0 : 1.0 / deviation;
+    }
+    for (size_t k = 0; k < voxels; ++k)
+    {
+      float &      value = values[k * components + c];
+      const double limited = std::min(std::max(static_cast<double>(value), lower), upper);
+      value = static_cast<float>((limited - mean) * scale);
+    }
+  }
+}
+
+void
+SamVerifyChannels(const std::vector<SamChannel> & channels)
+{
+  for (const auto & channel : channels)
+  {
+    const bool isClip = channel.normalization == "clip";
+    if (!isClip && channel.normalization != "z_score")
+    {
+      itkSamExceptionMacro("unknown normalization '" << channel.normalization << "' of channel '" << channel.name
+                                                     << "', expected z_score or clip");
+    }
+    if (isClip && (!(channel.lower < channel.upper) || !(channel.deviation > 0.0)))
+    {
+      itkSamExceptionMacro("clip of channel '" << channel.name << "' needs lower < upper and a positive deviation");
+    }
+  }
+}
+
+void
+SamVerifyComponents(const std::vector<SamChannel> & channels, SizeValueType found)
+{
+  if (!channels.empty() && found != channels.size())
+  {
+    std::ostringstream names;
+    for (const auto & channel : channels)
+    {
+      names << (&channel == &channels.front() ? "" : ", ") << channel.name;
+    }
+    itkSamExceptionMacro("the image has " << found << (found == 1 ? " channel" : " channels") << ", expected "
+                                          << channels.size() << " (" << names.str() << ")");
+  }
+}
+
+SamLabelSampler::SamLabelSampler(const SamLattice &  lattice,
+                                 const SamIndexBox & box,
+                                 SizeValueType       labels,
+                                 std::vector<float>  probabilities)
+  : m_Lattice(lattice)
+  , m_Box(box)
+  , m_Covered(lattice.GetCoveredImageBox(box))
+  , m_Labels(labels)
+  , m_Probabilities(std::move(probabilities))
+  , m_Stride{ { labels, labels * box.size[0], labels * box.size[0] * box.size[1] } }
+{
+  if (!lattice.IsAligned() || m_Covered.size[0] * m_Covered.size[1] * m_Covered.size[2] == 0)
+  {
+    return;
+  }
+  for (unsigned int j = 0; j < lattice.GetImageGrid().dimension; ++j)
+  {
+    const SamTaps taps = lattice.GetLatticeTaps(j, m_Covered, box);
+    for (size_t k = 0; k + 1 < taps.begin.size(); ++k)
+    {
+      AxisSample sample;
+      sample.isInside = taps.inside[k] != 0;
+      sample.count = static_cast<unsigned int>(taps.begin[k + 1] - taps.begin[k]);
+      for (unsigned int t = 0; t < sample.count; ++t)
+      {
+        sample.offset[t] = static_cast<size_t>(taps.index[taps.begin[k] + t]) * m_Stride[j];
+        sample.weight[t] = taps.weight[taps.begin[k] + t];
+      }
+      m_Tables[j].push_back(sample);
+    }
+  }
+}
+
+SamLabelSampler::AxisSample
+SamLabelSampler::SampleOblique(double position, unsigned int axis) const
+{
+  AxisSample   sample;
+  const auto   latticeSize = static_cast<IndexValueType>(m_Lattice.GetGrid().box.size[axis]);
+  const auto   start = m_Box.start[axis];
+  const auto   size = static_cast<double>(m_Box.size[axis]);
+  const double along = position - static_cast<double>(start);
+  sample.isInside = (start <= 0 || along >= -0.5) &&
+                    (start + static_cast<IndexValueType>(m_Box.size[axis]) >= latticeSize || along < size - 0.5);
+  const double clamped = std::min(std::max(along, 0.0), size - 1.0);
+  const double first = std::floor(clamped);
+  const double fraction = clamped - first;
+  sample.offset[0] = static_cast<size_t>(first) * m_Stride[axis];
+  if (fraction > 0.0)
+  {
+    sample.count = 2;
+    sample.offset[1] = sample.offset[0] + m_Stride[axis];
+    sample.weight = { { 1.0 - fraction, fraction } };
+  }
+  return sample;
+}
+
+void
+SamLabelSampler::ChooseLine(const std::array<IndexValueType, 3> & start, std::vector<Choice> & line) const
+{
+  const unsigned int  dimension = m_Lattice.GetImageGrid().dimension;
+  std::vector<double> sums(m_Labels);
+  auto                index = start;
+  for (auto & choice : line)
+  {
+    std::array<AxisSample, 3> axes;
+    if (m_Lattice.IsAligned())
+    {
+      for (unsigned int j = 0; j < dimension; ++j)
+      {
+        const unsigned int axis = m_Lattice.GetImageAxis(j);
+        axes[j] = m_Tables[j][static_cast<size_t>(index[axis] - m_Covered.start[axis])];
+      }
+    }
+    else
+    {
+      const auto position = m_Lattice.GetImageToLattice()(
+        { { static_cast<double>(index[0]), static_cast<double>(index[1]), static_cast<double>(index[2]) } });
+      for (unsigned int j = 0; j < dimension; ++j)
+      {
+        axes[j] = SampleOblique(position[j], j);
+      }
+    }
+    ++index[0];
+    choice = Choice();
+    if (!axes[0].isInside || !axes[1].isInside || !axes[2].isInside)
+    {
+      continue;
+    }
+    std::fill(sums.begin(), sums.end(), 0.0);
+    for (unsigned int z = 0; z < axes[2].count; ++z)
+    {
+      for (unsigned int y = 0; y < axes[1].count; ++y)
+      {
+        for (unsigned int x = 0; x < axes[0].count; ++x)
+        {
+          const float * source = &m_Probabilities[axes[2].offset[z] + axes[1].offset[y] + axes[0].offset[x]];
+          const double  weight = axes[2].weight[z] * axes[1].weight[y] * axes[0].weight[x];
+          for (size_t k = 0; k < m_Labels; ++k)
+          {
+            sums[k] += weight * static_cast<double>(source[k]);
+          }
+        }
+      }
+    }
+    const auto best = std::max_element(sums.begin(), sums.end());
+    choice.number = static_cast<int>(best - sums.begin());
+    choice.probability = static_cast<float>(*best);
+  }
+}
+} // namespace itk
