@@ -3,6 +3,8 @@
 
 #include "itkSamMacro.h"
 
+#include <Eigen/Dense>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -19,82 +21,59 @@ constexpr double spacingTolerance = 1e-3;  // relative
 constexpr double indexTolerance = 1e-6;    // voxels: positions this near to a voxel are that voxel
 constexpr double averagingThreshold = 1.5; // how much coarser the lattice is where means replace linear samples
 
-VectorType
-Multiply(const MatrixType & matrix, const VectorType & vector)
+using Vector3 = Eigen::Vector3d;
+using Matrix3 = Eigen::Matrix<double, 3, 3, Eigen::RowMajor>;
+
+Eigen::Map<const Vector3>
+View(const VectorType & vector)
 {
-  VectorType result{};
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    result[i] = matrix[i][0] * vector[0] + matrix[i][1] * vector[1] + matrix[i][2] * vector[2];
-  }
-  return result;
+  return Eigen::Map<const Vector3>(vector.data());
 }
 
-MatrixType
-Inverse(const MatrixType & m)
+Eigen::Map<const Matrix3>
+View(const MatrixType & matrix)
 {
-  const auto cofactor = [&m](unsigned int i, unsigned int j) {
-    const unsigned int i1 = (i + 1) % 3;
-    const unsigned int i2 = (i + 2) % 3;
-    const unsigned int j1 = (j + 1) % 3;
-    const unsigned int j2 = (j + 2) % 3;
-    return m[i1][j1] * m[i2][j2] - m[i1][j2] * m[i2][j1];
-  };
-  const double determinant = m[0][0] * cofactor(0, 0) + m[0][1] * cofactor(0, 1) + m[0][2] * cofactor(0, 2);
+  return Eigen::Map<const Matrix3>(matrix.front().data());
+}
+
+VectorType
+ToArray(const Vector3 & vector)
+{
+  return { { vector[0], vector[1], vector[2] } };
+}
+
+Matrix3
+Inverse(const Matrix3 & matrix)
+{
+  const double determinant = matrix.determinant();
   if (!(std::abs(determinant) > 1e-12))
   {
     itkSamExceptionMacro("the image's direction is singular (determinant " << determinant << ")");
   }
-  MatrixType inverse{};
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    for (unsigned int j = 0; j < 3; ++j)
-    {
-      inverse[j][i] = cofactor(i, j) / determinant;
-    }
-  }
-  return inverse;
+  return matrix.inverse();
 }
 
 /** Index to physical: direction with its columns scaled by the spacing. */
-MatrixType
+Matrix3
 ScaledDirection(const SamGrid & grid)
 {
-  MatrixType matrix = grid.direction;
-  for (auto & row : matrix)
-  {
-    for (unsigned int j = 0; j < 3; ++j)
-    {
-      row[j] *= grid.spacing[j];
-    }
-  }
-  return matrix;
+  return View(grid.direction) * View(grid.spacing).asDiagonal();
+}
+
+SamAffine
+ToAffine(const Matrix3 & matrix, const Vector3 & offset)
+{
+  SamAffine affine;
+  Eigen::Map<Matrix3>(affine.matrix.front().data()) = matrix;
+  affine.offset = ToArray(offset);
+  return affine;
 }
 
 SamAffine
 IndexToIndex(const SamGrid & from, const SamGrid & to)
 {
-  const MatrixType inverse = Inverse(ScaledDirection(to));
-  const MatrixType forward = ScaledDirection(from);
-  SamAffine        affine;
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    for (unsigned int j = 0; j < 3; ++j)
-    {
-      affine.matrix[i][j] = 0.0;
-      for (unsigned int k = 0; k < 3; ++k)
-      {
-        affine.matrix[i][j] += inverse[i][k] * forward[k][j];
-      }
-    }
-  }
-  VectorType difference{};
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    difference[i] = from.origin[i] - to.origin[i];
-  }
-  affine.offset = Multiply(inverse, difference);
-  return affine;
+  const Matrix3 inverse = Inverse(ScaledDirection(to));
+  return ToAffine(inverse * ScaledDirection(from), inverse * (View(from.origin) - View(to.origin)));
 }
 
 /** The orientation's letters as columns of a direction; false where the stored axes are kept. */
@@ -144,12 +123,7 @@ NearestAxes(const MatrixType & direction, const MatrixType & imageDirection)
     double agreement = 0.0;
     for (unsigned int j = 0; j < 3; ++j)
     {
-      double product = 0.0;
-      for (unsigned int a = 0; a < 3; ++a)
-      {
-        product += direction[a][j] * imageDirection[a][order[j]];
-      }
-      agreement += std::abs(product);
+      agreement += std::abs(View(direction).col(j).dot(View(imageDirection).col(order[j])));
     }
     // The first of equals, so that stored axes win.
     if (agreement > bestAgreement + 1e-9)
@@ -254,29 +228,19 @@ Bounds(const SamAffine & affine, const SamIndexBox & box)
 VectorType
 SamGrid::ToPhysical(const VectorType & index) const
 {
-  VectorType point = Multiply(ScaledDirection(*this), index);
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    point[i] += origin[i];
-  }
-  return point;
+  return ToArray(ScaledDirection(*this) * View(index) + View(origin));
 }
 
 VectorType
 SamGrid::ToIndex(const VectorType & point) const
 {
-  VectorType fromOrigin = point;
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    fromOrigin[i] -= origin[i];
-  }
-  return Multiply(Inverse(ScaledDirection(*this)), fromOrigin);
+  return ToArray(Inverse(ScaledDirection(*this)) * (View(point) - View(origin)));
 }
 
 std::pair<VectorType, VectorType>
 SamGrid::GetBounds() const
 {
-  return Bounds({ ScaledDirection(*this), origin }, box);
+  return Bounds(ToAffine(ScaledDirection(*this), View(origin)), box);
 }
 
 void
@@ -339,12 +303,7 @@ SamGrid::FindAxes(const std::string & orientation) const
     axes.axis = NearestAxes(wanted, direction);
     for (unsigned int j = 0; j < 3; ++j)
     {
-      double product = 0.0;
-      for (unsigned int a = 0; a < 3; ++a)
-      {
-        product += wanted[a][j] * direction[a][axes.axis[j]];
-      }
-      axes.flip[j] = product < 0.0;
+      axes.flip[j] = View(wanted).col(j).dot(View(direction).col(axes.axis[j])) < 0.0;
     }
   }
   return axes;
@@ -417,16 +376,12 @@ SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, c
   }
 
   // Columns of the image's direction in the lattice's frame: entries 0, 1 and −1 where the axes are the same.
-  const MatrixType inverse = Inverse(m_Grid.direction);
+  const Matrix3 columns = Inverse(View(m_Grid.direction)) * View(image.direction);
   for (unsigned int j = 0; j < 3; ++j)
   {
     for (unsigned int k = 0; k < 3; ++k)
     {
-      double product = 0.0;
-      for (unsigned int a = 0; a < 3; ++a)
-      {
-        product += inverse[j][a] * image.direction[a][m_ImageAxis[k]];
-      }
+      const double product = columns(j, m_ImageAxis[k]);
       m_IsAligned = m_IsAligned && std::abs(std::abs(product) - (j == k ? 1.0 : 0.0)) < directionTolerance;
       if (j == k)
       {
@@ -457,11 +412,7 @@ SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, c
       double extent = 0.0;
       for (unsigned int i = 0; i < 3; ++i)
       {
-        double product = 0.0;
-        for (unsigned int a = 0; a < 3; ++a)
-        {
-          product += m_Grid.direction[a][j] * image.direction[a][i];
-        }
+        const double product = View(m_Grid.direction).col(j).dot(View(image.direction).col(i));
         extent +=
           std::abs(product) * image.spacing[i] * (i < image.dimension ? static_cast<double>(image.box.size[i]) : 0.0);
       }
@@ -473,11 +424,7 @@ SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, c
     latticeCenter[j] = 0.5 * (static_cast<double>(m_Grid.box.size[j]) - 1.0);
   }
   const VectorType center = image.ToPhysical(imageCenter);
-  const VectorType reach = Multiply(ScaledDirection(m_Grid), latticeCenter);
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    m_Grid.origin[i] = center[i] - reach[i];
-  }
+  m_Grid.origin = ToArray(View(center) - ScaledDirection(m_Grid) * View(latticeCenter));
   m_LatticeToImage = IndexToIndex(m_Grid, m_Image);
   m_ImageToLattice = IndexToIndex(m_Image, m_Grid);
 }
@@ -486,7 +433,7 @@ SamIndexBox
 SamLattice::FindBox(const VectorType & center, const VectorType & size) const
 {
   const unsigned int dimension = m_Grid.dimension;
-  const MatrixType   inverse = Inverse(ScaledDirection(m_Grid));
+  const Matrix3      inverse = Inverse(ScaledDirection(m_Grid));
   for (unsigned int i = 0; i < dimension; ++i)
   {
     if (!(size[i] > 0.0) || !std::isfinite(size[i]) || !std::isfinite(center[i]))
@@ -503,7 +450,7 @@ SamLattice::FindBox(const VectorType & center, const VectorType & size) const
     double extent = 0.0; // voxels
     for (unsigned int i = 0; i < dimension; ++i)
     {
-      extent += std::abs(inverse[j][i]) * size[i];
+      extent += std::abs(inverse(j, i)) * size[i];
     }
     const auto   whole = static_cast<double>(m_Grid.box.size[j]);
     const double start = RoundHalfUp(middle[j] + 0.5 - 0.5 * extent);

@@ -1,5 +1,5 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
-# Finds LibTorch and nlohmann-json and makes the target SegmentAnything::Torch out of LibTorch's own files: its
+# Finds Eigen, LibTorch and nlohmann-json and makes the target SegmentAnything::Torch out of LibTorch's own files: its
 # TorchConfig.cmake would change the caller's flags, add MKL's folders to the run path and, for a CUDA wheel, ask for
 # the whole CUDA toolkit. Usable in projects without ITK; safe to include more than once.
 include_guard(GLOBAL)
@@ -118,3 +118,9 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
   message(FATAL_ERROR "nlohmann-json 3.9 or newer was not found: install it (Debian: nlohmann-json3-dev) or pass -Dnlohmann_json_DIR.")
 endif()
 get_target_property(SegmentAnything_JSON_INCLUDE_DIRS nlohmann_json::nlohmann_json INTERFACE_INCLUDE_DIRECTORIES)
+
+find_package(Eigen3 3.3 QUIET NO_MODULE)
+if(NOT TARGET Eigen3::Eigen)
+  message(FATAL_ERROR "Eigen 3.3 or newer was not found: install it (Debian: libeigen3-dev) or pass -DEigen3_DIR.")
+endif()
+get_target_property(SegmentAnything_EIGEN_INCLUDE_DIRS Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)

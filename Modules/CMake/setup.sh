@@ -90,7 +90,7 @@ set_up() {
   done
   mkdir -p "$build_folder"
 
-  wanted=(libgtest-dev libtclap-dev nlohmann-json3-dev)
+  wanted=(libeigen3-dev libgtest-dev libtclap-dev nlohmann-json3-dev)
   [ -z "$(given ITK_DIR "$@")" ] && wanted+=(libinsighttoolkit5-dev)
   command -v c++ >/dev/null || wanted+=(g++)
   command -v cc >/dev/null || wanted+=(gcc)
