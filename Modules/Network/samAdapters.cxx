@@ -6,9 +6,13 @@
 
 namespace sam
 {
-DepthConvolutionAdapter::DepthConvolutionAdapter(const Scope & scope, int64_t width, int64_t bottleneck, bool hasSkip)
+DepthConvolutionAdapter::DepthConvolutionAdapter(const Scope & scope,
+                                                 int64_t       width,
+                                                 int64_t       bottleneck,
+                                                 bool          hasSkip,
+                                                 bool          startsAtRandom)
   : m_Down(scope / "D_fc1", width, bottleneck)
-  , m_Up(scope / "D_fc2", bottleneck, width, true, true)
+  , m_Up(scope / "D_fc2", bottleneck, width, true, !startsAtRandom)
   , m_DepthConvolution(scope / "T_DWconv",
                        bottleneck,
                        bottleneck,
@@ -35,9 +39,14 @@ DepthConvolutionAdapter::operator()(const at::Tensor & x, const SliceLayout & la
   return m_HasSkip ? x + y : y;
 }
 
-DepthMlpAdapter::DepthMlpAdapter(const Scope & scope, int64_t width, int64_t bottleneck, int64_t slices, bool hasSkip)
+DepthMlpAdapter::DepthMlpAdapter(const Scope & scope,
+                                 int64_t       width,
+                                 int64_t       bottleneck,
+                                 int64_t       slices,
+                                 bool          hasSkip,
+                                 bool          startsAtRandom)
   : m_Down(scope / "D_fc1", width, bottleneck)
-  , m_Up(scope / "D_fc2", bottleneck, width, true, true)
+  , m_Up(scope / "D_fc2", bottleneck, width, true, !startsAtRandom)
   , m_DepthFirst(scope / "T_fc1", slices, 4 * slices)
   , m_DepthSecond(scope / "T_fc2", 4 * slices, slices)
   , m_Slices(slices)

@@ -17,13 +17,18 @@ struct SliceLayout
 /** \class DepthConvolutionAdapter
  * \brief MaskSAM's 3-D adapter: bottleneck, depthwise 3×3×3 convolution across slices, back (masksam paper 2403.14103).
  *
- * The last linear layer starts at zero (\a startsAtZero), so that a network with pretrained weights starts as it was.
+ * The last linear layer starts at zero, so that a network with pretrained weights starts as it was; the published one
+ * starts at random (\a startsAtRandom).
  */
 class SegmentAnything_EXPORT DepthConvolutionAdapter
 {
 public:
   DepthConvolutionAdapter() = default;
-  DepthConvolutionAdapter(const Scope & scope, int64_t width, int64_t bottleneck, bool hasSkip);
+  DepthConvolutionAdapter(const Scope & scope,
+                          int64_t       width,
+                          int64_t       bottleneck,
+                          bool          hasSkip,
+                          bool          startsAtRandom = false);
 
   /** \a x is (B·D·N)×h×w×C; a voxel sees its neighbors in the slices of its own query. */
   at::Tensor
@@ -46,7 +51,12 @@ class SegmentAnything_EXPORT DepthMlpAdapter
 {
 public:
   DepthMlpAdapter() = default;
-  DepthMlpAdapter(const Scope & scope, int64_t width, int64_t bottleneck, int64_t slices, bool hasSkip);
+  DepthMlpAdapter(const Scope & scope,
+                  int64_t       width,
+                  int64_t       bottleneck,
+                  int64_t       slices,
+                  bool          hasSkip,
+                  bool          startsAtRandom = false);
 
   /** \a x is (B·D·N)×...×C. */
   at::Tensor

@@ -1,6 +1,9 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samImageEncoder.h"
 
+#include "samError.h"
+#include "samWindows.h"
+
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
@@ -23,22 +26,57 @@ struct ImageEncoder::Block
           options.width,
           static_cast<int64_t>(static_cast<double>(options.width) * options.mlpRatio),
           TransformerMlp::Activation::Gelu)
+    , padsBeforeNorm(options.padsBeforeNorm && !isGlobal)
+    , adaptsInWindows(options.adaptsInWindows && !isGlobal && options.adapterBottleneck > 0)
   {
     if (options.adapterBottleneck > 0)
     {
-      spaceAdapter.emplace(scope / "Space_Adapter", options.width, options.adapterBottleneck, true);
-      mlpAdapter.emplace(scope / "MLP_Adapter", options.width, options.adapterBottleneck, false);
+      const bool isRandom = options.adaptersStartRandom;
+      spaceAdapter.emplace(scope / "Space_Adapter", options.width, options.adapterBottleneck, true, isRandom);
+      mlpAdapter.emplace(scope / "MLP_Adapter", options.width, options.adapterBottleneck, false, isRandom);
     }
   }
 
+  /** \a observe gets space_adapter_out. */
   at::Tensor
-  operator()(const at::Tensor & x, const SliceLayout & layout) const
+  operator()(const at::Tensor & x, const SliceLayout & layout, const Observer & observe) const
   {
-    const auto normalized = norm1(x);
-    const auto y = spaceAdapter ? x + (*spaceAdapter)(attention(normalized), layout) : attention.Plus(normalized, x);
+    const auto y = padsBeforeNorm || adaptsInWindows ? x + this->AttendInWindows(x, layout, observe)
+                   : spaceAdapter                    ? x + this->Adapt(attention(norm1(x)), layout, observe)
+                                                     : attention.Plus(norm1(x), x);
     const auto z = norm2(y);
     const auto answer = mlp.Plus(z, y);
     return mlpAdapter ? answer + 0.5 * (*mlpAdapter)(z, layout) : answer;
+  }
+
+  at::Tensor
+  Adapt(const at::Tensor & x, const SliceLayout & layout, const Observer & observe) const
+  {
+    if (!spaceAdapter)
+    {
+      return x;
+    }
+    const auto adapted = (*spaceAdapter)(x, layout);
+    if (observe)
+    {
+      observe("space_adapter_out", adapted);
+    }
+    return adapted;
+  }
+
+  /** Attention and adapter where the windows are cut as the published code does. */
+  at::Tensor
+  AttendInWindows(const at::Tensor & x, const SliceLayout & layout, const Observer & observe) const
+  {
+    const int64_t window = attention.GetWindow();
+    auto windows = attention(padsBeforeNorm ? norm1(PartitionWindows(x, window)) : PartitionWindows(norm1(x), window));
+    if (adaptsInWindows)
+    {
+      // The leading axis is (batch, slice, window), but is taken as (rest, slice).
+      windows = this->Adapt(windows, { windows.size(0) / layout.slices, layout.slices, 1 }, observe);
+    }
+    const auto slices = UnpartitionWindows(windows, window, x.size(1), x.size(2));
+    return adaptsInWindows ? slices : this->Adapt(slices, layout, observe);
   }
 
   LayerNorm                              norm1;
@@ -47,6 +85,8 @@ struct ImageEncoder::Block
   TransformerMlp                         mlp;
   std::optional<DepthConvolutionAdapter> spaceAdapter;
   std::optional<DepthConvolutionAdapter> mlpAdapter;
+  bool                                   padsBeforeNorm;
+  bool                                   adaptsInWindows;
 };
 
 ImageEncoder::ImageEncoder(const Scope & scope, const ImageEncoderOptions & options)
@@ -74,6 +114,22 @@ ImageEncoder::ImageEncoder(const Scope & scope, const ImageEncoderOptions & opti
 
 ImageEncoder::~ImageEncoder() = default;
 
+at::Tensor
+ImageEncoder::GetPositions(int64_t h, int64_t w) const
+{
+  if (!m_Options.cropsPositions)
+  {
+    return ResizeLinear(m_PositionEmbedding.permute({ 0, 3, 1, 2 }), { h, w }).permute({ 0, 2, 3, 1 });
+  }
+  const auto size = [](int64_t rows, int64_t columns) { return std::to_string(rows) + "x" + std::to_string(columns); };
+  if (h > m_Options.grid[0] || w > m_Options.grid[1])
+  {
+    throw Error("the image has " + size(h, w) + " tokens, expected " + size(m_Options.grid[0], m_Options.grid[1]) +
+                " at most where positions are cropped");
+  }
+  return m_PositionEmbedding.narrow(1, 0, h).narrow(2, 0, w);
+}
+
 ImageEncoder::Output
 ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress, const Observer & observe) const
 {
@@ -86,7 +142,7 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   {
     observe("patch_embed", tokens);
   }
-  tokens = tokens + ResizeLinear(m_PositionEmbedding.permute({ 0, 3, 1, 2 }), { h, w }).permute({ 0, 2, 3, 1 });
+  tokens = tokens + this->GetPositions(h, w);
   if (m_DepthEmbedding.defined())
   {
     const auto depth = ResizeLinear(m_DepthEmbedding.transpose(1, 2), { layout.slices }).transpose(1, 2);
@@ -104,12 +160,17 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   Output output;
   for (size_t k = 0; k < m_Blocks.size(); ++k)
   {
-    tokens = m_Blocks[k](tokens, layout);
+    const auto name = "block" + std::to_string(k);
+    tokens = m_Blocks[k](
+      tokens,
+      layout,
+      observe ? [&](const std::string & part, const at::Tensor & value) { observe(name + "_" + part, value); }
+              : Observer());
     if (observe)
     {
-      observe("block" + std::to_string(k), tokens);
+      observe(name, tokens);
     }
-    if (m_Options.keepsLevels && m_Options.keepsLevels && m_Blocks[k].attention.GetWindow() == 0)
+    if (m_Options.keepsLevels && m_Blocks[k].attention.GetWindow() == 0)
     {
       output.levels.push_back(unfold(tokens.permute({ 0, 3, 1, 2 })));
     }

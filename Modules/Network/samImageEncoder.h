@@ -28,14 +28,19 @@ struct ImageEncoderOptions
   int64_t                slices{ 0 };            ///< slices that the depth embedding is made for; 0: none
   int64_t                adapterBottleneck{ 0 }; ///< width of the 3-D adapters in each block; 0: none
   bool                   keepsLevels{ true };    ///< answers the maps after the global blocks, too
+
+  // Published behavior (Plan::compatibility).
+  bool adaptsInWindows{ false };     ///< Space_Adapter runs in the windows, where it mixes windows for slices
+  bool padsBeforeNorm{ false };      ///< windows are padded before the first norm, not behind it
+  bool cropsPositions{ false };      ///< a smaller grid takes the top left part of the position table
+  bool adaptersStartRandom{ false }; ///< their last layers start at random instead of zero
 };
 
 /** \class ImageEncoder
  * \brief SAM's image encoder (ViT with local windows) and MaskSAM's adaptation of it to volumes.
  *
  * Tensor names are SAM's; adapters are Space_Adapter and MLP_Adapter of each block, the depth embedding is
- * temporal_embedding. The published code runs Space_Adapter inside the windows, where it mixes windows instead of
- * slices; here it runs on the whole slice.
+ * temporal_embedding.
  */
 class SegmentAnything_EXPORT ImageEncoder
 {
@@ -50,12 +55,17 @@ public:
   };
 
   /** \a x is B×C×D×H×W with H and W multiples of the patch. \a observe gets patch_embed,
-   * after_pos_and_depth_embed and blockK, each (B·D)×h×w×E. */
+   * after_pos_and_depth_embed and blockK, each (B·D)×h×w×E, and blockK_space_adapter_out.
+   * \throws Error when positions are cropped and the grid is larger than their table. */
   Output
   operator()(const at::Tensor & x, const ProgressFunction & progress = {}, const Observer & observe = {}) const;
 
 private:
   struct Block;
+
+  /** Position embedding of a grid of tokens, 1×h×w×E. */
+  at::Tensor
+  GetPositions(int64_t h, int64_t w) const;
 
   ImageEncoderOptions m_Options;
   Convolution         m_PatchEmbedding;

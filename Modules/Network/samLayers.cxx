@@ -3,11 +3,13 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/convolution.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/instance_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/mkldnn_convolution.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/upsample_linear1d.h>
 #include <ATen/ops/upsample_trilinear3d.h>
@@ -94,20 +96,53 @@ EncoderNeck::operator()(const at::Tensor & x) const
   return m_Norm2(m_Convolution2(m_Norm1(m_Convolution1(x))));
 }
 
-ConvolutionUnit::ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride, bool isPlanar)
+const Convolution::Options inPlaneDoubling{ .kernel = { 1, 2, 2 }, .stride = { 1, 2, 2 }, .transposed = true };
+
+namespace
+{
+at::Tensor
+NormalizeInstances(const at::Tensor & x, const at::Tensor & scale, const at::Tensor & shift)
+{
+  return at::instance_norm(x, scale, shift, {}, {}, true, 0.1, 1e-5, false);
+}
+} // namespace
+
+ConvolutionUnit::ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, const Options & options)
   : m_Convolution(scope / "conv",
                   inputs,
                   outputs,
-                  { .kernel = { isPlanar ? 1 : 3, 3, 3 }, .stride = { 1, stride, stride }, .padded = true })
+                  { .kernel = { options.kernel.begin(), options.kernel.end() },
+                    .stride = { 1, options.stride, options.stride },
+                    .bias = options.bias,
+                    .padded = true })
   , m_Scale((scope / "norm").Declare("weight", { outputs }, Initialization::Constant(1.0)))
   , m_Shift((scope / "norm").Declare("bias", { outputs }, Initialization::Constant(0.0)))
+  , m_Activation(options.activation)
 {}
 
 at::Tensor
 ConvolutionUnit::operator()(const at::Tensor & x) const
 {
-  const auto normalized = at::instance_norm(m_Convolution(x), m_Scale, m_Shift, {}, {}, true, 0.1, 1e-5, false);
-  return at::leaky_relu(normalized, 0.01);
+  const auto normalized = NormalizeInstances(m_Convolution(x), m_Scale, m_Shift);
+  switch (m_Activation)
+  {
+    case Activation::Gelu:
+      return at::gelu(normalized);
+    case Activation::Sigmoid:
+      return at::sigmoid(normalized);
+    default:
+      return at::leaky_relu(normalized, 0.01);
+  }
+}
+
+EnlargingUnit::EnlargingUnit(const Scope & scope, int64_t inputs, int64_t outputs)
+  : m_Convolution(scope, inputs, outputs, inPlaneDoubling)
+{}
+
+at::Tensor
+EnlargingUnit::operator()(const at::Tensor & x) const
+{
+  return at::gelu(NormalizeInstances(m_Convolution(x), {}, {}));
 }
 
 Perceptron::Perceptron(const Scope & scope, const std::vector<int64_t> & widths)

@@ -126,14 +126,28 @@ private:
   ChannelNorm m_Norm2;
 };
 
-/** Convolution 3×3×3 with zero padding, instance normalization with scale and shift (epsilon 1e-5), leaky rectifier
- * (0.01): the convolution unit of nnU-Net and of MaskSAM's prompt generator. In-plane \a stride. */
+/** Convolution with zero padding, instance normalization with scale and shift (epsilon 1e-5), activation: the unit of
+ * nnU-Net and of MaskSAM's prompt generator. */
 class ConvolutionUnit
 {
 public:
+  enum class Activation
+  {
+    LeakyRectifier, ///< slope 0.01 below zero
+    Gelu,
+    Sigmoid
+  };
+
+  struct Options
+  {
+    std::array<int64_t, 3> kernel{ { 3, 3, 3 } }; ///< slices, rows, columns
+    int64_t                stride{ 1 };           ///< in-plane
+    bool                   bias{ true };
+    Activation             activation{ Activation::LeakyRectifier };
+  };
+
   ConvolutionUnit() = default;
-  /** \a stride is in-plane; \a isPlanar keeps the kernel within a slice. */
-  ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, int64_t stride = 1, bool isPlanar = false);
+  ConvolutionUnit(const Scope & scope, int64_t inputs, int64_t outputs, const Options & options);
 
   at::Tensor
   operator()(const at::Tensor & x) const;
@@ -142,6 +156,22 @@ private:
   Convolution m_Convolution;
   at::Tensor  m_Scale;
   at::Tensor  m_Shift;
+  Activation  m_Activation{ Activation::LeakyRectifier };
+};
+
+/** Transposed convolution that doubles rows and columns of B×C×D×H×W, instance normalization without scale and shift
+ * (epsilon 1e-5), GELU. */
+class EnlargingUnit
+{
+public:
+  EnlargingUnit() = default;
+  EnlargingUnit(const Scope & scope, int64_t inputs, int64_t outputs);
+
+  at::Tensor
+  operator()(const at::Tensor & x) const;
+
+private:
+  Convolution m_Convolution;
 };
 
 /** Linear layers "layers.0", "layers.1", ... with a rectifier between them (SAM's hyper-networks and heads). */
@@ -186,6 +216,9 @@ private:
   Linear     m_Second;
   Activation m_Activation{ Activation::Gelu };
 };
+
+/** Transposed convolution that doubles rows and columns of B×C×D×H×W. */
+extern const Convolution::Options inPlaneDoubling;
 
 /** Resize the trailing axes of B×C×L, B×C×H×W or B×C×D×H×W linearly (align_corners false); the same size is returned as
  * it is. */

@@ -17,6 +17,8 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -43,6 +45,18 @@ public:
       }
       AddLevel(scope, channels, 3, 1, 1, plan.planarLevels > 0);
     }
+    else if (plan.stem == "enlarged_rgb")
+    {
+      const auto unit = [&scope, &plan](int64_t place, int64_t channels, int64_t outputs) {
+        const std::array<int64_t, 3> kernel{ plan.planarLevels > 0 ? 1 : 3, 3, 3 };
+        return ConvolutionUnit(scope / place / "convs" / 0, channels, outputs, { .kernel = kernel });
+      };
+      m_Enlarging.emplace(Enlarging{ unit(0, inputs, plan.stemWidths[0]),
+                                     { scope / 1, plan.stemWidths[0], plan.stemWidths[0] },
+                                     { scope / 4, plan.stemWidths[0], plan.stemWidths[1] },
+                                     unit(7, plan.stemWidths[1], plan.stemWidths[1]),
+                                     unit(8, plan.stemWidths[1], 3) });
+    }
     else if (plan.stem == "pyramid")
     {
       AddLevel(scope, inputs, plan.stemWidths[0], 2, 1, plan.planarLevels > 0);
@@ -58,6 +72,11 @@ public:
   at::Tensor
   operator()(at::Tensor x, EncodedImage & encoded) const
   {
+    if (m_Enlarging)
+    {
+      const auto & parts = *m_Enlarging;
+      return parts.last(parts.fine(parts.quadruple(parts.twice(parts.first(x)))));
+    }
     for (const auto & level : m_Levels)
     {
       for (const auto & unit : level)
@@ -80,18 +99,35 @@ private:
     auto &      level = m_Levels.emplace_back();
     for (int64_t k = 0; k < units; ++k)
     {
-      level.emplace_back(place / k, k == 0 ? inputs : outputs, outputs, k == 0 ? stride : 1, isPlanar);
+      const std::array<int64_t, 3> kernel{ isPlanar ? 1 : 3, 3, 3 };
+      level.emplace_back(place / k,
+                         k == 0 ? inputs : outputs,
+                         outputs,
+                         ConvolutionUnit::Options{ .kernel = kernel, .stride = k == 0 ? stride : 1 });
     }
   }
 
+  struct Enlarging
+  {
+    ConvolutionUnit first;
+    EnlargingUnit   twice;
+    EnlargingUnit   quadruple;
+    ConvolutionUnit fine;
+    ConvolutionUnit last;
+  };
+
+  std::optional<Enlarging>                  m_Enlarging;
   std::vector<std::vector<ConvolutionUnit>> m_Levels;
   bool                                      m_KeepsDetails{ false };
 };
 
+/** Pixels of the encoder's input for each token and axis, where the image has plan.patch voxels. */
 int64_t
-StemStride(const Plan & plan)
+EncoderPatch(const Plan & plan)
 {
-  return plan.stem == "pyramid" ? int64_t{ 1 } << (plan.stemWidths.size() - 1) : 1;
+  return plan.stem == "pyramid"        ? plan.patch >> (plan.stemWidths.size() - 1)
+         : plan.stem == "enlarged_rgb" ? 4 * plan.patch
+                                       : plan.patch;
 }
 
 /** The stem's features that are finer than the token grid. */
@@ -118,14 +154,15 @@ ImageEncoderOptions
 EncoderOptions(const Plan & plan)
 {
   ImageEncoderOptions options;
-  options.inputChannels = plan.stem == "pyramid"      ? plan.stemWidths.back()
-                          : plan.stem == "pseudo_rgb" ? 3
-                                                      : static_cast<int64_t>(plan.channels.size());
+  options.inputChannels = plan.stem == "pyramid" ? plan.stemWidths.back()
+                          : plan.stem == "pseudo_rgb" || plan.stem == "enlarged_rgb"
+                            ? 3
+                            : static_cast<int64_t>(plan.channels.size());
   options.width = plan.width;
   options.depth = plan.depth;
   options.heads = plan.heads;
   options.mlpRatio = plan.mlpRatio;
-  options.patch = plan.patch / StemStride(plan);
+  options.patch = EncoderPatch(plan);
   options.window = plan.attentionWindow;
   options.globalBlocks = plan.globalBlocks;
   options.grid = { plan.grid[1], plan.grid[0] };
@@ -136,6 +173,10 @@ EncoderOptions(const Plan & plan)
     options.slices = plan.slices;
     options.adapterBottleneck = Bottleneck(plan, plan.width);
   }
+  options.adaptsInWindows = plan.Keeps("depth_adapter_in_windows");
+  options.padsBeforeNorm = plan.Keeps("padding_before_norm");
+  options.cropsPositions = plan.Keeps("cropped_positions");
+  options.adaptersStartRandom = plan.Keeps("random_adapters");
   return options;
 }
 
@@ -166,6 +207,14 @@ GeneratorOptions(const Plan & plan)
   options.ladder = plan.ladder;
   options.skips = plan.skips;
   options.planarLevels = plan.planarLevels;
+  options.fullResolutionStages = plan.fullResolutionStages;
+  for (const auto & kernel : plan.kernels)
+  {
+    options.kernels.push_back({ kernel[2], kernel[1], kernel[0] });
+  }
+  options.hasConvolutionHeads = plan.promptHeads == "convolutions";
+  options.boxesEndAtLastPixel = plan.Keeps("boxes_to_last_pixel");
+  options.halvesEmptyBoxes = plan.Keeps("halved_empty_boxes");
   return options;
 }
 
@@ -174,7 +223,7 @@ PromptOptions(const Plan & plan)
 {
   PromptEncoderOptions options;
   options.width = plan.neck;
-  options.grid = { plan.grid[1], plan.grid[0] };
+  options.grid = { plan.window[1] / plan.patch, plan.window[0] / plan.patch };
   options.maskChannels = plan.maskPromptChannels;
   options.slices = plan.adaptation.empty() ? 0 : plan.slices;
   return options;
@@ -192,21 +241,52 @@ DecoderOptions(const Plan & plan)
   {
     options.transformer.slices = plan.slices;
     options.transformer.adapterBottleneck = Bottleneck(plan, plan.neck);
+    options.transformer.adaptersStartRandom = plan.Keeps("random_adapters");
   }
   options.upscalingSteps = plan.upscalingSteps;
+  options.maskTokens = plan.multimasks + 1;
+  options.iouHeadDepth = plan.iouHeadDepth;
+  options.iouHeadWidth = plan.iouHeadWidth;
   if (plan.decoder == "sam")
   {
-    options.maskTokens = plan.multimasks + 1;
-    options.iouHeadDepth = plan.iouHeadDepth;
-    options.iouHeadWidth = plan.iouHeadWidth;
     return options;
   }
-  options.maskTokens = 1;
-  options.hasIouHead = false;
+  if (!plan.keepsSamHeads)
+  {
+    options.maskTokens = 1;
+    options.hasIouHead = false;
+  }
   options.classes = static_cast<int64_t>(plan.labels.size());
   options.detailChannels = plan.refinesMasks ? plan.ladder.back() : 0;
   return options;
 }
+
+/** Brings the masks of all queries B×N×D×h×w to four times the rows and columns with 3-D convolutions. */
+class MaskConvolutions
+{
+public:
+  MaskConvolutions(const Scope & scope, const Plan & plan)
+    : m_First(scope / 0 / "convs" / 0, plan.queries, plan.maskConvolutionWidth, {})
+    , m_Twice(scope / 1, plan.maskConvolutionWidth, plan.maskConvolutionWidth)
+    , m_Quadruple(scope / 4, plan.maskConvolutionWidth, plan.maskConvolutionWidth)
+    , m_Last(scope / 7,
+             plan.maskConvolutionWidth,
+             plan.queries,
+             { .kernel = { 3, 3, 3 }, .stride = {}, .padded = true })
+  {}
+
+  at::Tensor
+  operator()(const at::Tensor & masks) const
+  {
+    return m_Last(m_Quadruple(m_Twice(m_First(masks))));
+  }
+
+private:
+  ConvolutionUnit m_First;
+  EnlargingUnit   m_Twice;
+  EnlargingUnit   m_Quadruple;
+  Convolution     m_Last;
+};
 
 /** B×c×D×(h·f)×(w·f) into B×(c·f·f)×D×h×w. */
 at::Tensor
@@ -241,7 +321,7 @@ MaskClassification::Semantic() const
   const auto    weights = at::softmax(classes, 3).narrow(3, 0, labels).transpose(2, 3); // B×D×K×N
   const auto    probabilities = at::sigmoid(masks).transpose(1, 2).flatten(3);          // B×D×N×(H·W)
   const auto    sums = at::matmul(weights, probabilities).transpose(1, 2);              // B×K×D×(H·W)
-  const auto    normalized = sums / sums.sum(1, true).clamp_min(1e-8);
+  const auto    normalized = isNormalized ? sums / sums.sum(1, true).clamp_min(1e-8) : sums;
   return normalized.reshape({ masks.size(0), labels, masks.size(2), masks.size(3), masks.size(4) });
 }
 
@@ -265,14 +345,19 @@ struct Network::Implementation
     {
       generator.emplace(scope / "prompt_generator", GeneratorOptions(plan));
     }
+    if (plan.maskConvolutionWidth > 0)
+    {
+      maskConvolutions.emplace(scope / "mask_convolutions", plan);
+    }
   }
 
-  Stem                           stem;
-  std::optional<ImageEncoder>    vit;
-  std::optional<TinyVit>         tinyVit;
-  PromptEncoder                  promptEncoder;
-  MaskDecoder                    decoder;
-  std::optional<PromptGenerator> generator;
+  Stem                            stem;
+  std::optional<ImageEncoder>     vit;
+  std::optional<TinyVit>          tinyVit;
+  PromptEncoder                   promptEncoder;
+  MaskDecoder                     decoder;
+  std::optional<PromptGenerator>  generator;
+  std::optional<MaskConvolutions> maskConvolutions;
 };
 
 Network::Network(const Plan & plan, uint64_t seed)
@@ -317,63 +402,123 @@ Network::Build()
 }
 
 EncodedImage
-Network::Encode(const at::Tensor & image, const ProgressFunction & progress) const
+Network::Encode(const at::Tensor & image, const ProgressFunction & progress, const Observer & observe) const
 {
   EncodedImage encoded;
   const auto   features = m_Implementation->stem(image, encoded);
+  if (observe)
+  {
+    observe("stem", features);
+  }
   if (m_Implementation->tinyVit)
   {
     encoded.embedding = (*m_Implementation->tinyVit)(features, progress);
     return encoded;
   }
-  auto output = (*m_Implementation->vit)(features, progress);
+  auto output = (*m_Implementation->vit)(features, progress, observe);
   encoded.embedding = output.embedding;
   encoded.levels = std::move(output.levels);
   return encoded;
 }
 
 Prompts
-Network::GeneratePrompts(const EncodedImage & encoded) const
+Network::GeneratePrompts(const EncodedImage & encoded, const Observer & observe) const
 {
   if (!m_Implementation->generator)
   {
     throw Error("the model makes no prompts of its own, expected points, boxes or masks");
   }
-  return (*m_Implementation->generator)(encoded);
+  return (*m_Implementation->generator)(encoded, observe);
 }
 
 MaskClassification
-Network::Decode(const EncodedImage & encoded, const Prompts & prompts) const
+Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Observer & observe) const
 {
   const auto &                 promptEncoder = m_Implementation->promptEncoder;
   const auto &                 embedding = encoded.embedding;
   const SliceLayout            layout{ embedding.size(0), embedding.size(2), m_Plan.queries };
   const std::array<int64_t, 2> grid{ embedding.size(3), embedding.size(4) };
-  const int64_t                slices = layout.batch * layout.slices;
-  const int64_t                height = prompts.masks.size(3);
-  const int64_t                width = prompts.masks.size(4);
+  const std::array<int64_t, 2> frame =
+    m_Plan.Keeps("cropped_positions") ? std::array<int64_t, 2>{ m_Plan.grid[1], m_Plan.grid[0] } : grid;
+  const int64_t slices = layout.batch * layout.slices;
+  const int64_t height = prompts.masks.size(3);
+  const int64_t width = prompts.masks.size(4);
 
   // B×N×D×H×W into one map per prompt, slices before queries.
-  const auto maskPrompts = at::sigmoid(prompts.masks).transpose(1, 2).reshape({ -1, 1, height, width });
-  const auto dense = promptEncoder.EncodeMasks(ResizeLinear(maskPrompts, { 4 * grid[0], 4 * grid[1] }));
-  const auto sparse = promptEncoder.EncodeBoxes(prompts.boxes.reshape({ -1, 4 }));
-  const auto positions = promptEncoder.DensePositions(layout.slices, grid).transpose(0, 1);
+  const auto maskLogits = prompts.masks.transpose(1, 2).reshape({ -1, 1, height, width });
+  const auto maskPrompts = m_Plan.Keeps("binary_mask_prompts")
+                             ? at::upsample_nearest2d((maskLogits > 0).to(at::kFloat), { 4 * grid[0], 4 * grid[1] })
+                             : ResizeLinear(at::sigmoid(maskLogits), { 4 * grid[0], 4 * grid[1] });
+  const auto boxPrompts = this->PlaceBoxes(prompts.boxes.reshape({ -1, 4 }), { height, width }, grid, frame);
+  const auto dense = promptEncoder.EncodeMasks(maskPrompts);
+  const auto sparse = promptEncoder.EncodeBoxes(boxPrompts);
+  const auto positions = promptEncoder.DensePositions(layout.slices, grid, frame).transpose(0, 1);
   const auto perSlice = [slices](const at::Tensor & x) {
     return x.transpose(1, 2).reshape({ slices, x.size(1), x.size(3), x.size(4) });
   };
-  const auto         output = m_Implementation->decoder(perSlice(embedding),
-                                                positions.repeat({ layout.batch, 1, 1, 1 }),
+  const auto slicePositions = positions.repeat({ layout.batch, 1, 1, 1 });
+  const auto output = m_Implementation->decoder(perSlice(embedding),
+                                                slicePositions,
                                                 sparse,
                                                 dense,
                                                 prompts.classTokens.flatten(0, 2),
                                                 prompts.details.defined() ? perSlice(prompts.details) : at::Tensor(),
                                                 layout);
+  // The first mask token answers, SAM's others stay idle.
+  const auto masks = output.masks.narrow(1, 0, 1);
+  if (observe)
+  {
+    observe("prompt/boxes", boxPrompts);
+    observe("prompt/masks", maskPrompts);
+    observe("prompt/sparse", sparse);
+    observe("prompt/dense", dense);
+    observe("decoder/image_pe", slicePositions);
+    observe("decoder/low_res_masks", masks);
+    observe("decoder/class_logits", output.classes);
+    if (output.iou.defined())
+    {
+      observe("decoder/iou", output.iou.narrow(1, 0, 1));
+    }
+  }
+  const auto perWindow = [&layout](const at::Tensor & x) {
+    return x.view({ layout.batch, layout.slices, layout.queries, x.size(2), x.size(3) }).transpose(1, 2);
+  };
   MaskClassification result;
-  result.masks = ResizeLinear(output.masks, { height, width })
-                   .view({ layout.batch, layout.slices, layout.queries, height, width })
-                   .transpose(1, 2);
+  result.isNormalized = !m_Plan.Keeps("unnormalized_scores");
   result.classes = output.classes.view({ layout.batch, layout.slices, layout.queries, -1 });
+  if (m_Implementation->maskConvolutions)
+  {
+    const auto fine = (*m_Implementation->maskConvolutions)(perWindow(masks));
+    result.masks = ResizeLinear(fine, { layout.slices, height, width });
+    return result;
+  }
+  const int64_t patch = EncoderPatch(m_Plan);
+  const auto    resized =
+    m_Plan.Keeps("masks_through_input_size") ? ResizeLinear(masks, { patch * grid[0], patch * grid[1] }) : masks;
+  result.masks = perWindow(ResizeLinear(resized, { height, width }));
   return result;
+}
+
+at::Tensor
+Network::PlaceBoxes(const at::Tensor &             boxes,
+                    const std::array<int64_t, 2> & size,
+                    const std::array<int64_t, 2> & grid,
+                    const std::array<int64_t, 2> & frame) const
+{
+  const auto corners = boxes.unflatten(1, { 2, 2 });
+  const auto pair = [&boxes](double rows, double columns) { return at::tensor({ columns, rows }, boxes.options()); };
+  if (!m_Plan.Keeps("whole_pixel_boxes"))
+  {
+    const auto shares = pair(static_cast<double>(grid[0]) / static_cast<double>(frame[0]),
+                             static_cast<double>(grid[1]) / static_cast<double>(frame[1]));
+    return (corners * shares).flatten(1);
+  }
+  // Pixels of the encoder's input, whose corners SAM moves to the pixels' centers.
+  const auto patch = static_cast<double>(EncoderPatch(m_Plan));
+  const auto voxels = pair(static_cast<double>(size[0]), static_cast<double>(size[1]));
+  const auto pixels = pair(patch * static_cast<double>(grid[0]), patch * static_cast<double>(grid[1])) / voxels;
+  const auto whole = pair(patch * static_cast<double>(frame[0]), patch * static_cast<double>(frame[1]));
+  return (((corners * voxels).floor() * pixels + 0.5) / whole).flatten(1);
 }
 
 PromptedMasks

@@ -3,6 +3,7 @@
 #define samNetwork_h
 
 #include "samCheckpoint.h"
+#include "samObserver.h"
 #include "samParameters.h"
 #include "samProgress.h"
 #include "samPrompts.h"
@@ -14,11 +15,12 @@ namespace sam
 /** What the decoder answers: N masks per slice, each with a class. */
 struct SegmentAnything_EXPORT MaskClassification
 {
-  at::Tensor masks;   ///< B×N×D×H×W logits
-  at::Tensor classes; ///< B×D×N×(K+1) logits, the last for no object
+  at::Tensor masks;                ///< B×N×D×H×W logits
+  at::Tensor classes;              ///< B×D×N×(K+1) logits, the last for no object
+  bool       isNormalized{ true }; ///< whether the scores of the labels are made to sum to one
 
   /** Probability of each label, B×K×D×H×W: the sum over queries of softmax(classes)·sigmoid(masks), divided by its sum
-   * over the labels (masksam §e.5, normalized). */
+   * over the labels where normalized (masksam §e.5). */
   at::Tensor
   Semantic() const;
 };
@@ -59,15 +61,19 @@ public:
     return m_Parameters;
   }
 
-  /** The heavy stage. */
+  /** The heavy stage. \a observe gets what the encoder's does. */
   EncodedImage
-  Encode(const at::Tensor & image, const ProgressFunction & progress = {}) const;
+  Encode(const at::Tensor & image, const ProgressFunction & progress = {}, const Observer & observe = {}) const;
 
+  /** \a observe gets what the generator's does. */
   Prompts
-  GeneratePrompts(const EncodedImage & encoded) const;
+  GeneratePrompts(const EncodedImage & encoded, const Observer & observe = {}) const;
 
+  /** \a observe gets what goes into the decoder and comes out of it, for each of P = B·D·N prompts: prompt/boxes (P×4,
+   * fractions), prompt/masks, prompt/sparse, prompt/dense, decoder/image_pe (per slice), decoder/low_res_masks,
+   * decoder/iou, decoder/class_logits. */
   MaskClassification
-  Decode(const EncodedImage & encoded, const Prompts & prompts) const;
+  Decode(const EncodedImage & encoded, const Prompts & prompts, const Observer & observe = {}) const;
 
   /** SAM's decoder: \a embedding is 1×C×h×w. Answers one mask per prompt, or with \a multimask the ambiguous ones.
    * Without gradients many prompts in one call take a fraction of the time of as many calls, in bounded memory.
@@ -106,6 +112,14 @@ private:
 
   void
   Build();
+
+  /** Corners P×4 of boxes in windows of \a size voxels as the prompt encoder takes them, fractions of the \a frame of
+   * tokens whose top left part the \a grid is. */
+  at::Tensor
+  PlaceBoxes(const at::Tensor &             boxes,
+             const std::array<int64_t, 2> & size,
+             const std::array<int64_t, 2> & grid,
+             const std::array<int64_t, 2> & frame) const;
 
   Plan                            m_Plan;
   Parameters                      m_Parameters;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 namespace sam
@@ -203,14 +204,15 @@ ApplyEncoderPreset(Plan & plan)
 void
 ReadStem(Section section, Plan & plan)
 {
-  plan.stem = section.GetWord("type", { "pyramid", "pseudo_rgb", "none" });
+  plan.stem = section.GetWord("type", { "pyramid", "pseudo_rgb", "enlarged_rgb", "none" });
   section.Read("widths", plan.stemWidths);
   for (const int64_t width : plan.stemWidths)
   {
     section.CheckSize("widths", width);
   }
-  if (plan.stem == "pyramid" ? plan.stemWidths.empty() || plan.stemWidths.size() > 8
-                             : plan.stem == "none" && !plan.stemWidths.empty())
+  if (plan.stem == "pyramid"        ? plan.stemWidths.empty() || plan.stemWidths.size() > 8
+      : plan.stem == "enlarged_rgb" ? plan.stemWidths.size() != 2
+                                    : plan.stem == "none" && !plan.stemWidths.empty())
   {
     section.Fail("'widths' does not fit the type '" + plan.stem + "'");
   }
@@ -340,7 +342,29 @@ ReadPromptSource(Section section, Plan & plan)
   section.Read("ladder", plan.ladder);
   section.Read("skips", plan.skips);
   section.ReadSize("hidden_width", plan.promptHiddenWidth);
-  int64_t stages = 1;
+  if (section.Has("heads"))
+  {
+    plan.promptHeads = section.GetWord("heads", { "perceptrons", "convolutions" });
+  }
+  section.Read("full_resolution_stages", plan.fullResolutionStages);
+  if (plan.fullResolutionStages < 0 || plan.fullResolutionStages > 64 ||
+      (plan.fullResolutionStages > 0 && (plan.stem == "pyramid" || plan.patch == 1)))
+  {
+    section.Fail("'full_resolution_stages' is " + std::to_string(plan.fullResolutionStages) +
+                 ", expected 0 to 64, and 0 with a pyramid or a patch of 1");
+  }
+  section.Read("kernels", plan.kernels);
+  for (const auto & kernel : plan.kernels)
+  {
+    for (const int64_t extent : kernel)
+    {
+      if (extent < 1 || extent > 15 || extent % 2 == 0)
+      {
+        section.Fail("'kernels' has " + std::to_string(extent) + ", expected an odd number from 1 to 15");
+      }
+    }
+  }
+  int64_t stages = 1 + plan.fullResolutionStages;
   for (int64_t size = plan.patch; size > 1; size /= 2)
   {
     if (size % 2 != 0)
@@ -357,6 +381,26 @@ ReadPromptSource(Section section, Plan & plan)
   for (const int64_t channels : plan.ladder)
   {
     section.CheckSize("ladder", channels);
+  }
+  if (!plan.kernels.empty() && plan.kernels.size() != plan.ladder.size())
+  {
+    section.Fail("'kernels' has " + std::to_string(plan.kernels.size()) + " entries, expected " +
+                 std::to_string(plan.ladder.size()) + " like 'ladder'");
+  }
+  for (size_t stage = plan.ladder.size() - static_cast<size_t>(plan.fullResolutionStages); stage < plan.ladder.size();
+       ++stage)
+  {
+    if (plan.ladder[stage] != plan.ladder[stage - 1] ||
+        (!plan.kernels.empty() && plan.kernels[stage] != plan.kernels[stage - 1]))
+    {
+      section.Fail("the stages at full resolution share layers, expected the same 'ladder' and 'kernels'");
+    }
+  }
+  const auto side = std::llround(std::sqrt(static_cast<double>(plan.neck)));
+  if (plan.promptHeads == "convolutions" && side * side != plan.neck)
+  {
+    section.Fail("'heads' 'convolutions' need a 'neck' of the encoder that is a square, found " +
+                 std::to_string(plan.neck));
   }
   if (plan.skips.size() + 1 != plan.ladder.size())
   {
@@ -385,7 +429,16 @@ ReadDecoder(Section section, Plan & plan)
   {
     section.Fail("'" + plan.decoder + "' does not go with the prompt source '" + plan.promptSource + "'");
   }
-  if (plan.decoder == "sam")
+  if (plan.decoder == "mask_classification")
+  {
+    section.Read("keeps_sam_heads", plan.keepsSamHeads);
+    section.Read("mask_convolution_width", plan.maskConvolutionWidth);
+    if (plan.maskConvolutionWidth != 0)
+    {
+      section.CheckSize("mask_convolution_width", plan.maskConvolutionWidth);
+    }
+  }
+  if (plan.decoder == "sam" || plan.keepsSamHeads)
   {
     section.ReadSize("multimasks", plan.multimasks, 64);
     section.ReadSize("iou_head_depth", plan.iouHeadDepth, 64);
@@ -397,10 +450,15 @@ ReadDecoder(Section section, Plan & plan)
   section.ReadSize("mask_prompt_channels", plan.maskPromptChannels);
   section.ReadSize("upscaling_steps", plan.upscalingSteps, 2);
   section.Read("refines_masks", plan.refinesMasks);
-  if (plan.neck % (2 * plan.decoderHeads) != 0 || plan.neck % 8 != 0)
+  if (plan.neck % (2 * plan.decoderHeads) != 0 || plan.neck < 8)
   {
     section.Fail("the encoder's 'neck' " + std::to_string(plan.neck) +
-                 " must be a multiple of 8 and of twice the decoder's 'heads' " + std::to_string(plan.decoderHeads));
+                 " must be 8 or more and a multiple of twice the decoder's 'heads' " +
+                 std::to_string(plan.decoderHeads));
+  }
+  if (plan.refinesMasks && plan.maskConvolutionWidth > 0)
+  {
+    section.Fail("'refines_masks' and 'mask_convolution_width' exclude each other");
   }
   if (plan.maskPromptChannels % 4 != 0)
   {
@@ -550,7 +608,65 @@ ReadLabels(const Json & json, const std::string & where, Plan & plan)
     throw Error(where + ": labels: expected the background (value 0) first and one more label at least");
   }
 }
+void
+ReadTraining(Section section, Plan & plan)
+{
+  section.Read("frozen", plan.frozen);
+  section.Read("adapted", plan.adapted);
+  section.Read("mask_loss_weight", plan.maskLossWeight);
+  section.ReadSize("loss_points", plan.lossPoints, int64_t{ 1 } << 30);
+  if (!(plan.maskLossWeight >= 0.0 && plan.maskLossWeight < 1e6))
+  {
+    section.Fail("'mask_loss_weight' must not be negative");
+  }
+  section.ThrowIfUnused();
+}
+
+void
+ReadCompatibility(Section & root, Plan & plan)
+{
+  plan.compatibility = root.Get<std::vector<std::string>>("compatibility");
+  const auto & known = Plan::GetCompatibilityWords();
+  for (const auto & word : plan.compatibility)
+  {
+    if (std::find(known.begin(), known.end(), word) == known.end())
+    {
+      root.Fail("unknown word '" + word.substr(0, maximumPrintedLength) + "' for 'compatibility', expected " +
+                Join(known));
+    }
+  }
+  if (plan.Keeps("cropped_positions") &&
+      (plan.window[0] > plan.grid[0] * plan.patch || plan.window[1] > plan.grid[1] * plan.patch))
+  {
+    root.Fail("'cropped_positions' needs a 'grid' of the encoder that holds the driver's 'window'");
+  }
+}
 } // namespace
+
+const std::vector<std::string> &
+Plan::GetCompatibilityWords()
+{
+  static const std::vector<std::string> words{
+    "depth_adapter_in_windows", "padding_before_norm", "cropped_positions",       "binary_mask_prompts",
+    "whole_pixel_boxes",        "boxes_to_last_pixel", "halved_empty_boxes",      "masks_through_input_size",
+    "unnormalized_scores",      "random_adapters",     "probabilities_as_logits", "set_loss_only"
+  };
+  return words;
+}
+
+bool
+Plan::Keeps(const std::string & word) const
+{
+  return std::find(compatibility.begin(), compatibility.end(), word) != compatibility.end();
+}
+
+bool
+Plan::IsFrozen(const std::string & tensor) const
+{
+  return std::any_of(frozen.begin(), frozen.end(), [&](const auto & start) { return tensor.rfind(start, 0) == 0; }) &&
+         std::none_of(
+           adapted.begin(), adapted.end(), [&](const auto & part) { return tensor.find(part) != std::string::npos; });
+}
 
 bool
 Plan::HasAdaptation(const std::string & word) const
@@ -590,6 +706,14 @@ Plan::FromJson(const std::string & text, const std::string & where)
   ReadDriver(root.Sub("driver"), plan);
   ReadPreprocessing(root.Sub("preprocessing"), where + ": plan", plan);
   ReadLabels(root.At("labels"), where + ": plan", plan);
+  if (root.Has("training"))
+  {
+    ReadTraining(root.Sub("training"), plan);
+  }
+  if (root.Has("compatibility"))
+  {
+    ReadCompatibility(root, plan);
+  }
   if (root.Has("provenance"))
   {
     plan.provenance = root.At("provenance").dump();
@@ -636,6 +760,18 @@ Plan::ToJson() const
                             { "ladder", ladder },
                             { "skips", skips },
                             { "hidden_width", promptHiddenWidth } };
+  if (promptHeads != "perceptrons")
+  {
+    json["prompt_source"]["heads"] = promptHeads;
+  }
+  if (fullResolutionStages > 0)
+  {
+    json["prompt_source"]["full_resolution_stages"] = fullResolutionStages;
+  }
+  if (!kernels.empty())
+  {
+    json["prompt_source"]["kernels"] = kernels;
+  }
   if (promptSource == "manual")
   {
     json["prompt_source"] = { { "type", promptSource } };
@@ -647,7 +783,15 @@ Plan::ToJson() const
                       { "mask_prompt_channels", maskPromptChannels },
                       { "upscaling_steps", upscalingSteps },
                       { "refines_masks", refinesMasks } };
-  if (decoder == "sam")
+  if (keepsSamHeads)
+  {
+    json["decoder"]["keeps_sam_heads"] = keepsSamHeads;
+  }
+  if (maskConvolutionWidth > 0)
+  {
+    json["decoder"]["mask_convolution_width"] = maskConvolutionWidth;
+  }
+  if (decoder == "sam" || keepsSamHeads)
   {
     json["decoder"]["multimasks"] = multimasks;
     json["decoder"]["iou_head_depth"] = iouHeadDepth;
@@ -681,6 +825,18 @@ Plan::ToJson() const
   for (const auto & label : labels)
   {
     json["labels"].push_back({ { "value", label.value }, { "name", label.name }, { "color", label.color } });
+  }
+  const Plan standard;
+  if (!frozen.empty() || maskLossWeight != standard.maskLossWeight || lossPoints != standard.lossPoints)
+  {
+    json["training"] = { { "frozen", frozen },
+                         { "adapted", adapted },
+                         { "mask_loss_weight", maskLossWeight },
+                         { "loss_points", lossPoints } };
+  }
+  if (!compatibility.empty())
+  {
+    json["compatibility"] = compatibility;
   }
   json["provenance"] = Json::parse(provenance);
   return json.dump(1);

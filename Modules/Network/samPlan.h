@@ -42,7 +42,8 @@ struct LabelPlan
 struct SegmentAnything_EXPORT Plan
 {
   // stem: pyramid (convolutions at full, half, ... resolution that replace most of the patch embedding and keep their
-  // features for the masks), pseudo_rgb (two convolutions to SAM's three channels) or none.
+  // features for the masks), pseudo_rgb (two convolutions to SAM's three channels), enlarged_rgb (to three channels of
+  // four times as many rows and columns, two widths) or none.
   std::string          stem{ "none" };
   std::vector<int64_t> stemWidths{};
 
@@ -77,6 +78,10 @@ struct SegmentAnything_EXPORT Plan
   std::vector<int64_t>              ladder{};
   std::vector<std::vector<int64_t>> skips{};
   int64_t                           promptHiddenWidth{ 128 };
+  /** How boxes and class tokens are read: perceptrons, or convolutions as published. */
+  std::string                         promptHeads{ "perceptrons" };
+  int64_t                             fullResolutionStages{ 0 }; ///< of the ladder, which do not climb
+  std::vector<std::array<int64_t, 3>> kernels{};                 ///< x, y, z for each stage; empty: 3, 3, 3
 
   // decoder: mask_classification (MaskSAM's) or sam.
   std::string decoder{ "mask_classification" };
@@ -85,10 +90,14 @@ struct SegmentAnything_EXPORT Plan
   int64_t     decoderMlpWidth{ 2048 };
   int64_t     maskPromptChannels{ 16 };
   int64_t     upscalingSteps{ 2 };
-  bool        refinesMasks{ false }; ///< a second hyper-network on the generator's full-resolution features
-  int64_t     multimasks{ 3 };       ///< sam: masks of the ambiguous answer, beside the single one
-  int64_t     iouHeadDepth{ 3 };     ///< sam
-  int64_t     iouHeadWidth{ 256 };   ///< sam
+  bool        refinesMasks{ false };  ///< a second hyper-network on the generator's full-resolution features
+  int64_t     multimasks{ 3 };        ///< sam: masks of the ambiguous answer, beside the single one
+  int64_t     iouHeadDepth{ 3 };      ///< sam
+  int64_t     iouHeadWidth{ 256 };    ///< sam
+  bool        keepsSamHeads{ false }; ///< mask_classification: has sam's other masks and its head of quality, unused
+  /** mask_classification: channels of the 3-D convolutions that bring all masks of a slice to the image's size
+   * together; 0: each one is resized linearly. */
+  int64_t maskConvolutionWidth{ 0 };
 
   // driver: windows that are blended with Gaussian weights.
   std::array<int64_t, 3> window{ { 256, 256, 1 } };    ///< voxels
@@ -101,6 +110,32 @@ struct SegmentAnything_EXPORT Plan
   std::array<double, 3>    spacing{ { 1.0, 1.0, 1.0 } }; ///< mm; 0 keeps the image's own
   std::vector<ChannelPlan> channels{ ChannelPlan{ "image" } };
   std::vector<LabelPlan>   labels{};
+
+  // training: what starts as SAM and stays so. Tensors whose names start with one of \c frozen, except those whose
+  // names contain one of \c adapted.
+  std::vector<std::string> frozen{};
+  std::vector<std::string> adapted{};
+  double                   maskLossWeight{ 1.5 }; ///< of cross-entropy and Dice of masks in the set loss
+  int64_t                  lossPoints{ 32768 };   ///< where masks are compared, at most
+
+  /** Words for what this model keeps of the published code's behavior where later ones are corrected:
+   * - depth_adapter_in_windows: the encoder's first adapter runs in the attention windows of local blocks and mixes
+   *   neighboring windows; corrected: it mixes slices in every block.
+   * - padding_before_norm: windows at the border are padded before the first norm, so that the padding becomes the
+   *   norm's bias; corrected: as in SAM, behind it.
+   * - cropped_positions: a smaller grid takes the top left part of the position table, and its boxes and dense
+   * positions are those of that part of the whole; corrected: table, boxes and positions are stretched to the grid, as
+   * the tables of relative positions are in both.
+   * - binary_mask_prompts: auxiliary masks prompt as 0 or 1; corrected: as probabilities.
+   * - whole_pixel_boxes: prompts' corners are rounded down to pixels; corrected: they are not.
+   * - boxes_to_last_pixel: boxes of masks end at their last pixel's index; corrected: behind it.
+   * - halved_empty_boxes: the box of an empty mask is half of the predicted one; corrected: the predicted one.
+   * - masks_through_input_size: masks are resized to the size of the encoder's input and back; corrected: once.
+   * - unnormalized_scores: the labels' scores do not sum to one; corrected: they do.
+   * - random_adapters: adapters start at random; corrected: without effect.
+   * - probabilities_as_logits: the set loss takes probabilities of auxiliary masks for logits; corrected: logits.
+   * - set_loss_only: training has no direct loss of the label map; corrected: Dice and cross-entropy of it. */
+  std::vector<std::string> compatibility{};
 
   std::string provenance{ "{}" }; ///< JSON object: data, licence, recipe, metrics
 
@@ -117,6 +152,18 @@ struct SegmentAnything_EXPORT Plan
 
   bool
   HasAdaptation(const std::string & word) const;
+
+  /** All words of \c compatibility. */
+  static const std::vector<std::string> &
+  GetCompatibilityWords();
+
+  /** Whether \c compatibility has a word. */
+  bool
+  Keeps(const std::string & word) const;
+
+  /** Whether training leaves a tensor of this name as it is. */
+  bool
+  IsFrozen(const std::string & tensor) const;
 };
 } // namespace sam
 

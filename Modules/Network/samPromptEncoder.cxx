@@ -109,11 +109,13 @@ PromptEncoder::Encode(const ManualPrompts & prompts, const std::array<int64_t, 2
 }
 
 at::Tensor
-PromptEncoder::DensePositions(int64_t slices, const std::array<int64_t, 2> & grid) const
+PromptEncoder::DensePositions(int64_t                        slices,
+                              const std::array<int64_t, 2> & grid,
+                              const std::array<int64_t, 2> & frame) const
 {
   const auto options = m_GaussianMatrix.options();
-  const auto y = (at::arange(grid[0], options) + 0.5) / grid[0];
-  const auto x = (at::arange(grid[1], options) + 0.5) / grid[1];
+  const auto y = (at::arange(grid[0], options) + 0.5) / frame[0];
+  const auto x = (at::arange(grid[1], options) + 0.5) / frame[1];
   const auto coordinates =
     at::stack({ x.unsqueeze(0).expand({ grid[0], grid[1] }), y.unsqueeze(1).expand({ grid[0], grid[1] }) }, -1);
   const auto positions = EncodeCoordinates(coordinates).permute({ 2, 0, 1 }).unsqueeze(1);

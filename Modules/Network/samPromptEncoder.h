@@ -53,9 +53,17 @@ public:
   Output
   Encode(const ManualPrompts & prompts, const std::array<int64_t, 2> & grid) const;
 
-  /** Positions of an h×w grid in each slice, C×D×h×w, with the depth embedding resized to them. */
+  /** Positions of an h×w \a grid in each slice, C×D×h×w, with the depth embedding resized to them. The grid is the top
+   * left part of a \a frame of as many rows and columns of tokens. */
   at::Tensor
-  DensePositions(int64_t slices, const std::array<int64_t, 2> & grid) const;
+  DensePositions(int64_t slices, const std::array<int64_t, 2> & grid, const std::array<int64_t, 2> & frame) const;
+
+  /** The same where the grid is the whole frame. */
+  at::Tensor
+  DensePositions(int64_t slices, const std::array<int64_t, 2> & grid) const
+  {
+    return this->DensePositions(slices, grid, grid);
+  }
 
 private:
   /** Fourier features of coordinates in [0, 1]: sines and cosines of a random projection. */

@@ -45,10 +45,11 @@ TwoWayLayer::TwoWayLayer(const Scope & scope, const TwoWayTransformerOptions & o
   if (options.slices > 0)
   {
     const int64_t bottleneck = options.adapterBottleneck;
-    selfAdapter.emplace(scope / "Space_Queries_Adapter", options.width, bottleneck, options.slices, true);
-    crossAdapter.emplace(scope / "Cross_Space_Adapter1", options.width, bottleneck, options.slices, true);
-    mlpAdapter.emplace(scope / "MLP_Queries_Adapter", options.width, bottleneck, options.slices, false);
-    imageAdapter.emplace(scope / "Cross_Space_Adapter2", options.width, bottleneck, true);
+    const bool    isRandom = options.adaptersStartRandom;
+    selfAdapter.emplace(scope / "Space_Queries_Adapter", options.width, bottleneck, options.slices, true, isRandom);
+    crossAdapter.emplace(scope / "Cross_Space_Adapter1", options.width, bottleneck, options.slices, true, isRandom);
+    mlpAdapter.emplace(scope / "MLP_Queries_Adapter", options.width, bottleneck, options.slices, false, isRandom);
+    imageAdapter.emplace(scope / "Cross_Space_Adapter2", options.width, bottleneck, true, isRandom);
   }
 }
 
@@ -113,7 +114,12 @@ TwoWayTransformer::TwoWayTransformer(const Scope & scope, const TwoWayTransforme
   }
   if (options.slices > 0)
   {
-    m_FinalAdapter.emplace(scope / "Space_Adapter", options.width, options.adapterBottleneck, options.slices, true);
+    m_FinalAdapter.emplace(scope / "Space_Adapter",
+                           options.width,
+                           options.adapterBottleneck,
+                           options.slices,
+                           true,
+                           options.adaptersStartRandom);
   }
 }
 

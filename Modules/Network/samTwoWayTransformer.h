@@ -18,8 +18,9 @@ struct TwoWayTransformerOptions
   int64_t depth{ 2 };
   int64_t heads{ 8 };
   int64_t mlpWidth{ 2048 };
-  int64_t slices{ 0 };            ///< slices that the token adapters are made for; 0: no adapters (plain SAM)
-  int64_t adapterBottleneck{ 0 }; ///< width of the adapters
+  int64_t slices{ 0 };                  ///< slices that the token adapters are made for; 0: no adapters (plain SAM)
+  int64_t adapterBottleneck{ 0 };       ///< width of the adapters
+  bool    adaptersStartRandom{ false }; ///< their last layers start at random instead of zero
 };
 
 /** \class DownscalingAttention

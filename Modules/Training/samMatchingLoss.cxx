@@ -160,16 +160,9 @@ TargetsFromLabels(const at::Tensor & labels, int64_t count, bool boxesEndAtFarEd
   SliceTargets result;
   const auto   values = at::arange(count, labels.options()).view({ 1, count, 1, 1 });
   result.masks = labels.clamp_min(0).unsqueeze(1) == values;
-  auto boxes = BoxesFromMasks(result.masks.flatten(0, 1)).view({ labels.size(0), count, 4 });
-  result.present = boxes.select(2, 2) > 0;
-  if (!boxesEndAtFarEdge)
-  {
-    const auto height = static_cast<double>(labels.size(1));
-    const auto width = static_cast<double>(labels.size(2));
-    const auto pixel = at::tensor({ 0.0, 0.0, 1.0 / width, 1.0 / height }, boxes.options());
-    boxes = boxes - pixel * result.present.unsqueeze(2);
-  }
-  result.boxes = boxes;
+  const auto masks = result.masks.flatten(0, 1);
+  result.boxes = BoxesFromMasks(masks, boxesEndAtFarEdge).view({ labels.size(0), count, 4 });
+  result.present = masks.flatten(1).any(1).view({ labels.size(0), count });
   return result;
 }
 
@@ -206,6 +199,18 @@ PairwiseDistance(const at::Tensor & a, const at::Tensor & b)
   return (a.unsqueeze(-2) - b.unsqueeze(-3)).abs().sum(-1);
 }
 
+MatchingLossOptions
+MatchingLossOptions::FromPlan(const Plan & plan)
+{
+  MatchingLossOptions options;
+  options.maskWeight = plan.maskLossWeight;
+  options.diceWeight = plan.maskLossWeight;
+  options.points = plan.lossPoints;
+  options.boxesEndAtFarEdge = !plan.Keeps("boxes_to_last_pixel");
+  options.takesProbabilitiesForLogits = plan.Keeps("probabilities_as_logits");
+  return options;
+}
+
 MatchingLoss::MatchingLoss(const MatchingLossOptions & options)
   : m_Options(options)
 {
@@ -238,7 +243,7 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   const auto targets = TargetsFromLabels(sliceLabels, count, m_Options.boxesEndAtFarEdge);
   const auto targetMasks = targets.masks.to(at::kFloat);
   const auto masks = PerSlice(classification.masks);
-  const auto auxiliary = PerSlice(prompts.masks);
+  const auto auxiliary = PerSlice(m_Options.takesProbabilitiesForLogits ? at::sigmoid(prompts.masks) : prompts.masks);
   const auto classes = classification.classes.flatten(0, 1);
   const auto boxes = prompts.boxes.flatten(0, 1);
 

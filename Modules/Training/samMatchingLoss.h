@@ -37,6 +37,13 @@ struct MatchingLossOptions
 
   /** Boxes of targets end at the far edge of their last pixel (index + 1), or at its index as in the published code. */
   bool boxesEndAtFarEdge{ true };
+
+  /** Auxiliary masks become probabilities before they are taken for logits, as in the published code. */
+  bool takesProbabilitiesForLogits{ false };
+
+  /** Weights, points and published behavior of a plan. */
+  static MatchingLossOptions
+  FromPlan(const Plan & plan);
 };
 
 /** Random points in [0, 1)², x and y, in the order of the calls (S = B·D slices, M' matched pairs, P points,
@@ -105,8 +112,7 @@ PairwiseDistance(const at::Tensor & a, const at::Tensor & b);
 /** \class MatchingLoss
  * \brief MaskSAM's set loss: queries are matched to the labels of their slice, then pulled towards them (masksam §f).
  *
- * Auxiliary masks are taken as logits. The published code hands probabilities to the same formulas; so does who passes
- * sigmoid(logits) as \c Prompts::masks.
+ * Auxiliary masks are taken as logits.
  */
 class MatchingLoss
 {

@@ -150,6 +150,7 @@ public:
       ChooseSplit();
       m_Plan = MakePlan();
     }
+    m_MatchingLoss = MatchingLoss(MatchingLossOptions::FromPlan(m_Plan));
     m_Network = std::make_unique<Network>(m_Plan, m_Options.seed);
     m_Network->To(m_Device);
     std::map<std::string, at::Tensor> copies;

@@ -23,13 +23,19 @@ struct Kind
   const char * method;
   const char * stem;
   void (*check)(Recording &);
+  bool hasParts{ false }; ///< one recording lies in several files
 };
 
-constexpr std::array kinds{ Kind{ "masksam", "adapters", CheckAdapters },
+constexpr std::array kinds{ Kind{ "masksam", "acdc_model", CheckMaskSamModel, true },
+                            Kind{ "masksam", "adapters", CheckAdapters },
+                            Kind{ "masksam", "amos_model", CheckMaskSamModel, true },
                             Kind{ "masksam", "assignment", CheckAssignment },
                             Kind{ "masksam", "boxes_targets", CheckBoxesAndTargets },
+                            Kind{ "masksam", "encoder", CheckVolumeEncoder },
                             Kind{ "masksam", "mask_decoder", CheckMaskDecoder },
                             Kind{ "masksam", "matcher_losses", CheckMatchingLosses },
+                            Kind{ "masksam", "prompt_encoder", CheckBoxPromptEncoder },
+                            Kind{ "masksam", "synapse_model", CheckMaskSamModel, true },
                             Kind{ "masksam", "two_way_transformer", CheckTwoWayTransformer },
                             Kind{ "medsam", "resize_spline", CheckSplineResize },
                             Kind{ "mobilesam", "tiny_vit", CheckTinyVit },
@@ -173,7 +179,7 @@ Conformance::CheckFile(const std::string & path)
   std::vector<Comparison> comparisons;
   try
   {
-    Recording       recording(path);
+    Recording       recording(path, kind->hasParts ? kind->stem : "");
     std::string     mistake;
     at::NoGradGuard noGrad;
     try

@@ -2,6 +2,7 @@
 #ifndef samConformance_h
 #define samConformance_h
 
+#include "samMatchingLoss.h"
 #include "samRecording.h"
 
 #include <functional>
@@ -62,6 +63,10 @@ CheckTwoWayTransformer(Recording & recording);
 void
 CheckMaskDecoder(Recording & recording);
 void
+CheckVolumeEncoder(Recording & recording);
+void
+CheckBoxPromptEncoder(Recording & recording);
+void
 CheckWholeSam(Recording & recording);
 void
 CheckTransforms(Recording & recording);
@@ -85,6 +90,14 @@ void
 CheckBoxesAndTargets(Recording & recording);
 void
 CheckMatchingLosses(Recording & recording);
+
+/** Compares what is recorded of \a losses: out/loss/..., out/matched_... and the targets of \a labels S×H×W. */
+void
+CompareMatchingLosses(Recording & recording, const MatchingLosses & losses, const at::Tensor & labels);
+
+// samConformanceMaskSamModel.cxx
+void
+CheckMaskSamModel(Recording & recording);
 } // namespace sam
 
 #endif

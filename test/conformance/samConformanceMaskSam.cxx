@@ -173,8 +173,20 @@ CheckMatchingLosses(Recording & recording)
 
   const MatchingLoss loss(options);
   const auto         losses = loss(prompts, classification, labels.unsqueeze(0), std::nullopt, &points);
-  const auto         targets = TargetsFromLabels(labels, classes.size(2) - 1, false);
-  for (int64_t slice = 0; slice < slices; ++slice)
+  CompareMatchingLosses(recording, losses, labels);
+
+  losses.total.backward();
+  recording.Compare("out/grad_total/pred_masks", masks.grad());
+  recording.Compare("out/grad_total/pred_aux_masks", auxiliaryMasks.grad());
+  recording.Compare("out/grad_total/pred_logits", classes.grad());
+  recording.Compare("out/grad_total/pred_aux_bboxes", boxes.grad());
+}
+
+void
+CompareMatchingLosses(Recording & recording, const MatchingLosses & losses, const at::Tensor & labels)
+{
+  const auto targets = TargetsFromLabels(labels, losses.present.size(1), false);
+  for (int64_t slice = 0; slice < labels.size(0); ++slice)
   {
     const auto   number = std::to_string(slice);
     const auto   present = losses.present[slice].nonzero().flatten();
@@ -196,11 +208,5 @@ CheckMatchingLosses(Recording & recording)
   recording.Compare("out/loss/loss_aux_bbox", losses.auxiliaryBox.view({ 1 }));
   recording.Compare("out/loss/loss_aux_giou", losses.auxiliaryGiou.view({ 1 }));
   recording.Compare("out/loss/total_weighted", losses.total.view({ 1 }));
-
-  losses.total.backward();
-  recording.Compare("out/grad_total/pred_masks", masks.grad());
-  recording.Compare("out/grad_total/pred_aux_masks", auxiliaryMasks.grad());
-  recording.Compare("out/grad_total/pred_logits", classes.grad());
-  recording.Compare("out/grad_total/pred_aux_bboxes", boxes.grad());
 }
 } // namespace sam

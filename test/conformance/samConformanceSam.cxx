@@ -62,6 +62,12 @@ EncoderOptions(const Recording & recording, const std::string & prefix)
   // Half a channel more, so that the product of width and ratio is cut off to the recorded number.
   options.mlpRatio =
     (static_cast<double>(recording.Extent(blocks + "0.mlp.lin1.weight", 0)) + 0.5) / static_cast<double>(options.width);
+  if (recording.HasEntry("glob"))
+  {
+    options.globalBlocks = recording.Numbers("glob");
+    options.window = recording.Number("window");
+    return options;
+  }
   for (int64_t k = 0; k < options.depth; ++k)
   {
     const int64_t rows = recording.Extent(blocks + Number(k) + ".attn.rel_pos_h", 0);
@@ -211,6 +217,50 @@ CheckImageEncoder(Recording & recording)
     recording.Compare("out/block" + Number(k) + "_attn",
                       attention(isGlobal ? normalized : PartitionWindows(normalized, options.window)));
   }
+}
+
+void
+CheckVolumeEncoder(Recording & recording)
+{
+  auto options = EncoderOptions(recording, "");
+  options.slices = recording.Extent("temporal_embedding", 1);
+  options.adapterBottleneck = recording.Extent("blocks.0.Space_Adapter.D_fc1.weight", 0);
+  options.adaptsInWindows = true;
+  options.padsBeforeNorm = true;
+  options.cropsPositions = true;
+  const auto encoder = Build<ImageEncoder>(recording, "", options);
+  for (const std::string name : { "full", "small" })
+  {
+    const auto prefix = "out/" + name + "/";
+    const auto output = (*encoder)(recording.Get("in/x_" + name), {}, recording.Comparer(prefix));
+    auto       levels = output.levels;
+    levels.push_back(output.embedding);
+    for (size_t k = 0; k < levels.size(); ++k)
+    {
+      recording.Compare(prefix + "level" + std::to_string(k), levels[k].transpose(1, 2).flatten(0, 1));
+    }
+  }
+}
+
+void
+CheckBoxPromptEncoder(Recording & recording)
+{
+  constexpr int64_t patch = 16;
+
+  auto options = PromptOptions(recording, "");
+  options.slices = recording.Extent("temporal_embedding", 0);
+  options.grid = { recording.Extent("temporal_embedding", 2), recording.Extent("temporal_embedding", 3) };
+  const auto    encoder = Build<PromptEncoder>(recording, "", options);
+  const int64_t image = recording.Number("img");
+  recording.Compare("out/sparse", encoder->EncodeBoxes((recording.Get("in/boxes") + 0.5) / image));
+  recording.Compare("out/dense", encoder->EncodeMasks(recording.Get("in/masks")));
+  const auto positions = [&](const ImageSize & frame) {
+    return encoder->DensePositions(options.slices, options.grid, frame)
+      .transpose(0, 1)
+      .repeat({ recording.Number("B"), 1, 1, 1 });
+  };
+  recording.Compare("out/dense_pe", positions(options.grid));
+  recording.Compare("out/dense_pe_size", positions({ image / patch, image / patch }));
 }
 
 void

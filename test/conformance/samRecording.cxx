@@ -9,7 +9,9 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <sstream>
 
@@ -56,25 +58,52 @@ LargestDifference(const at::Tensor & found, const at::Tensor & expected)
 }
 } // namespace
 
-Recording::Recording(const std::string & path)
+Recording::Recording(const std::string & path, const std::string & stem)
   : m_File(ReadSafetensors(path))
-{}
+{
+  const std::filesystem::path file(path);
+  const auto                  start = stem + "_";
+  const auto                  seed = [&start](const std::string & name) {
+    return name.substr(std::min(name.find('_', start.size()), name.size()));
+  };
+  if (stem.empty() || !StartsWith(file.stem().string(), start))
+  {
+    return;
+  }
+  for (const auto & entry : std::filesystem::directory_iterator(std::filesystem::absolute(file).parent_path()))
+  {
+    const auto name = entry.path().stem().string();
+    if (entry.path().extension() == file.extension() && name != file.stem().string() && StartsWith(name, start) &&
+        seed(name) == seed(file.stem().string()))
+    {
+      for (auto & [tensor, value] : ReadSafetensors(entry.path().string()).tensors)
+      {
+        if (!IsOutput(tensor) && m_File.tensors.count(tensor) == 0)
+        {
+          m_Given.emplace(tensor, value);
+        }
+      }
+    }
+  }
+}
 
 bool
 Recording::Has(const std::string & name) const
 {
-  return m_File.tensors.count(name) > 0;
+  return m_File.tensors.count(name) > 0 || m_Given.count(name) > 0;
 }
 
 const at::Tensor &
 Recording::Get(const std::string & name) const
 {
-  const auto found = m_File.tensors.find(name);
-  if (found == m_File.tensors.end())
+  for (const auto * tensors : { &m_File.tensors, &m_Given })
   {
-    throw Error("tensor '" + name + "' is missing");
+    if (const auto found = tensors->find(name); found != tensors->end())
+    {
+      return found->second;
+    }
   }
-  return found->second;
+  throw Error("tensor '" + name + "' is missing");
 }
 
 at::Tensor
@@ -152,16 +181,26 @@ Recording::Real(const std::string & key) const
   return number;
 }
 
+std::string
+Recording::Text(const std::string & key) const
+{
+  const auto found = m_File.metadata.find(key);
+  return found == m_File.metadata.end() ? std::string() : found->second;
+}
+
 std::map<std::string, at::Tensor>
 Recording::Weights(const std::string & prefix) const
 {
   const std::string                 whole = "param/" + prefix;
   std::map<std::string, at::Tensor> weights;
-  for (const auto & [name, tensor] : m_File.tensors)
+  for (const auto * tensors : { &m_File.tensors, &m_Given })
   {
-    if (StartsWith(name, whole))
+    for (const auto & [name, tensor] : *tensors)
     {
-      weights[name.substr(whole.size())] = tensor;
+      if (StartsWith(name, whole))
+      {
+        weights[name.substr(whole.size())] = tensor;
+      }
     }
   }
   return weights;
@@ -184,29 +223,51 @@ Recording::Outputs(const std::string & prefix) const
 void
 Recording::Compare(const std::string & name, const at::Tensor & found, const std::string & remark)
 {
+  if (this->Has(name))
+  {
+    const auto & expected = this->Get(name);
+    double       tolerance = 0.0;
+    if (expected.is_floating_point() && expected.numel() > 0)
+    {
+      const auto magnitude = expected.to(at::kDouble).nan_to_num(0.0, 0.0, 0.0).abs().max().item<double>();
+      tolerance = relativeTolerance * magnitude + absoluteTolerance;
+    }
+    this->Compare(name, found, tolerance, remark);
+  }
+}
+
+void
+Recording::CompareWithin(const std::string & name, const at::Tensor & found, double tolerance)
+{
+  this->Compare(name, found, tolerance, {});
+}
+
+void
+Recording::Compare(const std::string & name, const at::Tensor & found, double tolerance, const std::string & remark)
+{
   if (!this->Has(name) || !IsOutput(name))
   {
     return;
   }
   const auto & expected = this->Get(name);
   Comparison & comparison = m_Comparisons[name];
-  comparison = { name, Comparison::Outcome::Fail, {}, 0.0, remark };
+  comparison = { name, Comparison::Outcome::Fail, {}, tolerance, remark };
   if (found.sizes() != expected.sizes())
   {
     comparison.remark = "shape " + ToText(found.sizes()) + ", expected " + ToText(expected.sizes());
     return;
   }
-  const auto wanted = expected.to(at::kDouble);
-  if (expected.is_floating_point() && expected.numel() > 0)
-  {
-    const auto magnitude = wanted.nan_to_num(0.0, 0.0, 0.0).abs().max().item<double>();
-    comparison.tolerance = relativeTolerance * magnitude + absoluteTolerance;
-  }
-  comparison.error = LargestDifference(found.detach().to(at::kDouble), wanted);
+  comparison.error = LargestDifference(found.detach().to(at::kDouble), expected.to(at::kDouble));
   if (comparison.error <= comparison.tolerance)
   {
     comparison.outcome = Comparison::Outcome::Pass;
   }
+}
+
+void
+Recording::Confirm(const std::string & name, const std::string & remark)
+{
+  m_Confirmed.push_back({ name, Comparison::Outcome::Pass, {}, 0.0, remark });
 }
 
 void
@@ -240,7 +301,7 @@ Recording::Comparer(const std::string & prefix)
 std::vector<Comparison>
 Recording::GetComparisons(const std::string & reason) const
 {
-  std::vector<Comparison> comparisons;
+  std::vector<Comparison> comparisons = m_Confirmed;
   for (const auto & name : this->Outputs(""))
   {
     const auto found = m_Comparisons.find(name);

@@ -32,12 +32,15 @@ struct Comparison
 /** \class Recording
  * \brief Parameters, inputs and outputs of a published module, and the comparison of ours with its outputs.
  *
- * Tensors below param, in and config are what the module was given; everything else is an output.
+ * Tensors below param, in and config are what the module was given; everything else is an output. A large recording
+ * lies in several files, name_PART_seed.safetensors: each one has the parameters and inputs of all, and outputs of its
+ * own.
  */
 class Recording
 {
 public:
-  explicit Recording(const std::string & path);
+  /** \a stem is the name that files of one recording share. \throws Error when the file cannot be read. */
+  explicit Recording(const std::string & path, const std::string & stem = {});
 
   bool
   Has(const std::string & name) const;
@@ -75,6 +78,10 @@ public:
   double
   Real(const std::string & key) const;
 
+  /** Empty when the header has no such entry. */
+  std::string
+  Text(const std::string & key) const;
+
   /** The parameters whose names start with \a prefix, which is cut off. */
   std::map<std::string, at::Tensor>
   Weights(const std::string & prefix = {}) const;
@@ -90,6 +97,14 @@ public:
   void
   Compare(const std::string & name, const std::vector<int64_t> & found);
 
+  /** Compare numbers with an absolute \a tolerance. */
+  void
+  CompareWithin(const std::string & name, const at::Tensor & found, double tolerance);
+
+  /** Something holds that has no output of its own. */
+  void
+  Confirm(const std::string & name, const std::string & remark);
+
   /** Compare masks, which may differ where the \a logits they were cut from are within 1e-5 of 0. */
   void
   CompareMasks(const std::string & name, const at::Tensor & logits);
@@ -103,8 +118,13 @@ public:
   GetComparisons(const std::string & reason = {}) const;
 
 private:
+  void
+  Compare(const std::string & name, const at::Tensor & found, double tolerance, const std::string & remark);
+
   SafetensorsFile                   m_File;
+  std::map<std::string, at::Tensor> m_Given; ///< parameters and inputs of the recording's other files
   std::map<std::string, Comparison> m_Comparisons;
+  std::vector<Comparison>           m_Confirmed;
 };
 } // namespace sam
 
