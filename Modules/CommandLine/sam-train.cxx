@@ -43,11 +43,21 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<std::string> plan(
       "",
       "plan",
-      "masksam, which plans for the data set, or a JSON file with a plan. Default: masksam.",
+      "masksam, which plans for the data set; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
+      "(with "
+      "_published behind: with the published behavior, too); or a JSON file with a plan. Default: masksam.",
       false,
       "masksam",
       "PLAN",
       parser);
+    TCLAP::ValueArg<std::string> initialize("",
+                                            "initialize",
+                                            "A checkpoint of SAM that the network's parts start from; what the plan "
+                                            "freezes of them stays. Default: everything is new and trained.",
+                                            false,
+                                            "",
+                                            "FILE",
+                                            parser);
     TCLAP::ValueArg<std::string> output("", "output", "The run folder.", true, "", "DIR", parser);
     TCLAP::ValueArg<long>        epochs(
       "",
@@ -104,6 +114,8 @@ main(int argc, char * argv[])
     sam::TrainingOptions options;
     options.dataset = dataset.getValue();
     options.plan = plan.getValue();
+    options.initialize = initialize.getValue();
+    options.note = [&line](const std::string & text) { line.Print(text + "\n"); };
     options.output = output.getValue();
     options.device = line.GetDevice();
     options.split = split.getValue();

@@ -395,10 +395,30 @@ Network::Verify(const Plan & plan, TensorFile file)
   parameters.CheckFinite();
 }
 
+TensorShapes
+Network::GetShapes(const Plan & plan)
+{
+  Parameters           parameters;
+  const Implementation parts(plan, Scope(parameters));
+  TensorShapes         shapes;
+  for (const auto & [name, tensor] : parameters.GetTensors())
+  {
+    shapes[name] = tensor.sizes().vec();
+  }
+  return shapes;
+}
+
 void
 Network::Build()
 {
   m_Implementation = std::make_unique<Implementation>(m_Plan, Scope(m_Parameters));
+  for (const auto & [name, tensor] : m_Parameters.GetTensors())
+  {
+    if (m_Plan.IsFrozen(name))
+    {
+      m_Parameters.MarkConstant(name);
+    }
+  }
 }
 
 EncodedImage

@@ -49,6 +49,10 @@ public:
   static void
   Verify(const Plan & plan, TensorFile file);
 
+  /** Names and shapes of the tensors of a network with a plan, without making it. */
+  static TensorShapes
+  GetShapes(const Plan & plan);
+
   const Plan &
   GetPlan() const
   {
@@ -126,6 +130,26 @@ private:
   Precision                       m_Precision{ Precision::Float32 };
   std::unique_ptr<Implementation> m_Implementation;
 };
+
+/** What became of a network's tensors when it was started from a checkpoint. */
+struct SegmentAnything_EXPORT StartReport
+{
+  std::vector<std::string> taken;     ///< as they are in the file
+  std::vector<std::string> resampled; ///< position tables, stretched linearly to the network's grid
+  std::vector<std::string> fresh;     ///< not in the file, or of another shape: they stay at random
+  std::vector<std::string> unused;    ///< of the file, without a place in the network
+
+  /** Lines for the user: how many were taken and the names of all others, numbers of blocks and layers as *. */
+  std::vector<std::string>
+  Describe() const;
+};
+
+/** Start a network's parts from a checkpoint of SAM or from a model file: tensors of the same name and shape are taken,
+ * position tables of another size stretched.
+ * \throws Error when the file is none of these, nothing of its image encoder fits, or it lacks a tensor that the plan
+ * freezes. */
+SegmentAnything_EXPORT StartReport
+StartFromCheckpoint(Network & network, const std::string & path);
 
 /** Read a model file, or a published checkpoint of SAM, MedSAM or MobileSAM (.pth, .pt, .safetensors).
  * \a preprocessing of the latter is sam or medsam; empty: sam.

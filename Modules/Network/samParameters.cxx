@@ -65,6 +65,10 @@ Parameters::Declare(const std::string & name, const std::vector<int64_t> & shape
         break;
     }
   }
+  else if (m_Where.empty())
+  {
+    tensor = at::empty(shape, at::TensorOptions().dtype(at::kFloat)); // takes no memory before it is written to
+  }
   else
   {
     const auto found = m_Source.find(name);

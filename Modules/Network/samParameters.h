@@ -52,6 +52,9 @@ struct Initialization
 class SegmentAnything_EXPORT Parameters
 {
 public:
+  /** No values: names and shapes are all that is asked for. Takes no memory worth mentioning. */
+  Parameters() = default;
+
   /** Random values, the same for the same seed. */
   explicit Parameters(uint64_t seed);
 

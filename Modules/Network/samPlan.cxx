@@ -649,7 +649,8 @@ Plan::GetCompatibilityWords()
   static const std::vector<std::string> words{
     "depth_adapter_in_windows", "padding_before_norm", "cropped_positions",       "binary_mask_prompts",
     "whole_pixel_boxes",        "boxes_to_last_pixel", "halved_empty_boxes",      "masks_through_input_size",
-    "unnormalized_scores",      "random_adapters",     "probabilities_as_logits", "set_loss_only"
+    "unnormalized_scores",      "random_adapters",     "probabilities_as_logits", "set_loss_only",
+    "polynomial_learning_rate", "zeros_around_image",  "rounded_window_weights"
   };
   return words;
 }

@@ -134,7 +134,12 @@ struct SegmentAnything_EXPORT Plan
    * - unnormalized_scores: the labels' scores do not sum to one; corrected: they do.
    * - random_adapters: adapters start at random; corrected: without effect.
    * - probabilities_as_logits: the set loss takes probabilities of auxiliary masks for logits; corrected: logits.
-   * - set_loss_only: training has no direct loss of the label map; corrected: Dice and cross-entropy of it. */
+   * - set_loss_only: training has no direct loss of the label map; corrected: Dice and cross-entropy of it.
+   * - polynomial_learning_rate: it falls as (1 − t)^0.9 over the run; corrected: it warms up and falls as a cosine.
+   * - zeros_around_image: windows larger than the image are filled with zeros; corrected: with its border voxels, and
+   *   they have no more slices than the image.
+   * - rounded_window_weights: windows are blended with weights around the voxel behind the middle, in float16;
+   *   corrected: around the middle, in float32. */
   std::vector<std::string> compatibility{};
 
   std::string provenance{ "{}" }; ///< JSON object: data, licence, recipe, metrics

@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -27,9 +28,29 @@ WindowStarts(int64_t length, int64_t window, double overlap)
   return starts;
 }
 
+at::Tensor
+GaussianWeights(const std::array<int64_t, 3> & window, bool centersOnVoxel)
+{
+  const auto profile = [centersOnVoxel](int64_t length) {
+    const double center = centersOnVoxel ? static_cast<double>(length / 2) : 0.5 * static_cast<double>(length - 1);
+    const auto   offset = (at::arange(length, at::kDouble) - center) * 8.0 / length;
+    return (-0.5 * offset * offset).exp();
+  };
+  return profile(window[2]).view({ -1, 1, 1 }) * profile(window[1]).view({ -1, 1 }) * profile(window[0]);
+}
+
+at::Tensor
+RoundWeights(const at::Tensor & weights)
+{
+  const auto rounded = (10.0 * weights).to(at::kHalf).to(at::kFloat);
+  return at::where(rounded > 0, rounded, rounded.masked_select(rounded > 0).min());
+}
+
 SlidingWindow::SlidingWindow(const Plan & plan, const std::array<int64_t, 3> & size)
   : m_Size(size)
-  , m_Window{ plan.window[0], plan.window[1], std::min(plan.window[2], size[2]) }
+  , m_PadsWithZeros(plan.Keeps("zeros_around_image"))
+  , m_RoundsWeights(plan.Keeps("rounded_window_weights"))
+  , m_Window{ plan.window[0], plan.window[1], m_PadsWithZeros ? plan.window[2] : std::min(plan.window[2], size[2]) }
 {
   std::array<std::vector<int64_t>, 3> starts;
   for (size_t i = 0; i < 3; ++i)
@@ -59,10 +80,16 @@ SlidingWindow::Extract(const at::Tensor & volume, const std::array<int64_t, 3> &
   for (int64_t i = 0; i < 3; ++i)
   {
     const auto axis = static_cast<size_t>(i);
-    const auto index =
-      (at::arange(m_Window[axis], at::TensorOptions().dtype(at::kLong).device(volume.device())) + start[axis])
-        .clamp(0, m_Size[axis] - 1);
+    const auto place =
+      at::arange(m_Window[axis], at::TensorOptions().dtype(at::kLong).device(volume.device())) + start[axis];
+    const auto index = place.clamp(0, m_Size[axis] - 1);
     part = part.index_select(3 - i, index);
+    if (m_PadsWithZeros)
+    {
+      std::vector<int64_t> shape(4, 1);
+      shape[static_cast<size_t>(3 - i)] = -1;
+      part = part * (place == index).to(part.scalar_type()).view(shape);
+    }
   }
   return part;
 }
@@ -75,11 +102,8 @@ SlidingWindow::Add(const at::Tensor & answer, const std::array<int64_t, 3> & sta
     const auto options = answer.options().dtype(at::kFloat);
     m_Sum = at::zeros({ answer.size(0), m_Size[2], m_Size[1], m_Size[0] }, options);
     m_WeightSum = at::zeros({ m_Size[2], m_Size[1], m_Size[0] }, options);
-    const auto profile = [&options](int64_t window) {
-      const auto offset = (at::arange(window, options) - 0.5 * static_cast<double>(window - 1)) * 8.0 / window;
-      return (-0.5 * offset * offset).exp();
-    };
-    m_Weight = profile(m_Window[2]).view({ -1, 1, 1 }) * profile(m_Window[1]).view({ -1, 1 }) * profile(m_Window[0]);
+    const auto weights = GaussianWeights(m_Window, m_RoundsWeights);
+    m_Weight = (m_RoundsWeights ? RoundWeights(weights) : weights).to(options);
   }
   auto sum = m_Sum;
   auto weightSum = m_WeightSum;

@@ -16,12 +16,23 @@ namespace sam
 SegmentAnything_EXPORT std::vector<int64_t>
                        WindowStarts(int64_t length, int64_t window, double overlap);
 
+/** Weights D×H×W of the answers in a \a window (x, y, z): Gaussian, standard deviation an eighth of the window, 1 at
+ * its middle, or at the voxel behind it (\a centersOnVoxel) as published. Float64. */
+SegmentAnything_EXPORT at::Tensor
+                       GaussianWeights(const std::array<int64_t, 3> & window, bool centersOnVoxel);
+
+/** Weights as the published code stores them: ten times as large and rounded to float16, the smallest other weight
+ * where that is zero. Float32. */
+SegmentAnything_EXPORT at::Tensor
+                       RoundWeights(const at::Tensor & weights);
+
 /** \class SlidingWindow
  * \brief Where a model's windows lie in a volume, and the blending of their answers.
  *
  * A window that is larger than the volume in-plane reaches over it on both sides, where the volume's border voxels are
  * repeated; along the slices it shrinks to the volume. Answers are blended with Gaussian weights (standard deviation an
- * eighth of the window), so that voxels near a window's border count less.
+ * eighth of the window), so that voxels near a window's border count less. What a plan keeps of the published behavior
+ * (Plan::compatibility) is kept.
  */
 class SegmentAnything_EXPORT SlidingWindow
 {
@@ -43,7 +54,7 @@ public:
     return m_Window;
   }
 
-  /** The window at \a start of the volume C×D×H×W, border voxels repeated outside of it. */
+  /** The window at \a start of the volume C×D×H×W, border voxels repeated outside of it, or zeros. */
   at::Tensor
   Extract(const at::Tensor & volume, const std::array<int64_t, 3> & start) const;
 
@@ -57,6 +68,8 @@ public:
 
 private:
   std::array<int64_t, 3>              m_Size;
+  bool                                m_PadsWithZeros;
+  bool                                m_RoundsWeights;
   std::array<int64_t, 3>              m_Window;
   std::vector<std::array<int64_t, 3>> m_Starts;
   at::Tensor                          m_Weight;

@@ -6,6 +6,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace sam
@@ -82,9 +83,9 @@ HalfGaussian(double deviation)
   return half;
 }
 
-/** outputs×inputs: what each output pixel takes of each input pixel. */
+/** outputs×inputs: what each output pixel takes of each input pixel, smoothed where it shrinks. */
 at::Tensor
-ResizeMatrix(int64_t inputs, int64_t outputs)
+SmoothingMatrix(int64_t inputs, int64_t outputs)
 {
   const double        scale = static_cast<double>(inputs) / static_cast<double>(outputs);
   const auto          gaussian = HalfGaussian(std::max(0.0, 0.5 * (scale - 1.0)));
@@ -119,11 +120,50 @@ ResizeMatrix(int64_t inputs, int64_t outputs)
 } // namespace
 
 at::Tensor
+ResizeMatrix(int64_t inputs, int64_t outputs, int64_t order)
+{
+  // Far enough for what the spline's coefficients know of each other.
+  constexpr int64_t padding = 12;
+
+  const double        scale = static_cast<double>(inputs) / static_cast<double>(outputs);
+  const int64_t       last = inputs - 1;
+  at::Tensor          matrix = at::zeros({ outputs, inputs }, at::kDouble);
+  std::vector<double> row;
+  for (int64_t k = 0; k < outputs; ++k)
+  {
+    const double position =
+      std::clamp((static_cast<double>(k) + 0.5) * scale - 0.5, 0.0, static_cast<double>(last)) + padding;
+    const auto first = static_cast<int64_t>(std::floor(position));
+    row.assign(static_cast<size_t>(inputs + 2 * padding), 0.0);
+    if (order == 1)
+    {
+      const double share = position - static_cast<double>(first);
+      row[static_cast<size_t>(first)] = 1.0 - share;
+      row[static_cast<size_t>(first + 1)] = share;
+    }
+    else
+    {
+      for (int64_t index = first - 1; index < first + 3; ++index)
+      {
+        row[static_cast<size_t>(index)] = CubicSpline(position - static_cast<double>(index));
+      }
+      SolveSplineSystem(row.data(), inputs + 2 * padding);
+    }
+    double * const weights = matrix.data_ptr<double>() + k * inputs;
+    for (int64_t index = 0; index < inputs + 2 * padding; ++index)
+    {
+      weights[std::clamp<int64_t>(index - padding, 0, last)] += row[static_cast<size_t>(index)];
+    }
+  }
+  return matrix;
+}
+
+at::Tensor
 ResizeSpline(const at::Tensor & image, const ImageSize & size)
 {
   const auto real = image.to(at::kDouble);
-  const auto rows = ResizeMatrix(image.size(1), size[0]).to(image.device());
-  const auto columns = ResizeMatrix(image.size(2), size[1]).to(image.device());
+  const auto rows = SmoothingMatrix(image.size(1), size[0]).to(image.device());
+  const auto columns = SmoothingMatrix(image.size(2), size[1]).to(image.device());
   const auto resized = at::matmul(at::matmul(rows, real), columns.t());
   return at::clamp(resized, real.min(), real.max()).to(at::kByte);
 }

@@ -2,6 +2,7 @@
 #include "samPlanning.h"
 
 #include "samError.h"
+#include "samPublishedMaskSam.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,6 +22,31 @@ Quantile(std::vector<double> values, double fraction)
   return values[static_cast<size_t>(place)];
 }
 } // namespace
+
+bool
+IsPlanName(const std::string & word)
+{
+  const auto & published = GetPublishedMaskSamWords();
+  return word == "masksam" || std::find(published.begin(), published.end(), word) != published.end();
+}
+
+Plan
+PlanByName(const std::string &              word,
+           const DatasetFingerprint &       fingerprint,
+           const std::vector<ChannelPlan> & channels,
+           const std::vector<LabelPlan> &   labels)
+{
+  auto adapted = PlanMaskSam(fingerprint, channels, labels);
+  if (word == "masksam")
+  {
+    return adapted;
+  }
+  Plan plan = PublishedMaskSamPlan(word);
+  plan.channels = channels;
+  plan.labels = labels;
+  plan.spacing = adapted.spacing;
+  return plan;
+}
 
 Plan
 PlanMaskSam(const DatasetFingerprint &       fingerprint,

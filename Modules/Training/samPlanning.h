@@ -22,6 +22,17 @@ Plan
 PlanMaskSam(const DatasetFingerprint &       fingerprint,
             const std::vector<ChannelPlan> & channels,
             const std::vector<LabelPlan> &   labels);
+/** Whether PlanByName knows a word. */
+bool
+IsPlanName(const std::string & word);
+
+/** The plan that a word stands for: masksam (PlanMaskSam), or one of GetPublishedMaskSamWords() with the published
+ * sizes and the spacing of this data. \throws Error when the word is not known. */
+Plan
+PlanByName(const std::string &              word,
+           const DatasetFingerprint &       fingerprint,
+           const std::vector<ChannelPlan> & channels,
+           const std::vector<LabelPlan> &   labels);
 } // namespace sam
 
 #endif

@@ -149,9 +149,19 @@ public:
     {
       ChooseSplit();
       m_Plan = MakePlan();
+      if (m_Options.initialize.empty())
+      {
+        m_Plan.frozen.clear(); // nothing is worth keeping as it is
+        m_Plan.adapted.clear();
+      }
+    }
+    if (m_Plan.Keeps("set_loss_only"))
+    {
+      m_Options.semanticWeight = 0.0;
     }
     m_MatchingLoss = MatchingLoss(MatchingLossOptions::FromPlan(m_Plan));
     m_Network = std::make_unique<Network>(m_Plan, m_Options.seed);
+    Initialize();
     m_Network->To(m_Device);
     std::map<std::string, at::Tensor> copies;
     for (const auto & [name, tensor] : m_Network->GetParameters().GetTensors())
@@ -258,14 +268,35 @@ private:
     }
   }
 
+  /** Values that training does not make: those of a checkpoint, or the frozen ones of a run that goes on. */
+  void
+  Initialize()
+  {
+    if (m_Options.resume && !m_Plan.frozen.empty())
+    {
+      StartFromCheckpoint(*m_Network, (m_Folder / "last.safetensors").string());
+    }
+    else if (!m_Options.resume && !m_Options.initialize.empty())
+    {
+      for (const auto & line : StartFromCheckpoint(*m_Network, m_Options.initialize).Describe())
+      {
+        if (m_Options.note)
+        {
+          m_Options.note(m_Options.initialize + ": " + line);
+        }
+      }
+    }
+  }
+
   Plan
   MakePlan() const
   {
-    if (m_Options.plan != "masksam")
+    if (!IsPlanName(m_Options.plan))
     {
       if (!std::filesystem::exists(m_Options.plan))
       {
-        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam or a JSON file with a plan");
+        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam, masksam_acdc, masksam_synapse, " +
+                    "masksam_amos or a JSON file with a plan");
       }
       return Plan::FromJson(ReadText(m_Options.plan), m_Options.plan);
     }
@@ -286,7 +317,7 @@ private:
     {
       labels.push_back({ label.value, label.name, labelColors[labels.size() % labelColors.size()] });
     }
-    return PlanMaskSam(fingerprint, channels, labels);
+    return PlanByName(m_Options.plan, fingerprint, channels, labels);
   }
 
   const DatasetCase &
@@ -348,6 +379,10 @@ private:
   double
   LearningRate() const
   {
+    if (m_Plan.Keeps("polynomial_learning_rate"))
+    {
+      return m_Options.learningRate * PolynomialDecay(Fraction());
+    }
     const double warmUp = std::min(
       1.0, static_cast<double>(m_Optimizer->GetNumberOfSteps() + 1) / static_cast<double>(m_Options.warmUpSteps));
     const double cosine = 0.5 * (1.0 + std::cos(std::numbers::pi * Fraction()));

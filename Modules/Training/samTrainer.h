@@ -14,27 +14,29 @@ namespace sam
 /** What a training run is told. */
 struct TrainingOptions
 {
-  std::string         dataset;           ///< folder with a dataset.json (Decathlon or nnU-Net)
-  std::string         plan{ "masksam" }; ///< masksam, which plans for the data set, or a JSON file with a plan
-  std::string         output;            ///< run folder
-  std::string         device{ "auto" };  ///< auto, cpu, cuda, cuda:N
-  std::string         split;             ///< nnU-Net's splits_final.json; empty: a seeded random split by patient
-  int64_t             fold{ 0 };         ///< which entry of the split file
-  double              validationFraction{ 0.2 };
-  int64_t             epochs{ 0 };           ///< 0: no limit when maximumMinutes is given, else 100
-  double              maximumMinutes{ 0.0 }; ///< of this call; 0: no limit
-  uint64_t            seed{ 0 };
-  int64_t             threads{ 0 };            ///< 0: all processors
-  bool                resume{ false };         ///< go on with the run in the output folder
-  int64_t             batch{ 2 };              ///< windows per step
-  int64_t             validationInterval{ 5 }; ///< epochs between validations; the last epoch is always validated
-  double              learningRate{ 2e-3 };
-  int64_t             warmUpSteps{ 100 };
-  double              weightDecay{ 0.01 }; ///< not on norms, biases, embeddings and tables
-  double              maximumGradientNorm{ 1.0 };
-  double              averagingDecay{ 0.995 }; ///< of the moving average of the weights, which is validated and kept
-  double              semanticWeight{ 1.5 };   ///< of the direct Dice and cross-entropy on the semantic map
-  double              setWeight{ 0.5 };        ///< of the set loss (masksam §f)
+  std::string dataset;           ///< folder with a dataset.json (Decathlon or nnU-Net)
+  std::string plan{ "masksam" }; ///< a word that PlanByName knows, or a JSON file with a plan
+  std::string output;            ///< run folder
+  std::string device{ "auto" };  ///< auto, cpu, cuda, cuda:N
+  std::string split;             ///< nnU-Net's splits_final.json; empty: a seeded random split by patient
+  int64_t     fold{ 0 };         ///< which entry of the split file
+  double      validationFraction{ 0.2 };
+  int64_t     epochs{ 0 };           ///< 0: no limit when maximumMinutes is given, else 100
+  double      maximumMinutes{ 0.0 }; ///< of this call; 0: no limit
+  uint64_t    seed{ 0 };
+  int64_t     threads{ 0 };            ///< 0: all processors
+  bool        resume{ false };         ///< go on with the run in the output folder
+  std::string initialize;              ///< checkpoint of SAM to start from; empty: everything is new, and trained
+  int64_t     batch{ 2 };              ///< windows per step
+  int64_t     validationInterval{ 5 }; ///< epochs between validations; the last epoch is always validated
+  double      learningRate{ 2e-3 };
+  int64_t     warmUpSteps{ 100 };
+  double      weightDecay{ 0.01 }; ///< not on norms, biases, embeddings and tables
+  double      maximumGradientNorm{ 1.0 };
+  double      averagingDecay{ 0.995 }; ///< of the moving average of the weights, which is validated and kept
+  double      semanticWeight{ 1.5 };   ///< of the direct Dice and cross-entropy on the semantic map
+  double      setWeight{ 0.5 };        ///< of the set loss (masksam §f)
+  std::function<void(const std::string &)> note{}; ///< gets lines for the user, such as what was initialized
   std::vector<size_t> mirrorAxes{}; ///< axes (0 = x of the plan's orientation) that are mirrored half of the time
 };
 

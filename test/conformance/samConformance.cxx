@@ -34,7 +34,9 @@ constexpr std::array kinds{ Kind{ "masksam", "acdc_model", CheckMaskSamModel, tr
                             Kind{ "masksam", "encoder", CheckVolumeEncoder },
                             Kind{ "masksam", "mask_decoder", CheckMaskDecoder },
                             Kind{ "masksam", "matcher_losses", CheckMatchingLosses },
-                            Kind{ "masksam", "prompt_encoder", CheckBoxPromptEncoder },
+                            Kind{ "masksam", "preprocessing", CheckPreprocessing },
+                            Kind{ "masksam", "prompt_encoder", CheckPromptEncoder },
+                            Kind{ "masksam", "sliding_window", CheckSlidingWindow },
                             Kind{ "masksam", "synapse_model", CheckMaskSamModel, true },
                             Kind{ "masksam", "two_way_transformer", CheckTwoWayTransformer },
                             Kind{ "medsam", "resize_spline", CheckSplineResize },
@@ -76,8 +78,8 @@ FindMethod(const fs::path & path)
   return {};
 }
 
-/** The kind of a file, null when there is none: the longest stem wins. Where no folder tells the method, only one may
- * have such a file. */
+/** The kind of a file, null when there is none: the longest stem wins. Where no folder tells the method, all that have
+ * such a file must check it alike. */
 const Kind *
 FindKind(const fs::path & path)
 {
@@ -90,7 +92,8 @@ FindKind(const fs::path & path)
     const std::string stem = kind.stem;
     if (HasStem(name, stem) && stem.size() >= longest && (method.empty() || method == kind.method))
     {
-      found = stem.size() > longest ? &kind : nullptr;
+      const bool isClear = stem.size() > longest || (found != nullptr && found->check == kind.check);
+      found = isClear ? &kind : nullptr;
       longest = stem.size();
     }
   }

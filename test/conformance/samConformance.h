@@ -65,8 +65,6 @@ CheckMaskDecoder(Recording & recording);
 void
 CheckVolumeEncoder(Recording & recording);
 void
-CheckBoxPromptEncoder(Recording & recording);
-void
 CheckWholeSam(Recording & recording);
 void
 CheckTransforms(Recording & recording);
@@ -94,6 +92,12 @@ CheckMatchingLosses(Recording & recording);
 /** Compares what is recorded of \a losses: out/loss/..., out/matched_... and the targets of \a labels S×H×W. */
 void
 CompareMatchingLosses(Recording & recording, const MatchingLosses & losses, const at::Tensor & labels);
+
+// samConformanceNnunet.cxx
+void
+CheckPreprocessing(Recording & recording);
+void
+CheckSlidingWindow(Recording & recording);
 
 // samConformanceMaskSamModel.cxx
 void

@@ -184,6 +184,28 @@ CompareMaskTokens(Recording &                 recording,
   recording.Compare("out/multimask" + masks, output.masks.narrow(1, 1, ambiguous));
   recording.Compare("out/multimask" + iou, output.iou.narrow(1, 1, ambiguous));
 }
+/** Boxes and binary masks, dense positions with an embedding of the slices: MaskSAM's. */
+void
+CheckBoxPromptEncoder(Recording & recording)
+{
+  constexpr int64_t patch = 16;
+
+  auto options = PromptOptions(recording, "");
+  options.slices = recording.Extent("temporal_embedding", 0);
+  options.grid = { recording.Extent("temporal_embedding", 2), recording.Extent("temporal_embedding", 3) };
+  const auto    encoder = Build<PromptEncoder>(recording, "", options);
+  const int64_t image = recording.Number("img");
+  recording.Compare("out/sparse", encoder->EncodeBoxes((recording.Get("in/boxes") + 0.5) / image));
+  recording.Compare("out/dense", encoder->EncodeMasks(recording.Get("in/masks")));
+  const auto positions = [&](const ImageSize & frame) {
+    return encoder->DensePositions(options.slices, options.grid, frame)
+      .transpose(0, 1)
+      .repeat({ recording.Number("B"), 1, 1, 1 });
+  };
+  recording.Compare("out/dense_pe", positions(options.grid));
+  recording.Compare("out/dense_pe_size", positions({ image / patch, image / patch }));
+}
+
 } // namespace
 
 void
@@ -243,27 +265,6 @@ CheckVolumeEncoder(Recording & recording)
 }
 
 void
-CheckBoxPromptEncoder(Recording & recording)
-{
-  constexpr int64_t patch = 16;
-
-  auto options = PromptOptions(recording, "");
-  options.slices = recording.Extent("temporal_embedding", 0);
-  options.grid = { recording.Extent("temporal_embedding", 2), recording.Extent("temporal_embedding", 3) };
-  const auto    encoder = Build<PromptEncoder>(recording, "", options);
-  const int64_t image = recording.Number("img");
-  recording.Compare("out/sparse", encoder->EncodeBoxes((recording.Get("in/boxes") + 0.5) / image));
-  recording.Compare("out/dense", encoder->EncodeMasks(recording.Get("in/masks")));
-  const auto positions = [&](const ImageSize & frame) {
-    return encoder->DensePositions(options.slices, options.grid, frame)
-      .transpose(0, 1)
-      .repeat({ recording.Number("B"), 1, 1, 1 });
-  };
-  recording.Compare("out/dense_pe", positions(options.grid));
-  recording.Compare("out/dense_pe_size", positions({ image / patch, image / patch }));
-}
-
-void
 CheckWindowsAndRelativePositions(Recording & recording)
 {
   const auto &  x = recording.Get("in/x");
@@ -316,6 +317,11 @@ CheckWindowsAndRelativePositions(Recording & recording)
 void
 CheckPromptEncoder(Recording & recording)
 {
+  if (recording.Has("param/temporal_embedding"))
+  {
+    CheckBoxPromptEncoder(recording);
+    return;
+  }
   const auto encoder = Build<PromptEncoder>(recording, "", PromptOptions(recording, ""));
   // Masks have four times as many pixels per axis as the grid has tokens.
   const auto                   masks = recording.Find("in/masks");

@@ -1,0 +1,159 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samVolumePreprocessing.h"
+
+#include "samError.h"
+#include "samSplineResize.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/_unique2.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace sam
+{
+namespace
+{
+constexpr double coarseRatio = 3.0;
+
+/** The coarse axes of a spacing whose ratio is large. */
+std::vector<size_t>
+CoarseAxes(const std::array<double, 3> & spacing)
+{
+  const auto [least, most] = std::minmax_element(spacing.begin(), spacing.end());
+  std::vector<size_t> axes;
+  for (size_t axis = 0; axis < 3 && *most / *least > coarseRatio; ++axis)
+  {
+    if (spacing[axis] == *most)
+    {
+      axes.push_back(axis);
+    }
+  }
+  return axes;
+}
+
+/** Resize the spatial axes of N×D×H×W one after the other. */
+at::Tensor
+ResizeAxes(at::Tensor x, const std::array<int64_t, 3> & size, int64_t order)
+{
+  for (size_t k = 0; k < 3; ++k)
+  {
+    const auto axis = static_cast<int64_t>(k) + 1;
+    if (x.size(axis) != size[k])
+    {
+      const auto matrix = ResizeMatrix(x.size(axis), size[k], order).to(x.device());
+      x = at::matmul(x.movedim(axis, -1), matrix.t()).movedim(-1, axis);
+    }
+  }
+  return x;
+}
+
+/** Each of N volumes by itself. */
+at::Tensor
+ResizeVolumes(const at::Tensor & x, const std::array<int64_t, 3> & size, VolumeInterpolation interpolation)
+{
+  if (interpolation == VolumeInterpolation::Labels)
+  {
+    const auto values = std::get<0>(at::_unique2(x));
+    auto       labels = at::zeros({ x.size(0), size[0], size[1], size[2] }, x.options());
+    for (int64_t k = 0; k < values.numel(); ++k)
+    {
+      const auto share = ResizeAxes((x == values[k]).to(at::kDouble), size, 1);
+      labels = at::where(share >= 0.5, values[k], labels);
+    }
+    return labels;
+  }
+  const auto resized = ResizeAxes(x, size, interpolation == VolumeInterpolation::Cubic ? 3 : 1);
+  const auto flat = x.flatten(1);
+  const auto limit = [&flat](bool upper) {
+    return (upper ? flat.amax({ 1 }) : flat.amin({ 1 })).view({ -1, 1, 1, 1 });
+  };
+  return resized.clamp(limit(false), limit(true));
+}
+} // namespace
+
+std::array<int64_t, 3>
+ResampledSize(const std::array<int64_t, 3> & size,
+              const std::array<double, 3> &  spacing,
+              const std::array<double, 3> &  newSpacing)
+{
+  std::array<int64_t, 3> result{};
+  for (size_t axis = 0; axis < 3; ++axis)
+  {
+    result[axis] = std::llrint(spacing[axis] / newSpacing[axis] * static_cast<double>(size[axis]));
+  }
+  return result;
+}
+
+std::optional<size_t>
+FindCoarseAxis(const std::array<double, 3> & spacing, const std::array<double, 3> & newSpacing)
+{
+  auto axes = CoarseAxes(spacing);
+  if (axes.empty())
+  {
+    axes = CoarseAxes(newSpacing);
+  }
+  return axes.size() == 1 ? std::optional<size_t>(axes.front()) : std::nullopt;
+}
+
+at::Tensor
+ResampleVolume(const at::Tensor &             volume,
+               const std::array<int64_t, 3> & size,
+               VolumeInterpolation            interpolation,
+               const std::optional<size_t> &  coarseAxis)
+{
+  if (volume.sizes().slice(1) == at::IntArrayRef(size))
+  {
+    return volume;
+  }
+  const auto real = volume.to(at::kDouble);
+  if (!coarseAxis)
+  {
+    return ResizeVolumes(real, size, interpolation).to(volume.scalar_type());
+  }
+  // Slices become volumes of one slice.
+  const auto axis = static_cast<int64_t>(*coarseAxis) + 1;
+  const auto slices = real.movedim(axis, 1);
+  auto       sliceSize = size;
+  sliceSize[*coarseAxis] = 1;
+  auto flat = slices.flatten(0, 1).unsqueeze(axis);
+  flat = ResizeVolumes(flat, sliceSize, interpolation).squeeze(axis);
+  const auto resized = flat.view({ slices.size(0), slices.size(1), flat.size(1), flat.size(2) });
+  const auto count = static_cast<double>(slices.size(1));
+  const auto scale = count / static_cast<double>(size[*coarseAxis]);
+  const auto places = (at::arange(size[*coarseAxis], real.options()) + 0.5) * scale - 0.5;
+  const auto nearest = (places.clamp(0.0, count - 1.0) + 0.5).floor().to(at::kLong);
+  return resized.index_select(1, nearest).movedim(1, axis).to(volume.scalar_type());
+}
+
+at::Tensor
+NormalizeVolume(const at::Tensor & values, const ChannelPlan & channel, const at::Tensor & mask)
+{
+  constexpr double leastDeviation = 1e-8;
+
+  const auto real = values.to(at::kDouble);
+  if (channel.normalization == "clip")
+  {
+    return ((real.clamp(channel.lower, channel.upper) - channel.mean) / std::max(channel.deviation, leastDeviation))
+      .to(values.scalar_type());
+  }
+  if (channel.normalization != "z_score")
+  {
+    throw Error("normalization '" + channel.normalization + "' of channel '" + channel.name +
+                "', expected z_score or clip");
+  }
+  const auto seen = mask.defined() ? real.masked_select(mask) : real.flatten();
+  if (seen.numel() == 0)
+  {
+    return values;
+  }
+  const auto normalized = (real - seen.mean()) / seen.std(false).clamp_min(leastDeviation);
+  return (mask.defined() ? at::where(mask, normalized, real) : normalized).to(values.scalar_type());
+}
+} // namespace sam
