@@ -61,18 +61,17 @@ SamVerifyComponents(const std::vector<SamChannel> & channels, SizeValueType foun
 class SegmentAnything_EXPORT SamLabelSampler
 {
 public:
-  /** \a probabilities has the voxels of the lattice's \a box, x fastest, \a labels side by side. */
-  SamLabelSampler(const SamLattice &  lattice,
-                  const SamIndexBox & box,
-                  SizeValueType       labels,
-                  std::vector<float>  probabilities);
+  /** Labels for the lattice's \a box. */
+  SamLabelSampler(const SamLattice & lattice, const SamIndexBox & box, SizeValueType labels);
 
-  /** The voxels of the image that may have a label. */
-  const SamIndexBox &
-  GetCoveredImageBox() const
-  {
-    return m_Covered;
-  }
+  /** The next slices of the box: \a probabilities has their voxels, x fastest, the labels side by side. Forgets all
+   * earlier slices but the last. */
+  void
+  Append(SizeValueType slices, std::vector<float> probabilities);
+
+  /** The voxels of the image that may lie between the slices at hand, or beyond the first or last of the box. */
+  SamIndexBox
+  GetCoveredImageBox() const;
 
   struct Choice
   {
@@ -80,7 +79,8 @@ public:
     float probability{ 0.0f };
   };
 
-  /** Choose for the voxels from \a start on along the image's first axis, all in the covered box. */
+  /** Choose for the voxels from \a start on along the image's first axis, all in the covered box. Each voxel gets its
+   * label after one Append() alone. */
   void
   ChooseLine(const std::array<IndexValueType, 3> & start, std::vector<Choice> & line) const;
 
@@ -88,19 +88,25 @@ private:
   /** Which voxels of the box a sample is made of along one axis. */
   struct AxisSample
   {
-    std::array<size_t, 2> offset{ { 0, 0 } };
-    std::array<double, 2> weight{ { 1.0, 0.0 } };
-    unsigned int          count{ 1 };
-    bool                  isInside{ true };
+    std::array<IndexValueType, 2> index{ { 0, 0 } };
+    std::array<double, 2>         weight{ { 1.0, 0.0 } };
+    unsigned int                  count{ 1 };
+    bool                          isInside{ true };
   };
 
   AxisSample
   SampleOblique(double position, unsigned int axis) const;
 
+  /** Whether a voxel whose first slice of the box is \a slice can be interpolated. */
+  bool
+  IsAtHand(IndexValueType slice) const;
+
   SamLattice                             m_Lattice;
   SamIndexBox                            m_Box;
-  SamIndexBox                            m_Covered;
+  SamIndexBox                            m_Covered; ///< of the whole box
   SizeValueType                          m_Labels;
+  IndexValueType                         m_FirstSlice{ 0 }; ///< of the box that is at hand
+  IndexValueType                         m_EndSlice{ 0 };
   std::vector<float>                     m_Probabilities;
   std::array<size_t, 3>                  m_Stride;
   std::array<std::vector<AxisSample>, 3> m_Tables; ///< of aligned images, per axis of the lattice

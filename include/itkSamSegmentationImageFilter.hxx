@@ -170,13 +170,16 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
     const SamGrid   grid = SamGrid::FromImage<ImageDimension>(resample->GetOutput());
     resample->GetOutput()->ReleaseData();
 
-    const SamIndexBox & box = boxes[k];
-    const SamTensor     blended = SamSegmentWindows<ImageDimension>(m_Model, volume, grid, report);
-    windowsDone += SamSlidingWindow(m_Model, box.size).GetNumberOfWindows();
-    std::vector<float> probabilities(box.size[0] * box.size[1] * box.size[2] * m_Model->GetNumberOfLabels());
-    blended.CopyToHostChannelsLast(probabilities.data());
-    this->WriteLabels(SamLabelSampler(lattice, box, m_Model->GetNumberOfLabels(), std::move(probabilities)),
-                      confidence);
+    SamLabelSampler sampler(lattice, boxes[k], m_Model->GetNumberOfLabels());
+    const auto      take = [&](const SamTensor & slices) {
+      const auto         sizes = slices.GetSizes();
+      std::vector<float> probabilities(static_cast<size_t>(sizes[0] * sizes[1] * sizes[2] * sizes[3]));
+      slices.CopyToHostChannelsLast(probabilities.data());
+      sampler.Append(static_cast<SizeValueType>(sizes[1]), std::move(probabilities));
+      this->WriteLabels(sampler, confidence);
+    };
+    SamSegmentWindows<ImageDimension>(m_Model, volume, grid, take, report);
+    windowsDone += SamSlidingWindow(m_Model, boxes[k].size).GetNumberOfWindows();
   }
   this->UpdateProgress(1.0f);
 }

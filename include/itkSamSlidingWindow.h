@@ -49,9 +49,10 @@ public:
   void
   Add(const SamTensor & answer, SizeValueType window);
 
-  /** The blended volume K×D×H×W, after all windows were added. */
+  /** The blended slices K×D×H×W that no window after \a window touches and that were not taken so far; empty when
+   * there are none. Windows are to be added in their order. */
   SamTensor
-  GetBlended() const;
+  TakeBlended(SizeValueType window);
 
 private:
   struct Implementation;

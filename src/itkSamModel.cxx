@@ -636,6 +636,7 @@ struct SamSlidingWindow::Implementation
 {
   sam::SlidingWindow windows;
   at::Device         device;
+  int64_t            slices;
 };
 
 SamSlidingWindow::SamSlidingWindow(const SamModel * model, const SizeType & size)
@@ -643,8 +644,8 @@ SamSlidingWindow::SamSlidingWindow(const SamModel * model, const SizeType & size
   std::array<int64_t, 3> voxels{};
   std::copy_n(size.begin(), 3, voxels.begin());
   m_Implementation = TranslateExceptions([&] {
-    return std::make_unique<Implementation>(
-      Implementation{ sam::SlidingWindow(model->GetNetwork().GetPlan(), voxels), at::Device(model->GetDevice()) });
+    return std::make_unique<Implementation>(Implementation{
+      sam::SlidingWindow(model->GetNetwork().GetPlan(), voxels), at::Device(model->GetDevice()), voxels[2] });
   });
 }
 
@@ -693,8 +694,14 @@ SamSlidingWindow::Add(const SamTensor & answer, SizeValueType window)
 }
 
 SamTensor
-SamSlidingWindow::GetBlended() const
+SamSlidingWindow::TakeBlended(SizeValueType window)
 {
-  return RunInference([&] { return MakeSamTensor(m_Implementation->windows.GetBlended()); });
+  auto &       windows = m_Implementation->windows;
+  const auto & starts = windows.GetStarts();
+  const auto   current = starts.at(window)[2];
+  const bool   isLast = window + 1 == starts.size();
+  const auto   end = isLast ? m_Implementation->slices : starts[window + 1][2];
+  return end == current && !isLast ? SamTensor()
+                                   : RunInference([&] { return MakeSamTensor(windows.TakeBlended(end)); });
 }
 } // namespace itk

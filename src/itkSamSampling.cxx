@@ -320,15 +320,11 @@ SamVerifyComponents(const std::vector<SamChannel> & channels, SizeValueType foun
   }
 }
 
-SamLabelSampler::SamLabelSampler(const SamLattice &  lattice,
-                                 const SamIndexBox & box,
-                                 SizeValueType       labels,
-                                 std::vector<float>  probabilities)
+SamLabelSampler::SamLabelSampler(const SamLattice & lattice, const SamIndexBox & box, SizeValueType labels)
   : m_Lattice(lattice)
   , m_Box(box)
   , m_Covered(lattice.GetCoveredImageBox(box))
   , m_Labels(labels)
-  , m_Probabilities(std::move(probabilities))
   , m_Stride{ { labels, labels * box.size[0], labels * box.size[0] * box.size[1] } }
 {
   if (!lattice.IsAligned() || m_Covered.size[0] * m_Covered.size[1] * m_Covered.size[2] == 0)
@@ -345,12 +341,66 @@ SamLabelSampler::SamLabelSampler(const SamLattice &  lattice,
       sample.count = static_cast<unsigned int>(taps.begin[k + 1] - taps.begin[k]);
       for (unsigned int t = 0; t < sample.count; ++t)
       {
-        sample.offset[t] = static_cast<size_t>(taps.index[taps.begin[k] + t]) * m_Stride[j];
+        sample.index[t] = taps.index[taps.begin[k] + t];
         sample.weight[t] = taps.weight[taps.begin[k] + t];
       }
       m_Tables[j].push_back(sample);
     }
   }
+}
+
+void
+SamLabelSampler::Append(SizeValueType slices, std::vector<float> probabilities)
+{
+  if (m_EndSlice > 0)
+  {
+    const auto lastSlice = m_Probabilities.end() - static_cast<std::ptrdiff_t>(m_Stride[2]);
+    probabilities.insert(probabilities.begin(), lastSlice, m_Probabilities.end());
+    m_FirstSlice = m_EndSlice - 1;
+  }
+  m_EndSlice += static_cast<IndexValueType>(slices);
+  m_Probabilities = std::move(probabilities);
+}
+
+bool
+SamLabelSampler::IsAtHand(IndexValueType slice) const
+{
+  // What begins at the last slice waits for the next one.
+  const bool isComplete = m_EndSlice == static_cast<IndexValueType>(m_Box.size[2]);
+  return slice >= m_FirstSlice && slice < (isComplete ? m_EndSlice : m_EndSlice - 1);
+}
+
+SamIndexBox
+SamLabelSampler::GetCoveredImageBox() const
+{
+  SamIndexBox result = m_Covered;
+  if (m_Lattice.GetImageGrid().dimension < 3)
+  {
+    return result;
+  }
+  if (m_Lattice.IsAligned())
+  {
+    const auto &       table = m_Tables[2];
+    const unsigned int axis = m_Lattice.GetImageAxis(2);
+    const auto         isAtHand = [this](const AxisSample & sample) { return IsAtHand(sample.index[0]); };
+    const auto         first = std::find_if(table.begin(), table.end(), isAtHand);
+    const auto         last = std::find_if(table.rbegin(), table.rend(), isAtHand);
+    result.start[axis] += first - table.begin();
+    result.size[axis] = first == table.end() ? 0 : static_cast<SizeValueType>(last.base() - first);
+    return result;
+  }
+  SamIndexBox slab = m_Box;
+  slab.start[2] += m_FirstSlice;
+  slab.size[2] = static_cast<SizeValueType>(m_EndSlice - m_FirstSlice);
+  const SamIndexBox part = m_Lattice.GetCoveredImageBox(slab);
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    const auto end = std::min(part.start[i] + static_cast<IndexValueType>(part.size[i]),
+                              result.start[i] + static_cast<IndexValueType>(result.size[i]));
+    result.start[i] = std::max(part.start[i], result.start[i]);
+    result.size[i] = static_cast<SizeValueType>(std::max<IndexValueType>(0, end - result.start[i]));
+  }
+  return result;
 }
 
 SamLabelSampler::AxisSample
@@ -366,11 +416,11 @@ SamLabelSampler::SampleOblique(double position, unsigned int axis) const
   const double clamped = std::min(std::max(along, 0.0), size - 1.0);
   const double first = std::floor(clamped);
   const double fraction = clamped - first;
-  sample.offset[0] = static_cast<size_t>(first) * m_Stride[axis];
+  sample.index[0] = static_cast<IndexValueType>(first);
   if (fraction > 0.0)
   {
     sample.count = 2;
-    sample.offset[1] = sample.offset[0] + m_Stride[axis];
+    sample.index[1] = sample.index[0] + 1;
     sample.weight = { { 1.0 - fraction, fraction } };
   }
   return sample;
@@ -404,7 +454,7 @@ SamLabelSampler::ChooseLine(const std::array<IndexValueType, 3> & start, std::ve
     }
     ++index[0];
     choice = Choice();
-    if (!axes[0].isInside || !axes[1].isInside || !axes[2].isInside)
+    if (!axes[0].isInside || !axes[1].isInside || !axes[2].isInside || !IsAtHand(axes[2].index[0]))
     {
       continue;
     }
@@ -415,7 +465,9 @@ SamLabelSampler::ChooseLine(const std::array<IndexValueType, 3> & start, std::ve
       {
         for (unsigned int x = 0; x < axes[0].count; ++x)
         {
-          const float * source = &m_Probabilities[axes[2].offset[z] + axes[1].offset[y] + axes[0].offset[x]];
+          const float * source = &m_Probabilities[static_cast<size_t>(axes[2].index[z] - m_FirstSlice) * m_Stride[2] +
+                                                  static_cast<size_t>(axes[1].index[y]) * m_Stride[1] +
+                                                  static_cast<size_t>(axes[0].index[x]) * m_Stride[0]];
           const double  weight = axes[2].weight[z] * axes[1].weight[y] * axes[0].weight[x];
           for (size_t k = 0; k < m_Labels; ++k)
           {

@@ -9,11 +9,12 @@
 namespace itk
 {
 template <unsigned int VDimension>
-SamTensor
-SamSegmentWindows(const SamModel *                    model,
-                  const SamTensor &                   volume,
-                  const SamGrid &                     grid,
-                  const std::function<bool(double)> & progress)
+void
+SamSegmentWindows(const SamModel *                               model,
+                  const SamTensor &                              volume,
+                  const SamGrid &                                grid,
+                  const std::function<void(const SamTensor &)> & take,
+                  const std::function<bool(double)> &            progress)
 {
   using StageImageType = SamTensorImage<VDimension>;
   using ChannelImageType = VectorImage<float, VDimension>;
@@ -60,12 +61,20 @@ SamSegmentWindows(const SamModel *                    model,
     {
       throw ProcessAborted(__FILE__, __LINE__);
     }
+    if (const auto blended = windows.TakeBlended(k); !blended.IsEmpty())
+    {
+      take(blended);
+    }
   }
-  return windows.GetBlended();
 }
 
-template SamTensor
-SamSegmentWindows<2>(const SamModel *, const SamTensor &, const SamGrid &, const std::function<bool(double)> &);
-template SamTensor
-SamSegmentWindows<3>(const SamModel *, const SamTensor &, const SamGrid &, const std::function<bool(double)> &);
+#define samInstantiateWindows(VDimension)                                                     \
+  template void SamSegmentWindows<VDimension>(const SamModel *,                               \
+                                              const SamTensor &,                              \
+                                              const SamGrid &,                                \
+                                              const std::function<void(const SamTensor &)> &, \
+                                              const std::function<bool(double)> &)
+samInstantiateWindows(2);
+samInstantiateWindows(3);
+#undef samInstantiateWindows
 } // namespace itk

@@ -403,6 +403,29 @@ TEST_F(samAugmentation, ThickSlicesAndSingleSlicesStayInPlane)
   EXPECT_GT((window.image[0] - window.image[0].round()).abs().max().item<double>(), 1e-3);
 }
 
+TEST_F(samAugmentation, FewSlicesOfUnknownSpacingTurnInPlaneAndFurther)
+{
+  auto                     options = RotationOnly();
+  const auto               trainingCase = PositionCase({ 61, 61, 10 });
+  const sam::WindowSampler sampler({ 7, 7, 5 }, options);
+  sam::RandomStream        random(9);
+  Moments                  angle;
+  for (int trial = 0; trial < 500; ++trial)
+  {
+    const auto window = sampler(trainingCase, random);
+    const auto slices = window.image[2];
+    ASSERT_LT((slices - slices.round()).abs().max().item<double>(), 1e-4);
+    const auto m = JacobianOf(window, Spacing{ 1.0, 1.0, 1.0 });
+    if (window.image[0].min().item<double>() > 1.0 && window.image[0].max().item<double>() < 59.0 &&
+        window.image[1].min().item<double>() > 1.0 && window.image[1].max().item<double>() < 59.0)
+    {
+      angle.Add(std::atan2(m[1][0], m[0][0]) * 180.0 / std::numbers::pi);
+    }
+  }
+  EXPECT_NEAR(angle.Mean(), 0.0, 5.0 * 20.0 / std::sqrt(400.0));
+  EXPECT_NEAR(angle.Deviation(), 20.0, 5.0 * 20.0 / std::sqrt(800.0));
+}
+
 TEST_F(samAugmentation, ScalesAsStated)
 {
   auto options = RotationOnly();

@@ -11,6 +11,8 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 
 #include <gtest/gtest.h>
@@ -154,6 +156,33 @@ TEST(SamNetwork, SlicesSeeEachOtherOnlyThroughTheirWindow)
   EXPECT_EQ(LargestDifference(before[1], after[1]), 0.0);
 }
 
+TEST(SamNetwork, PlanarLevelsHaveKernelsOfOneSlice)
+{
+  auto plan = sam::MakeTinyPlan();
+  ASSERT_EQ(plan.stemWidths.size(), 2u);
+  ASSERT_EQ(plan.ladder.size(), 3u);
+  plan.planarLevels = 1;
+  plan = sam::Plan::FromJson(plan.ToJson(), "plan");
+  const sam::Network network(plan, 0);
+  const auto &       tensors = network.GetParameters().GetTensors();
+  int64_t            planar = 0;
+  int64_t            spatial = 0;
+  for (const auto & [name, tensor] : tensors)
+  {
+    if (name.find(".convs.") != std::string::npos && tensor.dim() == 5)
+    {
+      // The stem is finest first, the ladder coarsest first.
+      const bool isFinest = name.find("stem.0.") != std::string::npos || name.find("stages.2.") != std::string::npos;
+      EXPECT_EQ(tensor.sizes().slice(2), isFinest ? at::IntArrayRef({ 1, 3, 3 }) : at::IntArrayRef({ 3, 3, 3 }))
+        << name;
+      (isFinest ? planar : spatial) += 1;
+    }
+  }
+  EXPECT_EQ(planar, 3); // two of the stem, one of the prompt generator
+  EXPECT_GT(spatial, 3);
+  EXPECT_EQ(Segment(network, RandomImage({ 1, 1, 4, 16, 16 })).sizes().slice(2), at::IntArrayRef({ 4, 16, 16 }));
+}
+
 TEST(SamNetwork, PackLosesNothing)
 {
   const sam::Network    network(sam::MakeTinyPlan(), 1);
@@ -286,4 +315,29 @@ TEST(SamSlidingWindow, BlendingTheImageItselfGivesTheImage)
     windows.Add(window, start);
   }
   EXPECT_LT(LargestDifference(windows.GetBlended(), volume), 1e-5);
+}
+
+TEST(SamSlidingWindow, SlicesTakenOnTheWayAreThoseOfTheWhole)
+{
+  const auto              volume = RandomImage({ 2, 11, 37, 13 });
+  const auto              plan = sam::MakeTinyPlan();
+  sam::SlidingWindow      whole(plan, { 13, 37, 11 });
+  sam::SlidingWindow      windows(plan, { 13, 37, 11 });
+  std::vector<at::Tensor> taken;
+  const auto &            starts = windows.GetStarts();
+  for (size_t k = 0; k < starts.size(); ++k)
+  {
+    // Answers that differ from window to window where they overlap.
+    const auto answer = windows.Extract(volume, starts[k]) * (1.0 + 0.1 * static_cast<double>(k));
+    whole.Add(answer, starts[k]);
+    windows.Add(answer, starts[k]);
+    const int64_t end = k + 1 < starts.size() ? starts[k + 1][2] : 11;
+    if (end > starts[k][2])
+    {
+      taken.push_back(windows.TakeBlended(end));
+      EXPECT_LE(taken.back().size(1), 4);
+    }
+  }
+  EXPECT_GT(taken.size(), 2u);
+  EXPECT_TRUE(at::equal(at::cat(taken, 1), whole.GetBlended()));
 }

@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -97,13 +98,19 @@ SlidingWindow::Extract(const at::Tensor & volume, const std::array<int64_t, 3> &
 void
 SlidingWindow::Add(const at::Tensor & answer, const std::array<int64_t, 3> & start)
 {
+  const auto options = answer.options().dtype(at::kFloat);
   if (!m_Sum.defined())
   {
-    const auto options = answer.options().dtype(at::kFloat);
-    m_Sum = at::zeros({ answer.size(0), m_Size[2], m_Size[1], m_Size[0] }, options);
-    m_WeightSum = at::zeros({ m_Size[2], m_Size[1], m_Size[0] }, options);
+    m_Sum = at::zeros({ answer.size(0), 0, m_Size[1], m_Size[0] }, options);
+    m_WeightSum = at::zeros({ 0, m_Size[1], m_Size[0] }, options);
     const auto weights = GaussianWeights(m_Window, m_RoundsWeights);
     m_Weight = (m_RoundsWeights ? RoundWeights(weights) : weights).to(options);
+  }
+  const int64_t missing = std::min(start[2] + m_Window[2], m_Size[2]) - (m_FirstSlice + m_Sum.size(1));
+  if (missing > 0)
+  {
+    m_Sum = at::cat({ m_Sum, at::zeros({ m_Sum.size(0), missing, m_Size[1], m_Size[0] }, options) }, 1);
+    m_WeightSum = at::cat({ m_WeightSum, at::zeros({ missing, m_Size[1], m_Size[0] }, options) });
   }
   auto sum = m_Sum;
   auto weightSum = m_WeightSum;
@@ -114,8 +121,9 @@ SlidingWindow::Add(const at::Tensor & answer, const std::array<int64_t, 3> & sta
     const auto    axis = static_cast<size_t>(i);
     const int64_t begin = std::max<int64_t>(start[axis], 0);
     const int64_t end = std::min(start[axis] + m_Window[axis], m_Size[axis]);
-    sum = sum.narrow(3 - i, begin, end - begin);
-    weightSum = weightSum.narrow(2 - i, begin, end - begin);
+    const int64_t first = i == 2 ? m_FirstSlice : 0;
+    sum = sum.narrow(3 - i, begin - first, end - begin);
+    weightSum = weightSum.narrow(2 - i, begin - first, end - begin);
     weight = weight.narrow(2 - i, begin - start[axis], end - begin);
     part = part.narrow(3 - i, begin - start[axis], end - begin);
   }
@@ -127,5 +135,16 @@ at::Tensor
 SlidingWindow::GetBlended() const
 {
   return m_Sum / m_WeightSum;
+}
+
+at::Tensor
+SlidingWindow::TakeBlended(int64_t end)
+{
+  const int64_t taken = end - m_FirstSlice;
+  const auto    blended = m_Sum.narrow(1, 0, taken) / m_WeightSum.narrow(0, 0, taken);
+  m_Sum = m_Sum.narrow(1, taken, m_Sum.size(1) - taken).clone();
+  m_WeightSum = m_WeightSum.narrow(0, taken, m_WeightSum.size(0) - taken).clone();
+  m_FirstSlice = end;
+  return blended;
 }
 } // namespace sam

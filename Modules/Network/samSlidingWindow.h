@@ -58,13 +58,19 @@ public:
   at::Tensor
   Extract(const at::Tensor & volume, const std::array<int64_t, 3> & start) const;
 
-  /** Blend the answer K×D×H×W of the window at \a start into the volume. */
+  /** Blend the answer K×D×H×W of the window at \a start into the volume; no slice of it may have been taken. */
   void
   Add(const at::Tensor & answer, const std::array<int64_t, 3> & start);
 
-  /** The blended volume K×D×H×W. Every voxel has been in one window at least. */
+  /** The blended slices K×D×H×W from the first that was not taken to the last that was added. Every voxel has been in
+   * one window at least. */
   at::Tensor
   GetBlended() const;
+
+  /** GetBlended() up to the slice before \a end, which are then forgotten: memory for the slices of one window is
+   * enough where the windows come in the order of GetStarts(). */
+  at::Tensor
+  TakeBlended(int64_t end);
 
 private:
   std::array<int64_t, 3>              m_Size;
@@ -73,6 +79,7 @@ private:
   std::array<int64_t, 3>              m_Window;
   std::vector<std::array<int64_t, 3>> m_Starts;
   at::Tensor                          m_Weight;
+  int64_t                             m_FirstSlice{ 0 }; ///< of the sums
   at::Tensor                          m_Sum;
   at::Tensor                          m_WeightSum;
 };
