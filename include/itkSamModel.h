@@ -250,13 +250,15 @@ public:
                const ProgressFunction &                          progress = {}) const;
 
   /** The masks of one object on a slice of \a size pixels with the \a embedding E×1×h×w: one, or with \a multimask
-   * several that read an ambiguous prompt differently.
+   * several that read an ambiguous prompt differently. HQ-SAM answers one in both cases, with \a hqTokenOnly that of
+   * its own token alone.
    * \throws ExceptionObject when there is no prompt. */
   SamMaskAnswer
   Predict(const SamTensor &       embedding,
           const PlaneSizeType &   size,
           const SamSlicePrompts & prompts,
-          bool                    multimask) const;
+          bool                    multimask,
+          bool                    hqTokenOnly = false) const;
 
   /** Mask logits M×1×4h×4w at the size of the slice, M×1×H×W. */
   SamTensor

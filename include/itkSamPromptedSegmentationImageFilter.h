@@ -101,12 +101,18 @@ public:
   itkSetInputMacro(Embedding, EmbeddingImageType);
   itkGetInputMacro(Embedding, EmbeddingImageType);
 
-  /** Set/Get whether the model answers several masks per object and slice, of which the best is taken. Default is
-   * false.
+  /** Set/Get whether the model answers several masks per object and slice, of which the best is taken; HQ-SAM takes it
+   * itself and answers that one. Default is false.
    */
   itkSetMacro(Multimask, bool);
   itkGetConstMacro(Multimask, bool);
   itkBooleanMacro(Multimask);
+
+  /** Set/Get whether HQ-SAM's mask is that of its own token alone, without SAM's added to it. Default is false. Other
+   * models throw when it is true. */
+  itkSetMacro(HqTokenOnly, bool);
+  itkGetConstMacro(HqTokenOnly, bool);
+  itkBooleanMacro(HqTokenOnly);
 
   /** Set/Get for how many slices the embedding is kept for the next run. Default is 32. */
   itkSetMacro(CacheSize, unsigned int);
@@ -204,6 +210,7 @@ private:
   std::vector<PointPrompt> m_Points;
   std::vector<BoxPrompt>   m_Boxes;
   bool                     m_Multimask{ false };
+  bool                     m_HqTokenOnly{ false };
   unsigned int             m_CacheSize{ 32 };
   SizeValueType            m_NumberOfEncodedSlices{ 0 };
   std::vector<Answer>      m_Answers; ///< by slice and object

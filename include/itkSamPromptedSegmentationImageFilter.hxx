@@ -409,7 +409,7 @@ SamPromptedSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
     std::fill(labels.begin(), labels.end(), NumericTraits<OutputPixelType>::ZeroValue());
     for (const auto & [object, ofObject] : ofSlice)
     {
-      Answer answer{ object, slice, model->Predict(embedding, size, ofObject, m_Multimask), 0 };
+      Answer answer{ object, slice, model->Predict(embedding, size, ofObject, m_Multimask, m_HqTokenOnly), 0 };
       answer.best = static_cast<unsigned int>(std::max_element(answer.masks.scores.begin(), answer.masks.scores.end()) -
                                               answer.masks.scores.begin());
       m_Answers.push_back(answer);
@@ -541,6 +541,7 @@ SamPromptedSegmentationImageFilter<TInputImage, TOutputImage>::PrintSelf(std::os
        << std::endl;
   }
   os << indent << "Multimask: " << m_Multimask << std::endl;
+  os << indent << "HqTokenOnly: " << m_HqTokenOnly << std::endl;
   os << indent << "CacheSize: " << m_CacheSize << std::endl;
   os << indent << "NumberOfEncodedSlices: " << m_NumberOfEncodedSlices << std::endl;
 }

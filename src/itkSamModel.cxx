@@ -405,7 +405,7 @@ SamModel::GetLogitGridSize() const
 unsigned int
 SamModel::GetNumberOfMultimasks() const
 {
-  return static_cast<unsigned int>(this->GetNetwork().GetPlan().multimasks);
+  return static_cast<unsigned int>(this->GetNetwork().GetNumberOfMasks(true));
 }
 
 unsigned int
@@ -504,7 +504,8 @@ SamMaskAnswer
 SamModel::Predict(const SamTensor &       embedding,
                   const PlaneSizeType &   size,
                   const SamSlicePrompts & prompts,
-                  bool                    multimask) const
+                  bool                    multimask,
+                  bool                    hqTokenOnly) const
 {
   return RunInference([&] {
     const auto & network = this->GetNetwork();
@@ -537,9 +538,7 @@ SamModel::Predict(const SamTensor &       embedding,
       manual.masks = m_Implementation->ToDevice(prompts.maskLogits).unsqueeze(0);
       CheckSizes("mask prompt", manual.masks, { 1, 1, 4 * plan.grid[1], 4 * plan.grid[0] });
     }
-    // In one piece: a part of a larger tensor might be added up in another order than the same values from a file.
-    const auto    encoded = network.Unpack(packed.unsqueeze(0)).embedding.select(2, 0).contiguous();
-    const auto    answer = network.Decode(encoded, manual, multimask);
+    const auto    answer = network.Decode(network.Unpack(packed.unsqueeze(0)), manual, multimask, hqTokenOnly);
     const auto    quality = answer.quality.to(at::kCPU, at::kFloat).contiguous();
     SamMaskAnswer result;
     result.logits = MakeSamTensor(answer.masks.transpose(0, 1));

@@ -1,4 +1,5 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samError.h"
 #include "samNetwork.h"
 #include "samParallel.h"
 #include "samRecording.h"
@@ -26,9 +27,9 @@ namespace
 {
 constexpr int64_t promptCount = 11; // more than are decoded at once
 
-/** A small SAM whose parameters are all random, those too that start at zero or one. */
+/** A small SAM or HQ-SAM whose parameters are all random, those too that start at zero or one. */
 std::unique_ptr<sam::Network>
-MakeNetwork(int64_t layers = 2)
+MakeNetwork(const std::string & decoder = "sam", int64_t layers = 2)
 {
   sam::Plan plan;
   plan.width = 16;
@@ -40,7 +41,7 @@ MakeNetwork(int64_t layers = 2)
   plan.grid = { 6, 5 };
   plan.neck = 32;
   plan.promptSource = "manual";
-  plan.decoder = "sam";
+  plan.decoder = decoder;
   plan.decoderDepth = layers;
   plan.decoderHeads = 4;
   plan.decoderMlpWidth = 48;
@@ -55,10 +56,13 @@ MakeNetwork(int64_t layers = 2)
   return network;
 }
 
-at::Tensor
+/** What the encoder hands on, with HQ-SAM's details. */
+sam::EncodedImage
 MakeEmbedding(int64_t rows, int64_t columns)
 {
-  return at::randn({ 1, 32, rows, columns }, at::detail::createCPUGenerator(3));
+  at::Generator generator = at::detail::createCPUGenerator(3);
+  auto          embedding = at::randn({ 1, 32, 1, rows, columns }, generator);
+  return { embedding, {}, { at::randn({ 1, 4, 1, 4 * rows, 4 * columns }, generator) } };
 }
 
 /** Prompts on a grid of rows×columns that have what \a kind names. */
@@ -102,15 +106,16 @@ ExpectEqual(const at::Tensor & found, const at::Tensor & expected, const std::st
 /** The answers to single prompts, one below the other. */
 sam::PromptedMasks
 DecodeOneByOne(const sam::Network &       network,
-               const at::Tensor &         embedding,
+               const sam::EncodedImage &  embedding,
                const sam::ManualPrompts & prompts,
-               bool                       multimask)
+               bool                       multimask,
+               bool                       hqTokenOnly = false)
 {
   std::vector<at::Tensor> masks;
   std::vector<at::Tensor> quality;
   for (int64_t k = 0; k < promptCount; ++k)
   {
-    const auto one = network.Decode(embedding, Cut(prompts, k, 1), multimask);
+    const auto one = network.Decode(embedding, Cut(prompts, k, 1), multimask, hqTokenOnly);
     masks.push_back(one.masks);
     quality.push_back(one.quality);
   }
@@ -148,7 +153,7 @@ TEST(SamPromptedMasks, AnyDepthOfTheTransformer)
   const at::NoGradGuard noGrad;
   for (const int64_t layers : { 1, 3 })
   {
-    const auto network = MakeNetwork(layers);
+    const auto network = MakeNetwork("sam", layers);
     const auto embedding = MakeEmbedding(5, 6);
     const auto prompts = MakePrompts("points", 5, 6);
     ExpectEqual(network->Decode(embedding, prompts, true).masks,
@@ -157,9 +162,58 @@ TEST(SamPromptedMasks, AnyDepthOfTheTransformer)
   }
 }
 
+TEST(SamPromptedMasks, HqBatchEqualsSinglePrompts)
+{
+  const auto            network = MakeNetwork("hq");
+  const at::NoGradGuard noGrad;
+  const auto            embedding = MakeEmbedding(5, 7);
+  for (const auto & kind : kinds)
+  {
+    const auto prompts = MakePrompts(kind, 5, 7);
+    for (const bool multimask : { false, true })
+    {
+      EXPECT_EQ(network->GetNumberOfMasks(multimask), 1);
+      for (const bool hqTokenOnly : { false, true })
+      {
+        const auto expected = DecodeOneByOne(*network, embedding, prompts, multimask, hqTokenOnly);
+        const auto found = network->Decode(embedding, prompts, multimask, hqTokenOnly);
+        ExpectEqual(found.masks, expected.masks, kind);
+        ExpectEqual(found.quality, expected.quality, kind);
+      }
+    }
+  }
+}
+
+TEST(SamPromptedMasks, HqMaskIsAddedToTheChosenOneOfSam)
+{
+  // What SAM would answer with the same token in its sequence is the answer without HQ-SAM's mask: their difference.
+  const auto            network = MakeNetwork("hq");
+  const at::NoGradGuard noGrad;
+  const auto            embedding = MakeEmbedding(5, 6);
+  const auto            prompts = MakePrompts("points", 5, 6);
+  const auto            single = network->Decode(embedding, prompts, false);
+  const auto            best = network->Decode(embedding, prompts, true);
+  const auto            hqOnly = network->Decode(embedding, prompts, false, true);
+  ExpectEqual(network->Decode(embedding, prompts, true, true).masks, hqOnly.masks, "no choice");
+  EXPECT_EQ(best.quality.sizes(), at::IntArrayRef({ promptCount, 1 }));
+  EXPECT_GT((best.masks - single.masks).abs().max().item<double>(), 1e-3);
+
+  auto other = embedding;
+  other.details[0] = other.details[0] + 1.0;
+  const auto difference = network->Decode(other, prompts, false).masks - single.masks;
+  ExpectEqual(network->Decode(other, prompts, false, true).masks - hqOnly.masks, difference, "details");
+  ExpectEqual(difference, difference.mean({ 2, 3 }, true).expand_as(difference), "a constant for each prompt");
+}
+
+TEST(SamPromptedMasks, OnlyHqHasAnHqToken)
+{
+  const auto prompts = MakePrompts("points", 5, 6);
+  EXPECT_THROW(MakeNetwork()->Decode(MakeEmbedding(5, 6), prompts, false, true), sam::Error);
+}
+
 TEST(SamPromptedMasks, GradientsAndInferenceModeGiveTheSameNumbers)
 {
-  const auto network = MakeNetwork();
+  const auto network = MakeNetwork("hq");
   for (const auto & kind : kinds)
   {
     const auto         prompts = MakePrompts(kind, 5, 6);
@@ -172,14 +226,16 @@ TEST(SamPromptedMasks, GradientsAndInferenceModeGiveTheSameNumbers)
     }
     const auto plain = network->Decode(embedding, prompts, true);
     EXPECT_FALSE(plain.masks.requires_grad()) << kind;
-    embedding.requires_grad_(true);
+    embedding.embedding.requires_grad_(true);
+    embedding.details[0].requires_grad_(true);
     const auto training = network->Decode(embedding, prompts, true);
     ExpectEqual(plain.masks, inference.masks, kind);
     ExpectEqual(training.masks.detach(), inference.masks, kind);
     ExpectEqual(training.quality.detach(), inference.quality, kind);
 
     (training.masks.sum() + training.quality.sum()).backward();
-    EXPECT_GT(embedding.grad().abs().max().item<double>(), 0.0) << kind;
+    EXPECT_GT(embedding.embedding.grad().abs().max().item<double>(), 0.0) << kind;
+    EXPECT_GT(embedding.details[0].grad().abs().max().item<double>(), 0.0) << kind;
   }
 }
 
@@ -194,7 +250,7 @@ TEST(SamPromptedMasks, ParametersThatAreTrainedGetGradients)
 
 TEST(SamPromptedMasks, ThreadsDoNotChangeTheAnswer)
 {
-  const auto            network = MakeNetwork();
+  const auto            network = MakeNetwork("hq");
   const at::NoGradGuard noGrad;
   const auto            embedding = MakeEmbedding(5, 6);
   const int             threads = at::get_num_threads();
@@ -213,10 +269,10 @@ TEST(SamPromptedMasks, ThreadsDoNotChangeTheAnswer)
 TEST(SamPromptedMasks, AConstantImageIsNoException)
 {
   // All image tokens are alike and, with the centered channels, zero before the first normalization.
-  const auto            network = MakeNetwork();
-  const at::NoGradGuard noGrad;
-  const auto            prompts = MakePrompts("points", 5, 6);
-  const auto            embedding = at::zeros({ 1, 32, 5, 6 });
+  const auto              network = MakeNetwork();
+  const at::NoGradGuard   noGrad;
+  const auto              prompts = MakePrompts("points", 5, 6);
+  const sam::EncodedImage embedding{ at::zeros({ 1, 32, 1, 5, 6 }), {}, {} };
   ExpectEqual(network->Decode(embedding, prompts, false).masks,
               DecodeOneByOne(*network, embedding, prompts, false).masks,
               "constant");
@@ -248,8 +304,7 @@ TEST(SamPromptedMasks, TheWholePublishedNetwork)
   const at::NoGradGuard noGrad;
   for (const std::string record : { "0", "1" })
   {
-    const auto embedding =
-      network.Encode(fixture.Get("out/preprocessed/" + record).unsqueeze(0).unsqueeze(2)).embedding.squeeze(2);
+    const auto         embedding = network.Encode(fixture.Get("out/preprocessed/" + record).unsqueeze(0).unsqueeze(2));
     const auto         fraction = [](const at::Tensor & pixels) { return (pixels + 0.5) / 64.0; };
     sam::ManualPrompts prompts;
     prompts.points = fraction(fixture.Get("in/" + record + "/point_coords"));

@@ -92,9 +92,10 @@ DescribeDecoder(const sam::Plan & plan)
 {
   std::string text = plan.decoder + ": depth " + std::to_string(plan.decoderDepth) + ", heads " +
                      std::to_string(plan.decoderHeads) + ", MLP width " + std::to_string(plan.decoderMlpWidth);
-  if (plan.decoder == "sam")
+  if (plan.promptSource == "manual")
   {
-    text += ", " + std::to_string(plan.multimasks) + " masks of an ambiguous answer";
+    text += ", " + std::to_string(plan.multimasks) + " masks of an ambiguous answer" +
+            (plan.decoder == "hq" ? ", of which the best is taken, and one of high quality" : "");
   }
   return text;
 }

@@ -7,7 +7,8 @@ int
 main(int argc, char * argv[])
 {
   const std::string description =
-    "Segments what points, boxes and masks point at, with a promptable model (SAM, MobileSAM, MedSAM), on a 2-D image "
+    "Segments what points, boxes and masks point at, with a promptable model (SAM, MobileSAM, MedSAM, HQ-SAM), on a "
+    "2-D image "
     "or "
     "on slices of a volume. The label map has the image's size, spacing, origin and direction; slices without prompts "
     "are 0. Coordinates are mm (LPS); a picture without spacing has pixels of 1 mm, the first one's center at 0,0.";
@@ -47,12 +48,14 @@ main(int argc, char * argv[])
       "",
       "FILE.json",
       parser);
-    TCLAP::SwitchArg             multimask("",
+    TCLAP::SwitchArg multimask("",
                                "multimask",
                                "Let the model answer several masks and take the one with the best score: for a single "
-                                           "point, which is ambiguous.",
+                               "point, which is ambiguous.",
                                parser,
                                false);
+    TCLAP::SwitchArg hqTokenOnly(
+      "", "hq-token-only", "HQ-SAM: the mask of its own token alone, without SAM's added to it.", parser, false);
     TCLAP::ValueArg<std::string> scores("",
                                         "scores",
                                         "Where the scores of all masks go, as JSON: the overlap (IoU) with the truth "
@@ -89,6 +92,7 @@ main(int argc, char * argv[])
     job.boxes = box.getValue();
     job.prompts = prompts.getValue();
     job.multimask = multimask.getValue();
+    job.hqTokenOnly = hqTokenOnly.getValue();
     job.output = output.getValue();
     job.scores = scores.getValue();
     job.masks = masks.getValue();

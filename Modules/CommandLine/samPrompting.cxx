@@ -132,6 +132,7 @@ PromptAs(const itk::SamModel * model, const PromptingJob & job, const std::funct
   filter->SetInput(image);
   SetSlices(filter.GetPointer(), model, job.slices);
   filter->SetMultimask(job.multimask);
+  filter->SetHqTokenOnly(job.hqTokenOnly);
   PromptList prompts;
   for (const auto & text : job.points)
   {

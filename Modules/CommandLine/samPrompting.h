@@ -67,6 +67,7 @@ struct PromptingJob
   std::vector<std::string> boxes;     ///< of object 1, as PromptList::AddBox() takes them
   std::string              prompts;   ///< JSON, as PromptList::AddFile() takes it
   bool                     multimask{ false };
+  bool                     hqTokenOnly{ false };
   std::string              output;  ///< label map on the image's grid
   std::string              scores;  ///< JSON
   std::string              masks;   ///< all masks, as components

@@ -20,6 +20,7 @@ namespace
 const std::string encoderPrefix = "image_encoder.";
 const std::string vitMark = encoderPrefix + "patch_embed.proj.weight";
 const std::string tinyVitMark = encoderPrefix + "patch_embed.seq.0.c.weight";
+const std::string hqMark = "mask_decoder.hf_token.weight";
 
 constexpr int64_t publishedDecoderHeads = 8;
 constexpr int64_t publishedTinyGrid = 64;
@@ -184,7 +185,7 @@ RecognizeDecoder(const Shapes & shapes, Plan & plan)
   const std::string decoder = "mask_decoder.";
   const std::string iouHead = decoder + "iou_prediction_head.layers.";
   plan.promptSource = "manual";
-  plan.decoder = "sam";
+  plan.decoder = shapes.Has(hqMark) ? "hq" : "sam";
   plan.decoderHeads = publishedDecoderHeads;
   plan.decoderDepth = shapes.Count(decoder + "transformer.layers.", ".mlp.lin1.weight");
   plan.decoderMlpWidth = shapes.Get(decoder + "transformer.layers.0.mlp.lin1.weight", 2)[0];
@@ -288,12 +289,7 @@ Checkpoint
 RecognizeCheckpoint(const TensorShapes & shapes, const std::string & where, const std::string & preprocessing)
 {
   const Shapes known(shapes, where);
-  if (known.Has("mask_decoder.hf_token.weight"))
-  {
-    known.Fail("is HQ-SAM (it has 'mask_decoder.hf_token.weight'), whose decoder is not supported, expected SAM, "
-               "MedSAM or MobileSAM");
-  }
-  Checkpoint checkpoint;
+  Checkpoint   checkpoint;
   if (known.Has(vitMark))
   {
     RecognizeVit(known, checkpoint.plan);
@@ -308,9 +304,13 @@ RecognizeCheckpoint(const TensorShapes & shapes, const std::string & where, cons
   {
     known.Fail("unknown architecture: " + std::to_string(shapes.size()) + " tensors" +
                (shapes.empty() ? "" : " such as '" + shapes.begin()->first + "'") + ", expected '" + vitMark +
-               "' (SAM, MedSAM) or '" + tinyVitMark + "' (MobileSAM)");
+               "' (SAM, MedSAM, HQ-SAM) or '" + tinyVitMark + "' (MobileSAM, Light HQ-SAM)");
   }
   RecognizeDecoder(known, checkpoint.plan);
+  if (checkpoint.plan.decoder == "hq")
+  {
+    checkpoint.architecture = checkpoint.plan.encoder == "tiny_vit" ? "Light HQ-SAM" : "HQ-" + checkpoint.architecture;
+  }
   FillPreprocessing(preprocessing, where, checkpoint.plan);
   if (preprocessing == "medsam")
   {

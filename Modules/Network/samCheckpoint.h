@@ -13,15 +13,15 @@ using TensorShapes = std::map<std::string, std::vector<int64_t>>;
 /** A checkpoint that tells by its tensors what it is. */
 struct Checkpoint
 {
-  std::string architecture; ///< such as "SAM ViT-B"
+  std::string architecture; ///< such as "SAM ViT-B" or "HQ-SAM ViT-B"
   Plan        plan;
 };
 
-/** The plan of SAM (ViT of any size) or MobileSAM from the names and shapes of the tensors.
+/** The plan of SAM (ViT of any size), MobileSAM, HQ-SAM or Light HQ-SAM from the names and shapes of the tensors.
  *
  * They do not tell the number of the decoder's heads, which is 8 in all published files, nor the input size of
- * MobileSAM, which is 1024, nor what was done to the images: \a preprocessing is sam (longest side to the input size,
- * SAM's means and deviations) or medsam (stretched to a square, brought to 0..1).
+ * MobileSAM and Light HQ-SAM, which is 1024, nor what was done to the images: \a preprocessing is sam (longest side to
+ * the input size, SAM's means and deviations) or medsam (stretched to a square, brought to 0..1).
  * \throws Error naming \a where and what was found when the architecture is not known. */
 SegmentAnything_EXPORT Checkpoint
 RecognizeCheckpoint(const TensorShapes & shapes, const std::string & where, const std::string & preprocessing = "sam");

@@ -171,12 +171,12 @@ public:
 
   /** \a points n×2 in pixels of the crop. */
   void
-  Add(const at::Tensor & embedding, const at::Tensor & points)
+  Add(const EncodedImage & encoded, const at::Tensor & points)
   {
     ManualPrompts prompts;
-    prompts.points = m_Transform.PreparePoints(points).unsqueeze(1).to(embedding.device());
+    prompts.points = m_Transform.PreparePoints(points).unsqueeze(1).to(encoded.embedding.device());
     prompts.labels = at::ones({ points.size(0), 1 }, prompts.points.options().dtype(at::kLong));
-    const auto    answer = m_Network.Decode(embedding, prompts, true);
+    const auto    answer = m_Network.Decode(encoded, prompts, true);
     const int64_t perPoint = answer.masks.size(1);
     const auto    quality = answer.quality.flatten();
     at::Tensor    kept =
@@ -358,14 +358,13 @@ GenerateMasks(const Network &              network,
     const auto part = slice.narrow(1, crop[1], crop[3] - crop[1]).narrow(2, crop[0], crop[2] - crop[0]).contiguous();
     const auto encoded = network.Encode(ofCrop.GetTransform().PrepareImage(part).to(device),
                                         [&](double fraction) { report(encoderShare * fraction); });
-    const auto embedding = encoded.embedding.select(2, 0).contiguous();
     done += encoderShare;
     const auto extent = at::tensor({ crop[2] - crop[0], crop[3] - crop[1] }, at::kDouble);
     const auto points = PointGrid(PointsPerSide(options, layer)) * extent;
     for (int64_t batch = 0; batch < batchesOf(layer); ++batch)
     {
       const int64_t first = batch * options.pointsPerBatch;
-      ofCrop.Add(embedding, points.narrow(0, first, std::min(options.pointsPerBatch, points.size(0) - first)));
+      ofCrop.Add(encoded, points.narrow(0, first, std::min(options.pointsPerBatch, points.size(0) - first)));
       done += 1.0;
       report(0.0);
     }

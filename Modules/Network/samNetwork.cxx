@@ -137,6 +137,28 @@ DetailChannels(const Plan & plan)
   return plan.stem == "pyramid" ? plan.stemWidths : std::vector<int64_t>{};
 }
 
+/** Features that are finer than the token grid and go with the embedding. */
+struct Detail
+{
+  int64_t channels;
+  int64_t factor; ///< voxels per token and axis
+};
+
+std::vector<Detail>
+Details(const Plan & plan)
+{
+  std::vector<Detail> details;
+  for (const int64_t channels : DetailChannels(plan))
+  {
+    details.push_back({ channels, plan.patch >> details.size() });
+  }
+  if (plan.decoder == "hq")
+  {
+    details.push_back({ plan.neck / 8, 4 });
+  }
+  return details;
+}
+
 /** The encoder's levels that prompts are made from. */
 size_t
 LevelCount(const Plan & plan)
@@ -167,7 +189,7 @@ EncoderOptions(const Plan & plan)
   options.globalBlocks = plan.globalBlocks;
   options.grid = { plan.grid[1], plan.grid[0] };
   options.neck = plan.neck;
-  options.keepsLevels = plan.promptSource == "auxiliary";
+  options.keepsLevels = plan.promptSource == "auxiliary" || plan.decoder == "hq";
   if (plan.HasAdaptation("depth_convolution"))
   {
     options.slices = plan.slices;
@@ -247,7 +269,11 @@ DecoderOptions(const Plan & plan)
   options.maskTokens = plan.multimasks + 1;
   options.iouHeadDepth = plan.iouHeadDepth;
   options.iouHeadWidth = plan.iouHeadWidth;
-  if (plan.decoder == "sam")
+  if (plan.decoder == "hq")
+  {
+    options.earlyChannels = plan.encoder == "tiny_vit" ? plan.stageWidths[2] : plan.width;
+  }
+  if (plan.promptSource == "manual")
   {
     return options;
   }
@@ -287,6 +313,13 @@ private:
   EnlargingUnit   m_Quadruple;
   Convolution     m_Last;
 };
+
+/** B×c×D×h×w into (B·D)×c×h×w. */
+at::Tensor
+PerSlice(const at::Tensor & x)
+{
+  return x.transpose(1, 2).flatten(0, 1);
+}
 
 /** B×c×D×(h·f)×(w·f) into B×(c·f·f)×D×h×w. */
 at::Tensor
@@ -425,6 +458,7 @@ EncodedImage
 Network::Encode(const at::Tensor & image, const ProgressFunction & progress, const Observer & observe) const
 {
   EncodedImage encoded;
+  at::Tensor   early;
   const auto   features = m_Implementation->stem(image, encoded);
   if (observe)
   {
@@ -432,12 +466,24 @@ Network::Encode(const at::Tensor & image, const ProgressFunction & progress, con
   }
   if (m_Implementation->tinyVit)
   {
-    encoded.embedding = (*m_Implementation->tinyVit)(features, progress);
-    return encoded;
+    const auto output = (*m_Implementation->tinyVit)(features, progress);
+    encoded.embedding = output.embedding;
+    early = output.early;
   }
-  auto output = (*m_Implementation->vit)(features, progress, observe);
-  encoded.embedding = output.embedding;
-  encoded.levels = std::move(output.levels);
+  else
+  {
+    auto output = (*m_Implementation->vit)(features, progress, observe);
+    encoded.embedding = output.embedding;
+    encoded.levels = std::move(output.levels);
+  }
+  if (m_Plan.decoder == "hq")
+  {
+    early = early.defined() ? early : encoded.levels.front();
+    encoded.levels.clear();
+    const auto details =
+      m_Implementation->decoder.FuseDetails(PerSlice(encoded.embedding).contiguous(), PerSlice(early).contiguous());
+    encoded.details.push_back(details.unflatten(0, { image.size(0), image.size(2) }).transpose(1, 2)); // B×c×D×4h×4w
+  }
   return encoded;
 }
 
@@ -460,7 +506,6 @@ Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Obs
   const std::array<int64_t, 2> grid{ embedding.size(3), embedding.size(4) };
   const std::array<int64_t, 2> frame =
     m_Plan.Keeps("cropped_positions") ? std::array<int64_t, 2>{ m_Plan.grid[1], m_Plan.grid[0] } : grid;
-  const int64_t slices = layout.batch * layout.slices;
   const int64_t height = prompts.masks.size(3);
   const int64_t width = prompts.masks.size(4);
 
@@ -473,16 +518,13 @@ Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Obs
   const auto dense = promptEncoder.EncodeMasks(maskPrompts);
   const auto sparse = promptEncoder.EncodeBoxes(boxPrompts);
   const auto positions = promptEncoder.DensePositions(layout.slices, grid, frame).transpose(0, 1);
-  const auto perSlice = [slices](const at::Tensor & x) {
-    return x.transpose(1, 2).reshape({ slices, x.size(1), x.size(3), x.size(4) });
-  };
   const auto slicePositions = positions.repeat({ layout.batch, 1, 1, 1 });
-  const auto output = m_Implementation->decoder(perSlice(embedding),
+  const auto output = m_Implementation->decoder(PerSlice(embedding),
                                                 slicePositions,
                                                 sparse,
                                                 dense,
                                                 prompts.classTokens.flatten(0, 2),
-                                                prompts.details.defined() ? perSlice(prompts.details) : at::Tensor(),
+                                                prompts.details.defined() ? PerSlice(prompts.details) : at::Tensor(),
                                                 layout);
   // The first mask token answers, SAM's others stay idle.
   const auto masks = output.masks.narrow(1, 0, 1);
@@ -542,12 +584,20 @@ Network::PlaceBoxes(const at::Tensor &             boxes,
 }
 
 PromptedMasks
-Network::Decode(const at::Tensor & embedding, const ManualPrompts & prompts, bool multimask) const
+Network::Decode(const EncodedImage & encoded, const ManualPrompts & prompts, bool multimask, bool hqTokenOnly) const
 {
-  if (m_Plan.decoder != "sam")
+  if (m_Plan.promptSource != "manual")
   {
     throw Error("the model makes its own prompts, expected a model that takes points, boxes or masks");
   }
+  const bool isHq = m_Plan.decoder == "hq";
+  if (hqTokenOnly && !isHq)
+  {
+    throw Error("the model has the decoder '" + m_Plan.decoder + "', expected hq for the mask of HQ-SAM's token alone");
+  }
+  // In one piece: a part of a larger tensor might be added up in another order than the same values from a file.
+  const auto                   embedding = encoded.embedding.select(2, 0).contiguous();
+  const auto                   details = isHq ? encoded.details.back().select(2, 0).contiguous() : at::Tensor();
   const auto &                 promptEncoder = m_Implementation->promptEncoder;
   const std::array<int64_t, 2> grid{ embedding.size(2), embedding.size(3) };
   int64_t                      count = 0;
@@ -559,31 +609,30 @@ Network::Decode(const at::Tensor & embedding, const ManualPrompts & prompts, boo
   {
     throw Error("no prompt is given, expected points, boxes or masks");
   }
-  const auto    tokens = prompts.points.defined() || prompts.boxes.defined()
-                           ? promptEncoder.Encode({ prompts.points, prompts.labels, prompts.boxes, {} }, grid).sparse
-                           : at::zeros({ count, 0, m_Plan.neck }, embedding.options());
-  const auto &  decoder = m_Implementation->decoder;
-  const auto    positions = promptEncoder.DensePositions(1, grid).transpose(0, 1);
-  const int64_t first = multimask ? 1 : 0;
-  const int64_t number = multimask ? m_Plan.multimasks : 1;
-  const auto    decode = [&](int64_t begin, int64_t length) {
+  const auto   tokens = prompts.points.defined() || prompts.boxes.defined()
+                          ? promptEncoder.Encode({ prompts.points, prompts.labels, prompts.boxes, {} }, grid).sparse
+                          : at::zeros({ count, 0, m_Plan.neck }, embedding.options());
+  const auto & decoder = m_Implementation->decoder;
+  const auto   positions = promptEncoder.DensePositions(1, grid).transpose(0, 1);
+  const auto   decode = [&](int64_t begin, int64_t length) {
     const auto dense = prompts.masks.defined() ? promptEncoder.EncodeMasks(prompts.masks.narrow(0, begin, length))
-                                                  : promptEncoder.EncodeNoMask(length, grid);
-    const auto answer = decoder(embedding, positions, tokens.narrow(0, begin, length), dense, {}, {}, { 1, 1, length });
-    return PromptedMasks{ answer.masks.narrow(1, first, number), answer.iou.narrow(1, first, number) };
+                                                 : promptEncoder.EncodeNoMask(length, grid);
+    const auto sparse = tokens.narrow(0, begin, length);
+    return decoder.Choose(
+      decoder(embedding, positions, sparse, dense, {}, details, { 1, 1, length }), multimask, hqTokenOnly);
   };
-  const bool hasGradients = at::GradMode::is_enabled() && (embedding.requires_grad() || tokens.requires_grad() ||
-                                                           (prompts.masks.defined() && prompts.masks.requires_grad()) ||
-                                                           RequireGradients(m_Parameters));
+  const bool hasGradients =
+    at::GradMode::is_enabled() &&
+    (embedding.requires_grad() || tokens.requires_grad() || (details.defined() && details.requires_grad()) ||
+     (prompts.masks.defined() && prompts.masks.requires_grad()) || RequireGradients(m_Parameters));
   if (count == 1 || hasGradients)
   {
     return decode(0, count);
   }
   if (!prompts.masks.defined() && embedding.is_cpu() && decoder.CanShareImage())
   {
-    const auto answer =
-      decoder.DecodeOnOneImage(embedding + promptEncoder.EncodeNoMask(1, grid), positions, tokens, first, number);
-    return { answer.masks, answer.iou };
+    return decoder.DecodeOnOneImage(
+      embedding + promptEncoder.EncodeNoMask(1, grid), positions, tokens, details, multimask, hqTokenOnly);
   }
   // Bounded memory. A processor decodes faster one by one, a prompt on each thread.
   const int64_t           group = embedding.is_cpu() ? 1 : 8;
@@ -609,16 +658,21 @@ Network::Decode(const at::Tensor & embedding, const ManualPrompts & prompts, boo
   return { at::cat(masks, 0), at::cat(quality, 0) };
 }
 
+int64_t
+Network::GetNumberOfMasks(bool multimask) const
+{
+  return multimask && m_Plan.decoder != "hq" ? m_Plan.multimasks : 1;
+}
+
 at::Tensor
 Network::Pack(const EncodedImage & encoded) const
 {
   std::vector<at::Tensor> parts{ encoded.embedding };
   parts.insert(parts.end(), encoded.levels.begin(), encoded.levels.end());
-  int64_t factor = m_Plan.patch;
-  for (const auto & detail : encoded.details)
+  const auto details = Details(m_Plan);
+  for (size_t k = 0; k < details.size(); ++k)
   {
-    parts.push_back(FoldVoxels(detail, factor));
-    factor /= 2;
+    parts.push_back(FoldVoxels(encoded.details[k], details[k].factor));
   }
   return at::cat(parts, 1);
 }
@@ -637,11 +691,9 @@ Network::Unpack(const at::Tensor & packed) const
   {
     encoded.levels.push_back(take(m_Plan.width));
   }
-  int64_t factor = m_Plan.patch;
-  for (const int64_t channels : DetailChannels(m_Plan))
+  for (const auto & [channels, factor] : Details(m_Plan))
   {
     encoded.details.push_back(UnfoldVoxels(take(channels * factor * factor), factor));
-    factor /= 2;
   }
   return encoded;
 }
@@ -650,11 +702,9 @@ int64_t
 Network::GetPackedChannels() const
 {
   int64_t channels = m_Plan.neck + static_cast<int64_t>(LevelCount(m_Plan)) * m_Plan.width;
-  int64_t factor = m_Plan.patch;
-  for (const int64_t detail : DetailChannels(m_Plan))
+  for (const auto & detail : Details(m_Plan))
   {
-    channels += detail * factor * factor;
-    factor /= 2;
+    channels += detail.channels * detail.factor * detail.factor;
   }
   return channels;
 }

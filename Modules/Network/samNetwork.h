@@ -79,11 +79,17 @@ public:
   MaskClassification
   Decode(const EncodedImage & encoded, const Prompts & prompts, const Observer & observe = {}) const;
 
-  /** SAM's decoder: \a embedding is 1×C×h×w. Answers one mask per prompt, or with \a multimask the ambiguous ones.
-   * Without gradients many prompts in one call take a fraction of the time of as many calls, in bounded memory.
+  /** SAM's or HQ-SAM's decoder on one slice, B = D = 1. Answers one mask per prompt, or with \a multimask those for an
+   * ambiguous prompt, of which HQ-SAM takes the one that is expected to be the best. To that HQ-SAM adds the mask of
+   * its own token; \a hqTokenOnly leaves SAM's mask out. Without gradients many prompts in one call take a fraction of
+   * the time of as many calls, in bounded memory.
    * \throws Error when the plan's decoder is another one, or nothing is given. */
   PromptedMasks
-  Decode(const at::Tensor & embedding, const ManualPrompts & prompts, bool multimask) const;
+  Decode(const EncodedImage & encoded, const ManualPrompts & prompts, bool multimask, bool hqTokenOnly = false) const;
+
+  /** How many masks Decode() answers per prompt. */
+  int64_t
+  GetNumberOfMasks(bool multimask) const;
 
   /** All features as one map on the token grid, B×C×D×h×w: embedding, levels, then each finer feature with its p×p
    * voxels per token as channels. Loses nothing: Unpack gives the same features back. */
@@ -151,7 +157,8 @@ struct SegmentAnything_EXPORT StartReport
 SegmentAnything_EXPORT StartReport
 StartFromCheckpoint(Network & network, const std::string & path);
 
-/** Read a model file, or a published checkpoint of SAM, MedSAM or MobileSAM (.pth, .pt, .safetensors).
+/** Read a model file, or a published checkpoint of SAM, MedSAM, MobileSAM or HQ-SAM (.pth, .pt,
+ * .safetensors).
  * \a preprocessing of the latter is sam or medsam; empty: sam.
  * \throws Error naming the file and what is wrong in it. */
 SegmentAnything_EXPORT std::unique_ptr<Network>

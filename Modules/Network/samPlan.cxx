@@ -424,8 +424,8 @@ ReadPromptSource(Section section, Plan & plan)
 void
 ReadDecoder(Section section, Plan & plan)
 {
-  plan.decoder = section.GetWord("type", { "mask_classification", "sam" });
-  if ((plan.decoder == "sam") != (plan.promptSource == "manual"))
+  plan.decoder = section.GetWord("type", { "mask_classification", "sam", "hq" });
+  if ((plan.decoder != "mask_classification") != (plan.promptSource == "manual"))
   {
     section.Fail("'" + plan.decoder + "' does not go with the prompt source '" + plan.promptSource + "'");
   }
@@ -438,7 +438,7 @@ ReadDecoder(Section section, Plan & plan)
       section.CheckSize("mask_convolution_width", plan.maskConvolutionWidth);
     }
   }
-  if (plan.decoder == "sam" || plan.keepsSamHeads)
+  if (plan.promptSource == "manual" || plan.keepsSamHeads)
   {
     section.ReadSize("multimasks", plan.multimasks, 64);
     section.ReadSize("iou_head_depth", plan.iouHeadDepth, 64);
@@ -463,6 +463,14 @@ ReadDecoder(Section section, Plan & plan)
   if (plan.maskPromptChannels % 4 != 0)
   {
     section.Fail("'mask_prompt_channels' must be a multiple of 4");
+  }
+  if (plan.decoder == "hq" && plan.encoder != "tiny_vit" && plan.globalBlocks.empty())
+  {
+    section.Fail("'hq' needs the map after an encoder's global block, but 'global_blocks' is empty");
+  }
+  if (plan.decoder == "hq" && plan.upscalingSteps != 2)
+  {
+    section.Fail("'upscaling_steps' is " + std::to_string(plan.upscalingSteps) + ", expected 2 for 'hq'");
   }
   section.ThrowIfUnused();
 }
@@ -792,7 +800,7 @@ Plan::ToJson() const
   {
     json["decoder"]["mask_convolution_width"] = maskConvolutionWidth;
   }
-  if (decoder == "sam" || keepsSamHeads)
+  if (promptSource == "manual" || keepsSamHeads)
   {
     json["decoder"]["multimasks"] = multimasks;
     json["decoder"]["iou_head_depth"] = iouHeadDepth;

@@ -83,7 +83,8 @@ struct SegmentAnything_EXPORT Plan
   int64_t                             fullResolutionStages{ 0 }; ///< of the ladder, which do not climb
   std::vector<std::array<int64_t, 3>> kernels{};                 ///< x, y, z for each stage; empty: 3, 3, 3
 
-  // decoder: mask_classification (MaskSAM's) or sam.
+  // decoder: mask_classification (MaskSAM's), sam or hq (HQ-SAM's, which takes the encoder's map after the first global
+  // block, of a tiny_vit that after the second stage).
   std::string decoder{ "mask_classification" };
   int64_t     decoderDepth{ 2 };
   int64_t     decoderHeads{ 8 };
@@ -91,9 +92,9 @@ struct SegmentAnything_EXPORT Plan
   int64_t     maskPromptChannels{ 16 };
   int64_t     upscalingSteps{ 2 };
   bool        refinesMasks{ false };  ///< a second hyper-network on the generator's full-resolution features
-  int64_t     multimasks{ 3 };        ///< sam: masks of the ambiguous answer, beside the single one
-  int64_t     iouHeadDepth{ 3 };      ///< sam
-  int64_t     iouHeadWidth{ 256 };    ///< sam
+  int64_t     multimasks{ 3 };        ///< sam, hq: masks for an ambiguous prompt, beside the single one
+  int64_t     iouHeadDepth{ 3 };      ///< sam, hq
+  int64_t     iouHeadWidth{ 256 };    ///< sam, hq
   bool        keepsSamHeads{ false }; ///< mask_classification: has sam's other masks and its head of quality, unused
   /** mask_classification: channels of the 3-D convolutions that bring all masks of a slice to the image's size
    * together; 0: each one is resized linearly. */

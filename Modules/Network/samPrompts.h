@@ -13,7 +13,8 @@ struct EncodedImage
 {
   at::Tensor              embedding; ///< B×C×D×h×w, the neck's output
   std::vector<at::Tensor> levels;    ///< B×E×D×h×w after each global block, shallow first
-  std::vector<at::Tensor> details;   ///< B×c×D×H'×W', the stem's features that are finer than the grid, finest first
+  std::vector<at::Tensor> details; ///< B×c×D×H'×W' features that are finer than the grid: the stem's, finest first, or
+                                   ///< what all prompts share of HQ-SAM's, c = C/8 and 4h×4w
 };
 
 /** What tells the decoder where to look: N queries per slice. */
@@ -35,7 +36,7 @@ struct ManualPrompts
   at::Tensor masks;  ///< P×1×4h×4w logits
 };
 
-/** What SAM's decoder answers to P prompts. */
+/** What SAM's or HQ-SAM's decoder answers to P prompts. */
 struct PromptedMasks
 {
   at::Tensor masks;   ///< P×M×4h×4w logits, M = 1 or the multimasks

@@ -22,6 +22,7 @@ namespace
 constexpr double  batchNormEpsilon = 1e-5;
 constexpr double  layerNormEpsilon = 1e-5;
 constexpr int64_t halvingMergings = 2;
+constexpr size_t  earlyStage = 1;
 
 int64_t
 Scale(int64_t width, double ratio)
@@ -240,9 +241,12 @@ TinyVit::TinyVit(const Scope & scope, const TinyVitOptions & options)
   : m_Layers(std::make_shared<const Layers>(scope, options))
 {}
 
-at::Tensor
+TinyVit::Output
 TinyVit::operator()(const at::Tensor & x, const ProgressFunction & progress, const Observer & observe) const
 {
+  const auto unfold = [&x](const at::Tensor & map) {
+    return map.view({ x.size(0), x.size(2), map.size(1), map.size(2), map.size(3) }).transpose(1, 2);
+  };
   int64_t    done = 0;
   const auto count = [&] {
     if (progress)
@@ -250,7 +254,8 @@ TinyVit::operator()(const at::Tensor & x, const ProgressFunction & progress, con
       progress(static_cast<double>(++done) / static_cast<double>(m_Layers->blocks));
     }
   };
-  auto map = m_Layers->patch2(at::gelu(m_Layers->patch1(x.transpose(1, 2).flatten(0, 1))));
+  Output output;
+  auto   map = m_Layers->patch2(at::gelu(m_Layers->patch1(x.transpose(1, 2).flatten(0, 1))));
   if (observe)
   {
     observe("patch_embed", map);
@@ -274,13 +279,16 @@ TinyVit::operator()(const at::Tensor & x, const ProgressFunction & progress, con
     {
       map = (*stage.merging)(map);
     }
+    if (s == earlyStage)
+    {
+      output.early = unfold(map);
+    }
     if (observe)
     {
       observe("layer" + std::to_string(s), map.flatten(2).transpose(1, 2));
     }
   }
-  const auto embedding = m_Layers->neck(map);
-  return embedding.view({ x.size(0), x.size(2), embedding.size(1), embedding.size(2), embedding.size(3) })
-    .transpose(1, 2);
+  output.embedding = unfold(m_Layers->neck(map));
+  return output;
 }
 } // namespace sam

@@ -37,9 +37,15 @@ class SegmentAnything_EXPORT TinyVit
 public:
   TinyVit(const Scope & scope, const TinyVitOptions & options);
 
-  /** \a x is B×C×D×H×W of any H and W. Returns the embedding B×neck×D×⌈H/16⌉×⌈W/16⌉.
+  struct Output
+  {
+    at::Tensor embedding; ///< B×neck×D×h×w
+    at::Tensor early;     ///< B×E×D×h×w after the second stage, of the third one's width
+  };
+
+  /** \a x is B×C×D×H×W of any H and W, h = ⌈H/16⌉ and w = ⌈W/16⌉.
    * \a observe gets patch_embed and the output of each stage, layerK, as (B·D)×tokens×width. */
-  at::Tensor
+  Output
   operator()(const at::Tensor & x, const ProgressFunction & progress = {}, const Observer & observe = {}) const;
 
 private:

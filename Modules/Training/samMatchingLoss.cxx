@@ -46,15 +46,6 @@ CompareMasks(const at::Tensor & logits, const at::Tensor & targets)
            1.0 - (2.0 * at::bmm(probabilities, columns) + 1.0) / (sums + 1.0) };
 }
 
-/** \a maps ...×H×W at \a points ...×P×2 in [0, 1]², bilinear with zeros outside; \a maps has channels C: n×C×P. */
-at::Tensor
-Sample(const at::Tensor & maps, const at::Tensor & points)
-{
-  constexpr int64_t bilinear = 0;
-  constexpr int64_t zeroPadding = 0;
-  return at::grid_sampler_2d(maps, (2.0 * points - 1.0).unsqueeze(1), bilinear, zeroPadding, false).squeeze(2);
-}
-
 /** Slices first: B×N×D×H×W into (B·D)×N×H×W. */
 at::Tensor
 PerSlice(const at::Tensor & masks)
@@ -121,13 +112,6 @@ CheckShapes(const Prompts & prompts, const MaskClassification & classification, 
   }
 }
 
-/** Binary cross-entropy and Dice of matched masks, summed over pairs. */
-struct PairLosses
-{
-  at::Tensor crossEntropy;
-  at::Tensor dice;
-};
-
 /** \a logits and \a targets are M'×1×H×W, each of its own size. Of \a candidates M'×n×2 the \a kept least certain ones
  * are used, and all of \a extra. */
 PairLosses
@@ -141,18 +125,31 @@ ComparePairs(const at::Tensor & logits,
   at::Tensor truth;
   {
     const at::NoGradGuard noGradient;
-    const auto            certainty = Sample(logits, candidates).squeeze(1).abs();
+    const auto            certainty = SamplePoints(logits, candidates).squeeze(1).abs();
     const auto            chosen = std::get<1>(certainty.topk(kept, 1, false, false)).unsqueeze(2);
     points = at::cat({ candidates.gather(1, chosen.expand({ -1, -1, 2 })), extra }, 1);
-    truth = Sample(targets, points).squeeze(1);
+    truth = SamplePoints(targets, points).squeeze(1);
   }
-  const auto values = Sample(logits, points).squeeze(1);
-  const auto probabilities = at::sigmoid(values);
-  const auto overlap = (probabilities * truth).sum(1);
-  return { (at::softplus(values) - values * truth).mean(1).sum(),
-           (1.0 - (2.0 * overlap + 1.0) / (probabilities.sum(1) + truth.sum(1) + 1.0)).sum() };
+  return CompareSampled(SamplePoints(logits, points).squeeze(1), truth);
 }
 } // namespace
+
+at::Tensor
+SamplePoints(const at::Tensor & maps, const at::Tensor & points)
+{
+  constexpr int64_t bilinear = 0;
+  constexpr int64_t zeroPadding = 0;
+  return at::grid_sampler_2d(maps, (2.0 * points - 1.0).unsqueeze(1), bilinear, zeroPadding, false).squeeze(2);
+}
+
+PairLosses
+CompareSampled(const at::Tensor & logits, const at::Tensor & truth)
+{
+  const auto probabilities = at::sigmoid(logits);
+  const auto overlap = (probabilities * truth).sum(1);
+  return { (at::softplus(logits) - logits * truth).mean(1).sum(),
+           (1.0 - (2.0 * overlap + 1.0) / (probabilities.sum(1) + truth.sum(1) + 1.0)).sum() };
+}
 
 SliceTargets
 TargetsFromLabels(const at::Tensor & labels, int64_t count, bool boxesEndAtFarEdge)
@@ -258,9 +255,9 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   {
     const at::NoGradGuard noGradient;
     const auto places = points ? points->matching : RandomPoints(slices, m_Options.points, masks.options(), generator);
-    const auto truth = Sample(targetMasks, places);
-    comparison = CompareMasks(Sample(masks, places), truth);
-    auxiliaryComparison = CompareMasks(Sample(auxiliary, places), truth);
+    const auto truth = SamplePoints(targetMasks, places);
+    comparison = CompareMasks(SamplePoints(masks, places), truth);
+    auxiliaryComparison = CompareMasks(SamplePoints(auxiliary, places), truth);
   }
   else
   {

@@ -109,6 +109,21 @@ PairwiseOverlap(const at::Tensor & a, const at::Tensor & b);
 at::Tensor
 PairwiseDistance(const at::Tensor & a, const at::Tensor & b);
 
+/** \a maps n×C×H×W at \a points n×P×2 in [0, 1]², x and y, bilinear with zeros outside: n×C×P. */
+at::Tensor
+SamplePoints(const at::Tensor & maps, const at::Tensor & points);
+
+/** Binary cross-entropy and Dice of masks, summed over them. */
+struct PairLosses
+{
+  at::Tensor crossEntropy;
+  at::Tensor dice; ///< with 1 added to numerator and denominator
+};
+
+/** Of the \a logits n×P at points and the \a truth n×P there, from 0 to 1. */
+PairLosses
+CompareSampled(const at::Tensor & logits, const at::Tensor & truth);
+
 /** \class MatchingLoss
  * \brief MaskSAM's set loss: queries are matched to the labels of their slice, then pulled towards them (masksam §f).
  *

@@ -173,9 +173,10 @@ MeasurePrompts(const Network & network, const BenchmarkCase & setting, const std
   const c10::InferenceMode guard;
   const auto &             plan = network.GetPlan();
   const auto               device = DeviceOf(network);
-  const auto               embedding = RandomTensor({ 1, plan.neck, plan.grid[1], plan.grid[0] }, device);
-  const auto               points = RandomTensor({ setting.prompts, 1, 2 }, device).sigmoid();
-  const auto               labels = at::ones({ setting.prompts, 1 }, points.options());
+  const auto               embedding =
+    network.Unpack(RandomTensor({ 1, network.GetPackedChannels(), 1, plan.grid[1], plan.grid[0] }, device));
+  const auto points = RandomTensor({ setting.prompts, 1, 2 }, device).sigmoid();
+  const auto labels = at::ones({ setting.prompts, 1 }, points.options());
 
   BenchmarkResult result;
   result.setting = setting;

@@ -26,7 +26,11 @@ struct Kind
   bool hasParts{ false }; ///< one recording lies in several files
 };
 
-constexpr std::array kinds{ Kind{ "masksam", "acdc_model", CheckMaskSamModel, true },
+constexpr std::array kinds{ Kind{ "hqsam", "hq_decoder", CheckHqDecoder },
+                            Kind{ "hqsam", "hq_encoder", CheckHqEncoder },
+                            Kind{ "hqsam", "hq_losses", CheckHqLosses },
+                            Kind{ "hqsam", "hq_prompts", CheckHqPrompts },
+                            Kind{ "masksam", "acdc_model", CheckMaskSamModel, true },
                             Kind{ "masksam", "adapters", CheckAdapters },
                             Kind{ "masksam", "amos_model", CheckMaskSamModel, true },
                             Kind{ "masksam", "assignment", CheckAssignment },

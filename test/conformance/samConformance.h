@@ -71,6 +71,16 @@ CheckTransforms(Recording & recording);
 void
 CheckAutomaticMasks(Recording & recording);
 
+// samConformanceHqSam.cxx
+void
+CheckHqDecoder(Recording & recording);
+void
+CheckHqEncoder(Recording & recording);
+void
+CheckHqPrompts(Recording & recording);
+void
+CheckHqLosses(Recording & recording);
+
 // samConformanceMedSam.cxx
 void
 CheckSplineResize(Recording & recording);

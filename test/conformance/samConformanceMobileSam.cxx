@@ -41,7 +41,7 @@ CheckTinyVit(Recording & recording)
   Parameters    parameters(recording.Weights(), "parameters");
   const TinyVit encoder(Scope(parameters), options);
   parameters.ThrowIfUnused();
-  const auto embedding = encoder(recording.Get("in/x").unsqueeze(2), {}, recording.Comparer("mid/"));
-  recording.Compare("out/embedding", embedding.squeeze(2));
+  const auto output = encoder(recording.Get("in/x").unsqueeze(2), {}, recording.Comparer("mid/"));
+  recording.Compare("out/embedding", output.embedding.squeeze(2));
 }
 } // namespace sam

@@ -9,6 +9,8 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -61,6 +63,18 @@ LargestDifference(const at::Tensor & found, const at::Tensor & expected)
 Recording::Recording(const std::string & path, const std::string & stem)
   : m_File(ReadSafetensors(path))
 {
+  for (const auto & [name, tensor] : m_File.tensors)
+  {
+    m_Separator = StartsWith(name, "in.") ? '.' : m_Separator;
+  }
+  const auto config = nlohmann::json::parse(m_File.metadata["config"], nullptr, false);
+  if (config.is_object())
+  {
+    for (const auto & [key, value] : config.items())
+    {
+      m_File.metadata.emplace(key, value.dump());
+    }
+  }
   const std::filesystem::path file(path);
   const auto                  start = stem + "_";
   const auto                  seed = [&start](const std::string & name) {
@@ -87,10 +101,20 @@ Recording::Recording(const std::string & path, const std::string & stem)
   }
 }
 
+std::string
+Recording::ToStored(std::string name) const
+{
+  if (const auto slash = name.find('/'); slash != std::string::npos)
+  {
+    name[slash] = m_Separator;
+  }
+  return name;
+}
+
 bool
 Recording::Has(const std::string & name) const
 {
-  return m_File.tensors.count(name) > 0 || m_Given.count(name) > 0;
+  return m_File.tensors.count(this->ToStored(name)) > 0 || m_Given.count(this->ToStored(name)) > 0;
 }
 
 const at::Tensor &
@@ -98,7 +122,7 @@ Recording::Get(const std::string & name) const
 {
   for (const auto * tensors : { &m_File.tensors, &m_Given })
   {
-    if (const auto found = tensors->find(name); found != tensors->end())
+    if (const auto found = tensors->find(this->ToStored(name)); found != tensors->end())
     {
       return found->second;
     }
@@ -191,7 +215,7 @@ Recording::Text(const std::string & key) const
 std::map<std::string, at::Tensor>
 Recording::Weights(const std::string & prefix) const
 {
-  const std::string                 whole = "param/" + prefix;
+  const std::string                 whole = this->ToStored("param/" + prefix);
   std::map<std::string, at::Tensor> weights;
   for (const auto * tensors : { &m_File.tensors, &m_Given })
   {
@@ -209,12 +233,13 @@ Recording::Weights(const std::string & prefix) const
 std::vector<std::string>
 Recording::Outputs(const std::string & prefix) const
 {
+  const auto               whole = this->ToStored(prefix);
   std::vector<std::string> names;
   for (const auto & [name, tensor] : m_File.tensors)
   {
-    if (IsOutput(name) && StartsWith(name, prefix))
+    if (IsOutput(name) && StartsWith(name, whole))
     {
-      names.push_back(name.substr(prefix.size()));
+      names.push_back(name.substr(whole.size()));
     }
   }
   return names;
@@ -250,8 +275,8 @@ Recording::Compare(const std::string & name, const at::Tensor & found, double to
     return;
   }
   const auto & expected = this->Get(name);
-  Comparison & comparison = m_Comparisons[name];
-  comparison = { name, Comparison::Outcome::Fail, {}, tolerance, remark };
+  Comparison & comparison = m_Comparisons[this->ToStored(name)];
+  comparison = { this->ToStored(name), Comparison::Outcome::Fail, {}, tolerance, remark };
   if (found.sizes() != expected.sizes())
   {
     comparison.remark = "shape " + ToText(found.sizes()) + ", expected " + ToText(expected.sizes());

@@ -34,7 +34,9 @@ struct Comparison
  *
  * Tensors below param, in and config are what the module was given; everything else is an output. A large recording
  * lies in several files, name_PART_seed.safetensors: each one has the parameters and inputs of all, and outputs of its
- * own.
+ * own. Names are asked for
+ * as param/name, whether the file separates with a slash or a dot. What the header's entry config holds as JSON counts
+ * as entries of the header.
  */
 class Recording
 {
@@ -118,11 +120,16 @@ public:
   GetComparisons(const std::string & reason = {}) const;
 
 private:
+  /** The name as it is in the file. */
+  std::string
+  ToStored(std::string name) const;
+
   void
   Compare(const std::string & name, const at::Tensor & found, double tolerance, const std::string & remark);
 
   SafetensorsFile                   m_File;
   std::map<std::string, at::Tensor> m_Given; ///< parameters and inputs of the recording's other files
+  char                              m_Separator{ '/' };
   std::map<std::string, Comparison> m_Comparisons;
   std::vector<Comparison>           m_Confirmed;
 };
