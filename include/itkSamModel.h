@@ -219,7 +219,7 @@ public:
   PlaneSizeType
   GetLogitGridSize() const;
 
-  /** Promptable models: masks of the ambiguous answer. */
+  /** Promptable models: masks of the ambiguous answer; 1 for HQ-SAM, which takes the best of them itself. */
   unsigned int
   GetNumberOfMultimasks() const;
 

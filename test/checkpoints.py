@@ -135,6 +135,21 @@ def mobile_sam():
     return shapes | neck(320) | mask_parts()
 
 
+def high_quality(early):
+    """What HQ-SAM adds to the mask decoder, for an encoder with so many channels of early features."""
+    decoder = "mask_decoder"
+    shapes = {f"{decoder}.hf_token.weight": (1, 256)}
+    for k, rows in enumerate((256, 256, 32)):
+        shapes |= layer(f"{decoder}.hf_mlp.layers.{k}", rows, 256)
+    pairs = {"compress_vit_feat": (early, 256, 32), "embedding_encoder": (256, 64, 32)}
+    for name, (inputs, hidden, outputs) in pairs.items():
+        here = f"{decoder}.{name}"
+        shapes |= {f"{here}.0.weight": (inputs, hidden, 2, 2), f"{here}.0.bias": (hidden,)} | layer(f"{here}.1", hidden)
+        shapes |= {f"{here}.3.weight": (hidden, outputs, 2, 2), f"{here}.3.bias": (outputs,)}
+    here = f"{decoder}.embedding_maskfeature"
+    return shapes | layer(f"{here}.0", 64, 32, 3, 3) | layer(f"{here}.1", 64) | layer(f"{here}.3", 32, 64, 3, 3)
+
+
 def fill(shapes):
     """A state_dict of random numbers."""
     torch.manual_seed(0)
@@ -240,11 +255,11 @@ class Checkpoints(unittest.TestCase):
         self.accept("verify", target)
         return plan
 
-    def check_published(self, letter):
-        tensors = fill(sam(*SIZES[letter]))
+    def check_published(self, letter, name="SAM", additions=None):
+        tensors = fill(sam(*SIZES[letter]) | (additions or {}))
         path = self.save(f"vit_{letter.lower()}.pth", tensors)
-        self.assertIn(f"SAM ViT-{letter}, recognized", self.accept("info", path).output)
-        self.assertIn(f"OK, SAM ViT-{letter}, {len(tensors)} tensors", self.accept("verify", path).output)
+        self.assertIn(f"{name} ViT-{letter}, recognized", self.accept("info", path).output)
+        self.assertIn(f"OK, {name} ViT-{letter}, {len(tensors)} tensors", self.accept("verify", path).output)
         plan = self.check_conversion(path, tensors)
         self.assertEqual(plan["encoder"]["type"], f"vit_{letter.lower()}")
         self.assertEqual(plan["preprocessing"]["fit"], "longest_side")
@@ -261,6 +276,9 @@ class Checkpoints(unittest.TestCase):
     def test_vit_l_and_h(self):
         for letter in "LH":
             self.check_published(letter)
+
+    def test_hq_vit_b(self):
+        self.check_published("B", "HQ-SAM", high_quality(768))
 
     def test_medsam(self):
         tensors = fill(sam())
@@ -279,17 +297,25 @@ class Checkpoints(unittest.TestCase):
             back = {name: tensor.float() for name, tensor in rounded.items()}
             self.check_conversion(self.save("half.pth", parallel), back)
 
-    def test_mobile_sam(self):
-        tensors = fill(mobile_sam())
-        path = self.save("mobile_sam.pt", tensors)
+    def check_tiny(self, name, additions):
+        tensors = fill(mobile_sam() | additions)
+        path = self.save("tiny.pt", tensors)
         output = self.accept("info", path).output
-        for part in ("MobileSAM, recognized", "widths 64, 128, 160, 320; depths 2, 2, 6, 2; heads 2, 4, 5, 10", "1024"):
+        for part in (f"{name}, recognized", "widths 64, 128, 160, 320; depths 2, 2, 6, 2; heads 2, 4, 5, 10", "1024"):
             self.assertIn(part, output)
         unneeded = ("num_batches_tracked", "head.weight", "head.bias")
         kept = {name: tensor for name, tensor in tensors.items() if not name.endswith(unneeded)}
         kept |= {name: tensors[name] for name in tensors if "mask_decoder.iou_prediction_head" in name}
         self.accept("verify", path)
-        self.assertEqual(self.check_conversion(path, kept)["encoder"]["type"], "tiny_vit")
+        plan = self.check_conversion(path, kept)
+        self.assertEqual(plan["encoder"]["type"], "tiny_vit")
+        self.assertEqual(plan["decoder"]["type"], "hq" if additions else "sam")
+
+    def test_mobile_sam(self):
+        self.check_tiny("MobileSAM", {})
+
+    def test_light_hq_sam(self):
+        self.check_tiny("Light HQ-SAM", high_quality(160))
 
     def test_views_and_training_files(self):
         tensors = fill(SMALL)

@@ -1,15 +1,19 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "itkSamPromptedSegmentationImageFilter.h"
+#include "itkSamSliceEncoderImageFilter.h"
 
 #include "itkRGBPixel.h"
 
 #include "samCheckpoint.h"
 #include "samNetwork.h"
 #include "samRecording.h"
+#include "samTorchFile.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 
 // The second record of the whole SAM: an image of 41 x 64 pixels in a square of 64, so that nothing is scaled.
@@ -67,5 +71,73 @@ TEST(SamPublishedMasks, TheFilterAnswersWhatThePublishedProgramAnswers)
       }
     }
     EXPECT_LE(different, 1) << "logits that are nearly 0";
+  }
+}
+
+TEST(SamPublishedMasks, TheFilterAnswersWhatHqSamAnswers)
+{
+  const sam::Recording recording(SEGMENTANYTHING_TEST_FIXTURES "/hqsam/hq_whole_a.safetensors");
+  const auto           path = (std::filesystem::path(testing::TempDir()) / "small_sam_hq.pth").string();
+  std::ofstream(path, std::ios::binary) << sam::torchfile::Save(recording.Weights());
+  const auto model = itk::SamModel::Read(path);
+  std::filesystem::remove(path);
+  EXPECT_EQ(model->GetNumberOfMultimasks(), 1u);
+
+  using ImageType = itk::Image<itk::RGBPixel<unsigned char>, 2>;
+  using FilterType = itk::SamPromptedSegmentationImageFilter<ImageType>;
+  const auto bytes = recording.Get("in/image").contiguous();
+  auto       image = ImageType::New();
+  image->SetRegions(ImageType::SizeType{ { 40, 30 } });
+  image->Allocate();
+  std::copy_n(bytes.data_ptr<uint8_t>(), bytes.numel(), reinterpret_cast<unsigned char *>(image->GetBufferPointer()));
+
+  auto encoder = itk::SamSliceEncoderImageFilter<ImageType>::New();
+  encoder->SetInput(image);
+  encoder->SetModel(model);
+  encoder->Update();
+  const auto   points = recording.Get("in/points").contiguous();
+  const auto   labels = recording.Get("in/labels").contiguous();
+  const auto   box = recording.Get("in/box").contiguous();
+  const auto * corners = box.data_ptr<double>();
+  for (const bool isEncodedBefore : { false, true })
+  {
+    for (const std::string given : { "points", "box", "points_box" })
+    {
+      auto filter = FilterType::New();
+      filter->SetInput(image);
+      filter->SetModel(model);
+      filter->SetEmbedding(isEncodedBefore ? encoder->GetOutput() : nullptr);
+      for (int64_t k = 0; given != "box" && k < points.size(0); ++k)
+      {
+        filter->AddPoint(FilterType::PointType(points.data_ptr<double>() + 2 * k), labels.data_ptr<int64_t>()[k] == 1);
+      }
+      if (given != "points")
+      {
+        filter->AddBox(FilterType::PointType(corners), FilterType::PointType(corners + 2));
+      }
+      for (const bool isMultimask : { false, true })
+      {
+        for (const bool isHqOnly : { false, true })
+        {
+          const std::string where =
+            "out/" + given + (isMultimask ? "/multimask1" : "/multimask0") + (isHqOnly ? "_hqonly1/" : "_hqonly0/");
+          filter->SetMultimask(isMultimask);
+          filter->SetHqTokenOnly(isHqOnly);
+          filter->Update();
+          const auto scores = filter->GetScores();
+          ASSERT_EQ(scores.size(), 1u);
+          EXPECT_NEAR(scores[0].score, recording.Get(where + "iou")[0].item<float>(), 1e-4f) << where;
+          const auto   expected = recording.Get(where + "logits").contiguous();
+          const auto   masks = filter->GetMasks();
+          const auto * logits = expected.data_ptr<float>();
+          int          different = 0;
+          for (size_t k = 0; k < 40 * 30; ++k)
+          {
+            different += (masks->GetBufferPointer()[k] != 0) != (logits[k] > 0.0f) ? 1 : 0;
+          }
+          EXPECT_LE(different, 1) << where << ": logits that are nearly 0";
+        }
+      }
+    }
   }
 }

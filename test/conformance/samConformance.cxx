@@ -26,10 +26,12 @@ struct Kind
   bool hasParts{ false }; ///< one recording lies in several files
 };
 
-constexpr std::array kinds{ Kind{ "hqsam", "hq_decoder", CheckHqDecoder },
+constexpr std::array kinds{ Kind{ "hqsam", "automatic_masks", CheckAutomaticMasks },
+                            Kind{ "hqsam", "hq_decoder", CheckHqDecoder },
                             Kind{ "hqsam", "hq_encoder", CheckHqEncoder },
                             Kind{ "hqsam", "hq_losses", CheckHqLosses },
                             Kind{ "hqsam", "hq_prompts", CheckHqPrompts },
+                            Kind{ "hqsam", "hq_whole", CheckWholeHq },
                             Kind{ "masksam", "acdc_model", CheckMaskSamModel, true },
                             Kind{ "masksam", "adapters", CheckAdapters },
                             Kind{ "masksam", "amos_model", CheckMaskSamModel, true },

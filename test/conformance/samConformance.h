@@ -80,6 +80,8 @@ void
 CheckHqPrompts(Recording & recording);
 void
 CheckHqLosses(Recording & recording);
+void
+CheckWholeHq(Recording & recording);
 
 // samConformanceMedSam.cxx
 void

@@ -2,6 +2,8 @@
 #include "samConformance.h"
 #include "samConformanceParts.h"
 #include "samMatchingLoss.h"
+#include "samNetwork.h"
+#include "samSliceTransform.h"
 
 #include <ATen/TensorOperators.h>
 
@@ -70,5 +72,47 @@ CheckHqLosses(Recording & recording)
   recording.Compare("mid/point_labels", truth);
   recording.Compare("out/loss_mask", (losses.crossEntropy / masks).view({ 1 }));
   recording.Compare("out/loss_dice", (losses.dice / masks).view({ 1 }));
+}
+
+void
+CheckWholeHq(Recording & recording)
+{
+  const Network        network(RecognizePlan(recording), recording.Weights(), "parameters");
+  const auto           bytes = recording.Get("in/image").permute({ 2, 0, 1 }).contiguous();
+  const SliceTransform transform(network.GetPlan(), { bytes.size(1), bytes.size(2) });
+  const auto           encoded = network.Encode(transform.PrepareImage(bytes));
+  recording.Compare("out/embedding", encoded.embedding.squeeze(2));
+  // As an embedding image carries it.
+  const auto carried = network.Unpack(network.Pack(encoded));
+  for (const std::string given : { "points", "box", "points_box", "points_mask" })
+  {
+    const auto    has = [&given](const char * word) { return given.find(word) != std::string::npos; };
+    ManualPrompts prompts;
+    if (has("points"))
+    {
+      prompts.points = transform.PreparePoints(recording.Get("in/points")).unsqueeze(0);
+      prompts.labels = recording.Get("in/labels").unsqueeze(0);
+    }
+    if (has("box"))
+    {
+      prompts.boxes = transform.PreparePoints(recording.Get("in/box").view({ 2, 2 })).view({ 1, 4 });
+    }
+    if (has("mask"))
+    {
+      prompts.masks = recording.Get("in/mask").unsqueeze(0);
+    }
+    for (const bool multimask : { false, true })
+    {
+      for (const bool hqTokenOnly : { false, true })
+      {
+        const auto answer = network.Decode(carried, prompts, multimask, hqTokenOnly);
+        const auto name =
+          "out/" + given + (multimask ? "/multimask1" : "/multimask0") + (hqTokenOnly ? "_hqonly1/" : "_hqonly0/");
+        recording.Compare(name + "low_res", answer.masks.squeeze(0));
+        recording.Compare(name + "iou", answer.quality.squeeze(0));
+        recording.Compare(name + "logits", transform.RestoreMasks(answer.masks).squeeze(0));
+      }
+    }
+  }
 }
 } // namespace sam

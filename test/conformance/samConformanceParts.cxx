@@ -1,6 +1,8 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samConformanceParts.h"
 
+#include "samCheckpoint.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 
@@ -85,6 +87,17 @@ DecoderOptions(const Recording & recording, const std::string & prefix)
     options.earlyChannels = recording.Extent(prefix + "compress_vit_feat.0.weight", 0);
   }
   return options;
+}
+
+Plan
+RecognizePlan(const Recording & recording)
+{
+  TensorShapes shapes;
+  for (const auto & [name, tensor] : recording.Weights())
+  {
+    shapes[name] = tensor.sizes().vec();
+  }
+  return RecognizeCheckpoint(shapes, "parameters").plan;
 }
 
 ManualPrompts

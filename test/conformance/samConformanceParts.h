@@ -5,6 +5,7 @@
 #include "samImageEncoder.h"
 #include "samImageTransform.h"
 #include "samMaskDecoder.h"
+#include "samPlan.h"
 #include "samPromptEncoder.h"
 #include "samRecording.h"
 
@@ -26,6 +27,10 @@ TransformerOptions(const Recording & recording, const std::string & prefix);
 
 MaskDecoderOptions
 DecoderOptions(const Recording & recording, const std::string & prefix);
+
+/** The plan of a whole checkpoint. */
+Plan
+RecognizePlan(const Recording & recording);
 
 /** Prompts of the named tensors; coordinates in pixels of an image of size \a size become fractions. */
 ManualPrompts

@@ -1,5 +1,4 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
-#include "samCheckpoint.h"
 #include "samConformance.h"
 #include "samConformanceParts.h"
 #include "samError.h"
@@ -353,12 +352,7 @@ CheckTransforms(Recording & recording)
 void
 CheckAutomaticMasks(Recording & recording)
 {
-  TensorShapes shapes;
-  for (const auto & [name, tensor] : recording.Weights())
-  {
-    shapes[name] = tensor.sizes().vec();
-  }
-  auto plan = RecognizeCheckpoint(shapes, "parameters").plan;
+  auto plan = RecognizePlan(recording);
   plan.decoderHeads = recording.Number("dec_heads");
   const Network network(plan, recording.Weights(), "parameters");
   const auto    image = recording.Get("in/image").permute({ 2, 0, 1 }).contiguous();
