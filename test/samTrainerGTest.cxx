@@ -2,104 +2,67 @@
 #include "samError.h"
 #include "samNetwork.h"
 #include "samSafetensors.h"
-#include "samTinyPlan.h"
 #include "samTrainer.h"
-
-#include "itkImageFileWriter.h"
-#include "itkImageRegionIteratorWithIndex.h"
+#include "samTrainingTestData.h"
 
 #include <ATen/TensorOperators.h>
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <string>
+#include <functional>
+
+#ifndef _WIN32
+#  include <csignal>
+#  include <sys/resource.h>
+#endif
 
 namespace
 {
 namespace fs = std::filesystem;
+using sam::test::ReadFile;
 
-/** Twelve volumes with a bright ball (label 1) and a dark one (label 2) at places that differ. */
 class SamTrainer : public testing::Test
 {
 protected:
   void
   SetUp() override
   {
-    const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-    m_Folder = fs::path(testing::TempDir()) / ("trainer_" + name);
-    fs::remove_all(m_Folder);
-    fs::create_directories(m_Folder / "data" / "imagesTr");
-    fs::create_directories(m_Folder / "data" / "labelsTr");
-    std::string training;
-    for (int k = 0; k < 12; ++k)
-    {
-      const std::string file = "ball_" + std::to_string(100 + k) + ".nii.gz";
-      WriteCase(k, file);
-      training +=
-        std::string(k > 0 ? "," : "") + R"({"image": "imagesTr/)" + file + R"(", "label": "labelsTr/)" + file + R"("})";
-    }
-    std::ofstream(m_Folder / "data" / "dataset.json")
-      << R"({"name": "balls", "licence": "none", "channel_names": {"0": "MR"}, "file_ending": ".nii.gz",)"
-      << R"("labels": {"background": 0, "first": 1, "second": 2}, "training": [)" << training << "]}";
-    std::ofstream(m_Folder / "plan.json") << sam::MakeTinyPlan().ToJson();
-
-    m_Options.dataset = (m_Folder / "data").string();
-    m_Options.plan = (m_Folder / "plan.json").string();
+    m_Options.dataset = (m_Data.folder / "data").string();
+    m_Options.plan = (m_Data.folder / "plan.json").string();
     m_Options.epochs = 2;
     m_Options.threads = 1;
     m_Options.validationInterval = 2;
     m_Options.warmUpSteps = 5;
     m_Options.learningRate = 1e-2;
-  }
-
-  void
-  WriteCase(int k, const std::string & file) const
-  {
-    using ImageType = itk::Image<float, 3>;
-    using LabelType = itk::Image<unsigned char, 3>;
-    const ImageType::SizeType size{ { 16, 16, 6 } };
-    const auto                image = ImageType::New();
-    const auto                labels = LabelType::New();
-    image->SetRegions(size);
-    labels->SetRegions(size);
-    image->Allocate();
-    labels->Allocate();
-    itk::ImageRegionIteratorWithIndex<ImageType> it(image, image->GetLargestPossibleRegion());
-    for (; !it.IsAtEnd(); ++it)
-    {
-      const auto   index = it.GetIndex();
-      const auto   distance = [&index](double x, double y) { return std::hypot(index[0] - x, index[1] - y); };
-      const int    label = distance(4 + k % 3, 5 + k % 4) < 3.0 ? 1 : distance(11, 9 + k % 3) < 3.0 ? 2 : 0;
-      const double noise = ((index[0] * 7 + index[1] * 13 + index[2] * 5 + k) % 10) / 10.0;
-      it.Set(static_cast<float>(100.0 + 50.0 * (label == 1) - 50.0 * (label == 2) + noise));
-      labels->SetPixel(index, static_cast<unsigned char>(label));
-    }
-    itk::WriteImage(image.GetPointer(), (m_Folder / "data" / "imagesTr" / file).string());
-    itk::WriteImage(labels.GetPointer(), (m_Folder / "data" / "labelsTr" / file).string());
+    m_Options.seed = 1;
   }
 
   sam::TrainingResult
   Run(const std::string & output, bool resume = false, int64_t stopAfter = -1)
   {
-    m_Options.output = (m_Folder / output).string();
+    m_Options.output = (m_Data.folder / output).string();
     m_Options.resume = resume;
     m_Fraction = 0.0;
-    std::atomic<bool> interrupt{ false };
-    int64_t           steps = 0;
-    return sam::Train(
-      m_Options,
-      [&](const sam::TrainingProgress & progress) {
-        EXPECT_GE(progress.fraction, m_Fraction - 1e-12);
-        m_Fraction = progress.fraction;
-        interrupt = !progress.validated && ++steps == stopAfter;
-      },
-      interrupt);
+    m_Losses.clear();
+    std::atomic<bool>     interrupt{ false };
+    int64_t               steps = 0;
+    sam::TrainingListener listener;
+    listener.report = [&](const sam::TrainingProgress & progress) {
+      EXPECT_GE(progress.fraction, m_Fraction - 1e-12);
+      m_Fraction = progress.fraction;
+      if (!progress.validated)
+      {
+        m_Losses.push_back(progress.loss);
+        interrupt = ++steps == stopAfter;
+        if (m_OnStep)
+        {
+          m_OnStep(steps);
+        }
+      }
+    };
+    listener.note = [this](const std::string & text) { m_Notes += text + "\n"; };
+    listener.warn = [this](const std::string & text) { m_Warnings += text + "\n"; };
+    return sam::Train(m_Options, listener, interrupt);
   }
 
   std::string
@@ -116,18 +79,38 @@ protected:
     return {};
   }
 
-  fs::path             m_Folder;
-  sam::TrainingOptions m_Options;
-  double               m_Fraction{ 0.0 };
+  sam::SafetensorsFile
+  StateOf(const std::string & output) const
+  {
+    return sam::ReadSafetensors((m_Data.folder / output / "resume.safetensors").string());
+  }
+
+  void
+  ExpectSameWeights(const std::string & first, const std::string & second) const
+  {
+    const auto a = StateOf(first);
+    const auto b = StateOf(second);
+    ASSERT_EQ(a.tensors.size(), b.tensors.size());
+    for (const auto & [name, tensor] : a.tensors)
+    {
+      EXPECT_TRUE(tensor.equal(b.tensors.at(name))) << name;
+    }
+  }
+
+  sam::test::TrainingTestData m_Data;
+  sam::TrainingOptions        m_Options;
+  double                      m_Fraction{ 0.0 };
+  std::vector<double>         m_Losses; ///< means over the epoch so far
+  std::string                 m_Notes;
+  std::string                 m_Warnings;
+
+  std::function<void(int64_t step)> m_OnStep;
 };
 
-std::string
-ReadFile(const fs::path & path)
+bool
+Contains(const std::string & text, const std::string & part)
 {
-  std::ifstream      stream(path, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
+  return text.find(part) != std::string::npos;
 }
 } // namespace
 
@@ -140,68 +123,268 @@ TEST_F(SamTrainer, LearnsAndWritesItsFiles)
   EXPECT_DOUBLE_EQ(m_Fraction, 1.0);
   // An untrained network of this seed scores below 0.2.
   EXPECT_GT(result.bestMeanDice, 0.6);
-  const auto run = m_Folder / "run";
+  const auto run = m_Data.folder / "run";
   for (const char * name : { "model.safetensors", "last.safetensors" })
   {
     const auto model = sam::ReadModel((run / name).string());
-    EXPECT_NE(model->GetPlan().provenance.find("balls"), std::string::npos);
+    EXPECT_TRUE(Contains(model->GetPlan().provenance, "balls"));
   }
   const auto log = ReadFile(run / "log.csv");
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 7);
   EXPECT_EQ(log.rfind("epoch,", 0), 0u);
-  for (const auto & entry : fs::directory_iterator(run))
+  EXPECT_EQ(m_Warnings, "");
+
+  const auto report = ReadFile(run / "report.html");
+  EXPECT_TRUE(Contains(report, "Training on balls"));
+  const auto count = [&report](const std::string & part) {
+    size_t number = 0;
+    for (size_t place = report.find(part); place != std::string::npos; place = report.find(part, place + 1))
+    {
+      ++number;
+    }
+    return number;
+  };
+  EXPECT_EQ(count("<svg"), 3u);
+  EXPECT_EQ(count("<polyline"), 1u + 1u + 3u); // loss, rate, Dice of two labels and their mean
+  EXPECT_EQ(count("src=\"data:image/png;base64,iVBORw0KGgo"), 4u) << "two pictures of each of two cases";
+  EXPECT_FALSE(Contains(report, "src=\"http"));
+  for (const auto & entry : fs::recursive_directory_iterator(run))
   {
-    EXPECT_NE(entry.path().extension(), ".part");
+    EXPECT_FALSE(Contains(entry.path().filename().string(), ".part")) << entry.path();
+    EXPECT_FALSE(Contains(entry.path().filename().string(), ".new")) << entry.path();
   }
 }
 
 TEST_F(SamTrainer, ResumedRunEndsWithTheSameWeights)
 {
+  m_Options.augmentation = "masksam";
+  m_Options.mirrorAxes = { 0 };
+  m_Options.mirrorsValidation = true;
   Run("whole");
-  const auto stopped = Run("parts", false, 9); // in the middle of the first epoch
+  m_Options.loaders = 3;                      // windows do not depend on it
+  const auto stopped = Run("parts", true, 9); // in the middle of the first epoch
   EXPECT_TRUE(stopped.interrupted);
+  EXPECT_TRUE(Contains(m_Notes, "holds no run yet"));
+  m_Options.mirrorAxes = {}; // the recipe is that of the beginning
+  m_Options.mirrorsValidation = false;
+  m_Options.augmentation = "none";
   EXPECT_FALSE(Run("parts", true).interrupted);
-  const auto whole = sam::ReadSafetensors((m_Folder / "whole" / "resume.safetensors").string());
-  const auto parts = sam::ReadSafetensors((m_Folder / "parts" / "resume.safetensors").string());
-  ASSERT_EQ(whole.tensors.size(), parts.tensors.size());
-  for (const auto & [name, tensor] : whole.tensors)
-  {
-    EXPECT_TRUE(tensor.equal(parts.tensors.at(name))) << name;
-  }
+  ExpectSameWeights("whole", "parts");
+  EXPECT_EQ(ReadFile(m_Data.folder / "whole" / "split.json"), ReadFile(m_Data.folder / "parts" / "split.json"));
 }
 
 TEST_F(SamTrainer, OtherSeedGivesOtherWeights)
 {
-  m_Options.epochs = 1;
-  Run("one");
-  m_Options.seed = 1;
-  Run("two");
+  Run("one", false, 2);
+  m_Options.seed = 2;
+  Run("two", false, 2);
   const std::string name = "weight/image_encoder.pos_embed";
-  EXPECT_FALSE(sam::ReadSafetensors((m_Folder / "one" / "resume.safetensors").string())
-                 .tensors.at(name)
-                 .equal(sam::ReadSafetensors((m_Folder / "two" / "resume.safetensors").string()).tensors.at(name)));
+  EXPECT_FALSE(StateOf("one").tensors.at(name).equal(StateOf("two").tensors.at(name)));
 }
+
+TEST_F(SamTrainer, AccumulatedGradientIsTheMeanOfItsPasses)
+{
+  m_Options.batch = 1;
+  m_Options.maximumGradientNorm = 1e9;
+  m_Options.learningRate = 1e-30; // both passes see the same weights
+  m_Options.weightDecay = 0.0;
+  Run("first", false, 1);
+  const double firstLoss = m_Losses.at(0);
+  Run("second", false, 2);
+  const double meanLoss = m_Losses.at(1);
+  EXPECT_GT(std::abs(firstLoss - meanLoss), 1e-4) << "windows differ";
+  m_Options.accumulate = 2;
+  Run("both", false, 1);
+  EXPECT_NEAR(m_Losses.at(0), meanLoss, 1e-6);
+  // The first moment is a tenth of the gradient after one step, 0.09·first + 0.1·second after two.
+  const auto first = StateOf("first");
+  const auto second = StateOf("second");
+  const auto both = StateOf("both");
+  for (const auto & [name, moment] : both.tensors)
+  {
+    if (name.rfind("first/", 0) == 0)
+    {
+      const auto ofFirst = first.tensors.at(name);
+      const auto ofSecond = second.tensors.at(name) - 0.9 * ofFirst;
+      const auto mean = 0.5 * (ofFirst + ofSecond);
+      EXPECT_LE((moment - mean).abs().max().item<double>(), 1e-4 * mean.abs().max().item<double>() + 1e-7) << name;
+    }
+  }
+}
+
+TEST_F(SamTrainer, EndsWhenNothingGetsBetter)
+{
+  m_Options.epochs = 50;
+  m_Options.validationInterval = 1;
+  m_Options.learningRate = 1e-30;
+  m_Options.patience = 1;
+  const auto result = Run("run");
+  EXPECT_TRUE(result.ranOutOfPatience);
+  EXPECT_FALSE(result.interrupted);
+  EXPECT_EQ(result.epochs, 2) << "the first validation is the best, the second not better";
+}
+
+TEST_F(SamTrainer, MixedPrecisionIsNear)
+{
+  Run("full", false, 1);
+  const double full = m_Losses.at(0);
+  m_Options.precision = "bfloat16";
+  Run("mixed", false, 1);
+  EXPECT_NE(m_Losses.at(0), full);
+  EXPECT_NEAR(m_Losses.at(0), full, 0.03 * full);
+  for (const auto & [name, tensor] : StateOf("mixed").tensors)
+  {
+    EXPECT_EQ(tensor.scalar_type(), at::kFloat) << name;
+  }
+}
+
+TEST_F(SamTrainer, SecondStartReadsPreparedCases)
+{
+  m_Options.cache = (m_Data.folder / "cache").string();
+  Run("one", false, 2);
+  EXPECT_TRUE(Contains(m_Notes, "12 of them prepared now")) << m_Notes;
+  m_Notes.clear();
+  Run("two", false, 2);
+  EXPECT_TRUE(Contains(m_Notes, " 0 of them prepared now")) << m_Notes;
+  ExpectSameWeights("one", "two");
+
+  // A file that changed and a prepared one that was cut short.
+  fs::last_write_time(m_Data.ImageFile(3), fs::last_write_time(m_Data.ImageFile(3)) + std::chrono::seconds(5));
+  for (const auto & entry : fs::directory_iterator(m_Options.cache))
+  {
+    if (Contains(entry.path().string(), "ball_107"))
+    {
+      fs::resize_file(entry.path(), fs::file_size(entry.path()) - 10);
+    }
+  }
+  m_Notes.clear();
+  Run("three", false, 2);
+  EXPECT_TRUE(Contains(m_Notes, " 2 of them prepared now")) << m_Notes;
+  ExpectSameWeights("one", "three");
+  m_Options.cache = "none";
+  Run("four", false, 2);
+  EXPECT_FALSE(fs::exists(m_Data.folder / "four" / "cache"));
+  ExpectSameWeights("one", "four");
+}
+
+#ifndef _WIN32
+/** Files may not become larger than \a bytes, as on a disk that is full. */
+class FileSizeLimit
+{
+public:
+  explicit FileSizeLimit(rlim_t bytes)
+  {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &m_Before);
+    rlimit limit = m_Before;
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &m_Before); }
+
+private:
+  rlimit m_Before{};
+};
+
+TEST_F(SamTrainer, FullDiskKeepsTheStateBefore)
+{
+  m_Options.epochs = 1;
+  Run("whole");
+  m_Options.saveMinutes = 0.0;
+  std::unique_ptr<FileSizeLimit> limit;
+  m_OnStep = [&](int64_t step) {
+    if (step == 5)
+    {
+      limit = std::make_unique<FileSizeLimit>(10'000);
+    }
+    if (step == 8)
+    {
+      // What was written before step 5 is whole.
+      EXPECT_TRUE(Contains(StateOf("full").metadata.at("state"), "\"step\":4,"));
+      limit.reset();
+    }
+  };
+  EXPECT_FALSE(Run("full").interrupted);
+  ExpectSameWeights("whole", "full");
+  EXPECT_EQ(std::count(m_Warnings.begin(), m_Warnings.end(), '\n'), 3) << m_Warnings;
+  EXPECT_TRUE(Contains(m_Warnings, "last.safetensors: cannot be written")) << m_Warnings;
+
+  // When it stays full the run ends with an error and can be resumed.
+  m_OnStep = [&](int64_t step) {
+    if (step == 20)
+    {
+      limit = std::make_unique<FileSizeLimit>(10'000);
+    }
+  };
+  EXPECT_THROW(Run("ending"), sam::Error);
+  limit.reset();
+  m_OnStep = nullptr;
+  Run("ending", true);
+  ExpectSameWeights("whole", "ending");
+}
+#endif
 
 TEST_F(SamTrainer, MistakesAreNamed)
 {
-  const auto contains = [](const std::string & text, const std::string & part) {
-    return text.find(part) != std::string::npos;
-  };
   m_Options.plan = "swin";
-  EXPECT_TRUE(contains(MessageOf(), "plan 'swin' is not known"));
-  m_Options.plan = (m_Folder / "plan.json").string();
+  EXPECT_TRUE(Contains(MessageOf(), "plan 'swin' is not known"));
+  m_Options.plan = (m_Data.folder / "plan.json").string();
 
   m_Options.device = "tpu";
-  EXPECT_TRUE(contains(MessageOf(), "device 'tpu'"));
+  EXPECT_TRUE(Contains(MessageOf(), "device 'tpu'"));
   m_Options.device = "cpu";
 
-  m_Options.resume = true;
-  m_Options.output = (m_Folder / "never").string();
-  EXPECT_THROW(Run("never", true), sam::Error);
+  m_Options.schedule = "linear";
+  EXPECT_EQ(MessageOf(), "schedule 'linear' is not known, expected cosine or polynomial");
+  m_Options.schedule = "cosine";
 
-  fs::remove(m_Folder / "data" / "labelsTr" / "ball_103.nii.gz");
-  EXPECT_TRUE(contains(MessageOf(), "ball_103.nii.gz"));
+  m_Options.mirrorsValidation = true;
+  EXPECT_TRUE(Contains(MessageOf(), "mirrored validation needs the axes"));
+  m_Options.mirrorsValidation = false;
 
-  m_Options.dataset = (m_Folder / "nothing").string();
-  EXPECT_TRUE(contains(MessageOf(), "nothing"));
+  m_Options.fold = 7;
+  m_Options.folds = 5;
+  EXPECT_TRUE(Contains(MessageOf(), "fold 7 of 5"));
+  m_Options.folds = 0;
+
+  m_Options.dataset = (m_Data.folder / "nothing").string();
+  EXPECT_TRUE(Contains(MessageOf(), "nothing"));
+}
+
+TEST_F(SamTrainer, BadDataIsNamed)
+{
+  m_Data.WriteCase(3, 1, 2.5);
+  auto message = MessageOf();
+  EXPECT_TRUE(Contains(message, "labelsTr/ball_103.nii.gz: origin is -2.5 0 0, expected 0 0 0 as in ") ||
+              Contains(message, "labelsTr/ball_103.nii.gz: origin is 2.5 0 0, expected 0 0 0 as in "))
+    << message;
+  m_Data.WriteCase(3, 40);
+  message = MessageOf();
+  EXPECT_TRUE(Contains(message, "labelsTr/ball_103.nii.gz: label 40 found, expected the labels 0 1 2")) << message;
+  m_Data.WriteCase(3);
+
+  using PairImage = itk::Image<itk::Vector<float, 2>, 3>;
+  const auto pairs = PairImage::New();
+  pairs->SetRegions(PairImage::SizeType{ { 16, 16, 6 } });
+  pairs->Allocate(true);
+  itk::WriteImage(pairs.GetPointer(), m_Data.ImageFile(3).string());
+  message = MessageOf();
+  EXPECT_TRUE(Contains(message, "imagesTr/ball_103.nii.gz: 2 channels, expected 1 as in dataset.json")) << message;
+  m_Data.WriteCase(3);
+
+  fs::remove(m_Data.LabelFile(5));
+  EXPECT_TRUE(Contains(MessageOf(), "labelsTr/ball_105.nii.gz: no such file"));
+  m_Data.WriteCase(5);
+
+  m_Data.WriteDescription(1);
+  EXPECT_TRUE(Contains(MessageOf(), "1 patients and 1 of them for validation")) << MessageOf();
+
+  // A label that nobody has is no error.
+  m_Data.WriteDescription(12, R"({"0": "MR"})", R"({"background": 0, "first": 1, "second": 2, "third": 3})");
+  EXPECT_TRUE(Contains(MessageOf(), "plan.json: 3 labels, expected 4 as in ")) << MessageOf();
+  auto plan = sam::MakeTinyPlan();
+  plan.labels.push_back({ 3, "third", {} });
+  std::ofstream(m_Data.folder / "plan.json") << plan.ToJson();
+  Run("empty", false, 1);
+  EXPECT_TRUE(Contains(m_Warnings, "label 'third' (3) is in none of the 10 training cases")) << m_Warnings;
 }

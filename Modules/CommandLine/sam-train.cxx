@@ -1,9 +1,11 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
+#include "samError.h"
 #include "samTrainer.h"
 
 #include <atomic>
 #include <locale>
+#include <memory>
 #include <sstream>
 
 namespace
@@ -27,6 +29,35 @@ Fixed(double value, int digits)
   text << value;
   return text.str();
 }
+
+/** --fold: an entry of --split, or K/N. */
+void
+ReadFold(const std::string & text, sam::TrainingOptions & options)
+{
+  const auto slash = text.find('/');
+  options.fold = sam::ParseIntegers("--fold", text.substr(0, slash)).front();
+  if (slash != std::string::npos)
+  {
+    options.folds = sam::ParseIntegers("--fold", text.substr(slash + 1)).front();
+  }
+  if (options.split.empty() ? options.folds < 2 : options.folds != 0)
+  {
+    throw sam::Error(
+      "--fold '" + text + "', expected " +
+      (options.split.empty() ? "K/N without --split, such as 0/5" : "the number of an entry of --split"));
+  }
+}
+
+std::vector<size_t>
+ReadAxes(const std::string & option, const std::string & text)
+{
+  std::vector<size_t> axes;
+  for (const int axis : sam::ParseIntegers(option, text))
+  {
+    axes.push_back(static_cast<size_t>(axis));
+  }
+  return axes;
+}
 } // namespace
 
 int
@@ -34,32 +65,34 @@ main(int argc, char * argv[])
 {
   const std::string description =
     "Trains a network on a data set with a dataset.json (Medical Segmentation Decathlon or nnU-Net). The run folder "
-    "gets model.safetensors (best validation Dice), last.safetensors, resume.safetensors, log.csv and split.json. "
-    "Ctrl-C saves the state; --resume goes on from there.";
+    "gets model.safetensors (best validation Dice), last.safetensors, resume.safetensors, log.csv, report.html and "
+    "split.json. Ctrl-C saves the state; --resume goes on from there, also after the run was killed. Started by "
+    "torchrun, srun or mpirun, the processes train one network together.";
   return sam::RunProgram("sam-train", description, argc, argv, [](sam::CommandLine & line) {
-    const sam::TrainingOptions   defaults;
-    auto &                       parser = line.GetParser();
+    const sam::TrainingOptions defaults;
+    auto &                     parser = line.GetParser();
+    const auto                 make = [&parser](const char * name, const char * text, const char * value) {
+      return std::make_unique<TCLAP::ValueArg<std::string>>("", name, text, false, "", value, parser);
+    };
     TCLAP::ValueArg<std::string> dataset("", "dataset", "The folder of the data set.", true, "", "DIR", parser);
-    TCLAP::ValueArg<std::string> plan(
-      "",
-      "plan",
-      "masksam, which plans for the data set; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
-      "(with "
-      "_published behind: with the published behavior, too); or a JSON file with a plan. Default: masksam.",
-      false,
-      "masksam",
-      "PLAN",
-      parser);
-    TCLAP::ValueArg<std::string> initialize("",
-                                            "initialize",
-                                            "A checkpoint of SAM that the network's parts start from; what the plan "
-                                            "freezes of them stays. Default: everything is new and trained.",
-                                            false,
-                                            "",
-                                            "FILE",
-                                            parser);
     TCLAP::ValueArg<std::string> output("", "output", "The run folder.", true, "", "DIR", parser);
-    TCLAP::ValueArg<long>        epochs(
+    TCLAP::SwitchArg             resume(
+      "", "resume", "Go on with the run in the run folder; begin it where there is none.", parser);
+    const auto plan =
+      make("plan", "masksam, which plans for the data set, or a JSON file with a plan. Default: masksam.", "PLAN");
+    const auto window =
+      make("window", "Voxels of the planned network's window, x,y,z. Default: from the data.", "X,Y,Z");
+    const auto split = make("split",
+                            "nnU-Net's splits_final.json; cases on neither side are not touched. Default: a random "
+                            "fifth of the patients is for validation.",
+                            "FILE");
+    const auto fold =
+      make("fold", "Which entry of --split (default 0), or K/N: part K of N, by patient, shuffled by --seed.", "K|K/N");
+    const auto            cache = make("cache",
+                            "Folder where prepared cases are kept for the next start, which runs may share; none: "
+                                       "nowhere. Default: in the run folder.",
+                            "DIR|none");
+    TCLAP::ValueArg<long> epochs(
       "",
       "epochs",
       "Passes over the training cases. Default: no limit where --max-minutes is given, else 100.",
@@ -67,38 +100,41 @@ main(int argc, char * argv[])
       0,
       "N",
       parser);
-    TCLAP::ValueArg<std::string> maximumMinutes(
-      "",
-      "max-minutes",
-      "Time for this call. The learning rate falls with it. Default: no limit.",
-      false,
-      "0",
-      "MINUTES",
-      parser);
+    const auto maximumMinutes =
+      make("max-minutes", "Time for this call. The learning rate falls with it. Default: no limit.", "MINUTES");
+    TCLAP::ValueArg<long>          patience("",
+                                   "patience",
+                                   "End after so many validations in a row without a better Dice. Default: 0, never.",
+                                   false,
+                                   defaults.patience,
+                                   "N",
+                                   parser);
     TCLAP::ValueArg<unsigned long> seed("", "seed", "Of everything that is random. Default: 0.", false, 0, "N", parser);
-    TCLAP::SwitchArg               resume("", "resume", "Go on with the run in the run folder.", parser);
-    TCLAP::ValueArg<std::string>   split(
-      "",
-      "split",
-      "nnU-Net's splits_final.json; cases on neither side are not touched. Default: a random fifth of the patients is "
-        "for validation.",
-      false,
-      "",
-      "FILE",
-      parser);
-    TCLAP::ValueArg<long>        fold("", "fold", "Which entry of --split. Default: 0.", false, 0, "N", parser);
-    TCLAP::ValueArg<std::string> mirror(
-      "",
-      "mirror",
-      "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows "
-      "are mirrored, such as 0. Default: none.",
-      false,
-      "",
-      "LIST",
-      parser);
-    TCLAP::ValueArg<long> batch("", "batch", "Windows per step. Default: 2.", false, defaults.batch, "N", parser);
-    TCLAP::ValueArg<std::string> learningRate(
-      "", "learning-rate", "The highest. Default: 0.002.", false, "0.002", "RATE", parser);
+    TCLAP::ValueArg<long>          batch(
+      "", "batch", "Windows of one pass, in each process. Default: 2.", false, defaults.batch, "N", parser);
+    TCLAP::ValueArg<long> accumulate(
+      "", "accumulate", "Passes whose gradients make one step. Default: 1.", false, defaults.accumulate, "N", parser);
+    const auto learningRate = make("learning-rate", "The highest. Default: 0.002.", "RATE");
+    const auto schedule =
+      make("schedule", "How the learning rate falls: cosine or polynomial. Default: cosine.", "WORD");
+    const auto precision =
+      make("precision",
+           "float32, or bfloat16: mixed precision, which pays where the device has units for it. Default: float32.",
+           "TYPE");
+    const auto       augmentation = make("augmentation",
+                                   "compact (small turns, noise, gamma), masksam (as published: turns up to 180 "
+                                         "degrees in plane, coarse images, contrast) or none. Default: compact.",
+                                   "WORD");
+    const auto       mirror = make("mirror",
+                             "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows are "
+                                   "mirrored, such as 0. Default: none.",
+                             "LIST");
+    TCLAP::SwitchArg mirrorValidation(
+      "", "mirror-validation", "Validate on the mean over the mirrored axes, as sam-segment --mirror.", parser);
+    const auto            foreground = make("foreground",
+                                 "Share of the windows around a foreground voxel, 0 to 1. Default: a third, half where "
+                                            "foreground is rare.",
+                                 "SHARE");
     TCLAP::ValueArg<long> validationInterval("",
                                              "validation-interval",
                                              "Epochs between validations. Default: 5.",
@@ -106,38 +142,82 @@ main(int argc, char * argv[])
                                              defaults.validationInterval,
                                              "N",
                                              parser);
+    const auto            saveInterval =
+      make("save-interval", "Minutes between savings of the state; 0: after every step. Default: 5.", "MINUTES");
+    TCLAP::ValueArg<long> loaders("",
+                                  "loaders",
+                                  "Threads that make windows while the network computes. They change no result. "
+                                  "Default: 1.",
+                                  false,
+                                  defaults.loaders,
+                                  "N",
+                                  parser);
     line.AddDevice();
     line.AddThreads();
     line.AddQuiet();
     line.Parse();
 
     sam::TrainingOptions options;
-    options.dataset = dataset.getValue();
-    options.plan = plan.getValue();
-    options.initialize = initialize.getValue();
-    options.note = [&line](const std::string & text) { line.Print(text + "\n"); };
-    options.output = output.getValue();
-    options.device = line.GetDevice();
-    options.split = split.getValue();
-    options.fold = fold.getValue();
-    options.epochs = epochs.getValue();
-    options.maximumMinutes = sam::ParseNumbers("--max-minutes", maximumMinutes.getValue()).front();
-    options.seed = seed.getValue();
-    options.threads = line.GetThreads();
-    options.resume = resume.getValue();
-    options.batch = batch.getValue();
-    options.learningRate = sam::ParseNumbers("--learning-rate", learningRate.getValue()).front();
-    options.validationInterval = validationInterval.getValue();
-    if (mirror.isSet())
-    {
-      for (const int axis : sam::ParseIntegers("--mirror", mirror.getValue()))
+    const auto           read = [](const auto & argument, std::string & value) {
+      value = argument->isSet() ? argument->getValue() : value;
+    };
+    const auto readNumber = [](const auto & argument, double & value) {
+      if (argument->isSet())
       {
-        options.mirrorAxes.push_back(static_cast<size_t>(axis));
+        const auto numbers = sam::ParseNumbers("--" + argument->getName(), argument->getValue());
+        if (numbers.size() != 1)
+        {
+          throw sam::Error("--" + argument->getName() + " '" + argument->getValue() + "', expected one number");
+        }
+        value = numbers.front();
       }
+    };
+    options.dataset = dataset.getValue();
+    options.output = output.getValue();
+    options.resume = resume.getValue();
+    read(plan, options.plan);
+    read(split, options.split);
+    read(cache, options.cache);
+    read(schedule, options.schedule);
+    read(precision, options.precision);
+    read(augmentation, options.augmentation);
+    readNumber(maximumMinutes, options.maximumMinutes);
+    readNumber(learningRate, options.learningRate);
+    readNumber(foreground, options.foregroundShare);
+    readNumber(saveInterval, options.saveMinutes);
+    options.device = line.GetDevice();
+    options.threads = line.GetThreads();
+    options.epochs = epochs.getValue();
+    options.patience = patience.getValue();
+    options.seed = seed.getValue();
+    options.batch = batch.getValue();
+    options.accumulate = accumulate.getValue();
+    options.validationInterval = validationInterval.getValue();
+    options.loaders = loaders.getValue();
+    options.mirrorsValidation = mirrorValidation.getValue();
+    if (fold->isSet())
+    {
+      ReadFold(fold->getValue(), options);
+    }
+    if (mirror->isSet())
+    {
+      options.mirrorAxes = ReadAxes("--mirror", mirror->getValue());
+    }
+    if (window->isSet())
+    {
+      const auto sizes = sam::ParseIntegers("--window", window->getValue());
+      if (sizes.size() != 3)
+      {
+        throw sam::Error("--window '" + window->getValue() + "', expected three sizes, such as 256,256,8");
+      }
+      options.window = { sizes[0], sizes[1], sizes[2] };
     }
 
-    std::atomic<bool> interrupt{ false };
-    const auto        report = [&](const sam::TrainingProgress & progress) {
+    std::atomic<bool>     interrupt{ false };
+    sam::TrainingListener listener;
+    listener.note = [&line](const std::string & text) { line.Print(text + "\n"); };
+    listener.warn = [&line](const std::string & text) { line.Warn(text); };
+    listener.report = [&](const sam::TrainingProgress & progress) {
       interrupt = sam::InterruptRequested();
       if (progress.validated)
       {
@@ -155,11 +235,15 @@ main(int argc, char * argv[])
                           std::to_string(progress.steps) + ", loss " + Fixed(progress.loss, 4) + ", " +
                           Clock(progress.remainingMinutes) + " min left");
     };
-    const auto result = sam::Train(options, report, interrupt);
+    const auto result = sam::Train(options, listener, interrupt);
     if (result.interrupted)
     {
       line.Print("stopped in epoch " + std::to_string(result.epochs + 1) + ", --resume goes on\n");
       sam::ThrowIfInterrupted();
+    }
+    if (result.ranOutOfPatience)
+    {
+      line.Print("ended early: no better Dice in " + std::to_string(options.patience) + " validations\n");
     }
     line.Print("best validation Dice " + Fixed(result.bestMeanDice, 4) + ", " + options.output +
                "/model.safetensors\n");

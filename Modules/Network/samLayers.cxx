@@ -2,6 +2,7 @@
 #include "samLayers.h"
 
 #include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/instance_norm.h>
@@ -73,13 +74,22 @@ at::Tensor
 Convolution::operator()(const at::Tensor & x) const
 {
   const std::vector<int64_t> dilation(m_Stride.size(), 1);
+  const std::vector<int64_t> noPadding(m_Stride.size(), 0);
+  const auto                 device = x.device().type();
+  if (at::autocast::is_autocast_enabled(device))
+  {
+    // LibTorch's list of operations does not have this one.
+    const auto type = at::autocast::get_autocast_dtype(device);
+    const auto cast = [type](const at::Tensor & tensor) { return tensor.defined() ? tensor.to(type) : tensor; };
+    return at::convolution(
+      cast(x), cast(m_Weight), cast(m_Bias), m_Stride, m_Padding, dilation, m_Transposed, noPadding, m_Groups);
+  }
   // On one thread LibTorch leaves small 3-D convolutions of a single sample to a plain loop, 7 times as slow.
   if (!m_Transposed && m_Stride.size() == 3 && x.device().is_cpu() && x.scalar_type() == at::kFloat &&
       at::globalContext().userEnabledMkldnn() && at::hasMKLDNN())
   {
     return at::mkldnn_convolution(x.contiguous(), m_Weight, m_Bias, m_Padding, m_Stride, dilation, m_Groups);
   }
-  const std::vector<int64_t> noPadding(m_Stride.size(), 0);
   return at::convolution(x, m_Weight, m_Bias, m_Stride, m_Padding, dilation, m_Transposed, noPadding, m_Groups);
 }
 

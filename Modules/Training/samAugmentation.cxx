@@ -16,6 +16,8 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/replication_pad2d.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/upsample_bicubic2d.h>
+#include <ATen/ops/upsample_nearest2d.h>
 
 #include <algorithm>
 #include <bitset>
@@ -204,6 +206,26 @@ Blur(const at::Tensor & slices, double sigma)
   return at::conv2d(padded, (kernel / kernel.sum()).unsqueeze(0).unsqueeze(0)).squeeze(1);
 }
 
+/** Slices of D×H×W with \a fraction of their rows and columns, brought back to all of them. */
+at::Tensor
+Coarsen(const at::Tensor & slices, double fraction)
+{
+  const auto fewer = [fraction](int64_t size) {
+    return std::max<int64_t>(1, std::llround(fraction * static_cast<double>(size)));
+  };
+  const std::array<int64_t, 2> few{ fewer(slices.size(1)), fewer(slices.size(2)) };
+  const std::array<int64_t, 2> all{ slices.size(1), slices.size(2) };
+  return at::upsample_bicubic2d(at::upsample_nearest2d(slices.unsqueeze(1), few), all, false).squeeze(1);
+}
+
+/** Values \a factor times as far from their mean, within the range that they had. */
+at::Tensor
+ApplyContrast(const at::Tensor & values, double factor)
+{
+  const auto mean = values.mean();
+  return ((values - mean) * factor + mean).clamp(values.min(), values.max());
+}
+
 /** Power law on the range of values, after which mean and deviation are as before. */
 at::Tensor
 ApplyGamma(const at::Tensor & values, double gamma)
@@ -240,6 +262,35 @@ TrainingCase::TrainingCase(std::string                   name_,
 }
 
 AugmentationOptions
+AugmentationOptions::FromWord(const std::string & word)
+{
+  if (word == "compact")
+  {
+    return {};
+  }
+  auto options = PositionOnly();
+  if (word == "masksam")
+  {
+    options.turnProbability = 0.2;
+    options.zoomProbability = 0.2;
+    options.noiseProbability = 0.1;
+    options.noiseDeviation = std::sqrt(0.1);
+    options.blurProbability = 0.2 * 0.5; // of the window, of each channel then
+    options.gainProbability = 0.15;
+    options.gain = { 0.75, 1.25 };
+    options.contrastProbability = 0.15;
+    options.coarseProbability = 0.25 * 0.5;
+    options.invertedGammaProbability = 0.1;
+    options.gammaProbability = 0.3;
+  }
+  else if (word != "none")
+  {
+    throw Error("augmentation '" + word + "' is not known, expected compact, masksam or none");
+  }
+  return options;
+}
+
+AugmentationOptions
 AugmentationOptions::PositionOnly()
 {
   AugmentationOptions options;
@@ -267,6 +318,11 @@ WindowSampler::WindowSampler(const std::array<int64_t, 3> & window, const Augmen
   CheckProbability("gain probability", options.gainProbability);
   CheckProbability("shift probability", options.shiftProbability);
   CheckProbability("noise probability", options.noiseProbability);
+  CheckProbability("turn probability", options.turnProbability);
+  CheckProbability("zoom probability", options.zoomProbability);
+  CheckProbability("coarse probability", options.coarseProbability);
+  CheckProbability("inverted gamma probability", options.invertedGammaProbability);
+  CheckProbability("contrast probability", options.contrastProbability);
   CheckDeviation("rotation deviation", options.rotationDeviation);
   CheckDeviation("scale deviation", options.scaleDeviation);
   CheckDeviation("axis scale deviation", options.axisScaleDeviation);
@@ -276,6 +332,14 @@ WindowSampler::WindowSampler(const std::array<int64_t, 3> & window, const Augmen
   CheckRange("blur sigma", options.blurSigma);
   CheckRange("gamma", options.gamma);
   CheckRange("gain", options.gain);
+  CheckDeviation("largest turn", options.largestTurn);
+  CheckRange("zoom", options.zoom);
+  CheckRange("coarse", options.coarse);
+  CheckRange("contrast", options.contrast);
+  if (options.coarse[1] > 1.0)
+  {
+    throw Error("augmentation: coarse reaches " + std::to_string(options.coarse[1]) + ", expected 1 at most");
+  }
   for (const size_t axis : options.mirrorAxes)
   {
     if (axis > 2)
@@ -330,7 +394,10 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
 
   // 2. Voxels of the window, taken or interpolated.
   TrainingWindow result;
-  if (random.Chance(m_Options.spatialProbability))
+  const bool     isBent = random.Chance(m_Options.spatialProbability);
+  const bool     isTurned = random.Chance(m_Options.turnProbability);
+  const bool     isZoomed = random.Chance(m_Options.zoomProbability);
+  if (isBent || isTurned || isZoomed)
   {
     const auto & spacing = trainingCase.spacing;
     const bool   isInPlane =
@@ -338,7 +405,7 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
       static_cast<double>(size[2]) * m_Options.stackRatio < static_cast<double>(std::min(size[0], size[1]));
     const double rotation = isInPlane ? m_Options.planarRotationDeviation : m_Options.rotationDeviation;
     Matrix       map = Identity();
-    for (size_t axis = 0; axis < 3; ++axis)
+    for (size_t axis = 0; axis < 3 && isBent; ++axis)
     {
       const double angle = random.Normal() * rotation * std::numbers::pi / 180.0;
       if (!isInPlane || axis == 2)
@@ -346,14 +413,22 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
         map = Product(Rotation(axis, angle), map);
       }
     }
-    const double common = random.Normal() * m_Options.scaleDeviation;
+    if (isTurned)
+    {
+      const double angle = random.Uniform(-1.0, 1.0) * m_Options.largestTurn * std::numbers::pi / 180.0;
+      map = Product(Rotation(2, angle), map);
+    }
+    // From the window's voxels to those of the case: an object twice as large is read in half the steps.
+    const double zoom = isZoomed ? 1.0 / random.Uniform(m_Options.zoom[0], m_Options.zoom[1]) : 1.0;
+    const double common = isBent ? random.Normal() * m_Options.scaleDeviation : 0.0;
     for (size_t axis = 0; axis < 3; ++axis)
     {
-      double scale = std::exp(common + random.Normal() * m_Options.axisScaleDeviation);
+      double scale = isBent ? std::exp(common + random.Normal() * m_Options.axisScaleDeviation) : 1.0;
       if (isInPlane && axis == 2)
       {
         scale = 1.0;
       }
+      scale *= axis < 2 ? zoom : 1.0;
       if (isMirrored[axis])
       {
         scale = -scale;
@@ -424,6 +499,14 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
     {
       values.copy_(Blur(values, random.Uniform(m_Options.blurSigma[0], m_Options.blurSigma[1])));
     }
+    if (random.Chance(m_Options.coarseProbability))
+    {
+      values.copy_(Coarsen(values, random.Uniform(m_Options.coarse[0], m_Options.coarse[1])));
+    }
+    if (random.Chance(m_Options.invertedGammaProbability))
+    {
+      values.copy_(-ApplyGamma(-values, random.Uniform(m_Options.gamma[0], m_Options.gamma[1])));
+    }
     if (random.Chance(m_Options.gammaProbability))
     {
       values.copy_(ApplyGamma(values, random.Uniform(m_Options.gamma[0], m_Options.gamma[1])));
@@ -431,6 +514,10 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
     if (random.Chance(m_Options.gainProbability))
     {
       values.mul_(random.Uniform(m_Options.gain[0], m_Options.gain[1]));
+    }
+    if (random.Chance(m_Options.contrastProbability))
+    {
+      values.copy_(ApplyContrast(values, random.Uniform(m_Options.contrast[0], m_Options.contrast[1])));
     }
     if (random.Chance(m_Options.shiftProbability))
     {

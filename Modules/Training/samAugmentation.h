@@ -49,18 +49,32 @@ struct AugmentationOptions
   double stackRatio{ 6.0 };         ///< so do images with this many times more rows and columns than slices, whose
                                     ///< spacing may be unknown
   std::vector<size_t> mirrorAxes{}; ///< axes (0 x, 1 y, 2 z), each mirrored with p 0.5
+  double                turnProbability{ 0.0 }; ///< p of a further rotation in plane, uniform in both directions
+  double                largestTurn{ 180.0 };   ///< degrees
+  double                zoomProbability{ 0.0 }; ///< p of a further scaling in plane
+  std::array<double, 2> zoom{ { 0.7, 1.4 } };   ///< above 1 objects become larger
 
   // Intensity, for each channel on its own; in this order
   double                blurProbability{ 0.1 };
   std::array<double, 2> blurSigma{ { 0.5, 1.0 } }; ///< voxels, in-plane
+  double                coarseProbability{ 0.0 };
+  std::array<double, 2> coarse{ { 0.5, 1.0 } }; ///< in-plane resolution before the values are interpolated again
+  double                invertedGammaProbability{ 0.0 }; ///< of a power law on the inverted values
   double                gammaProbability{ 0.3 };
   std::array<double, 2> gamma{ { 0.7, 1.5 } }; ///< on the window's range; mean and deviation are kept
   double                gainProbability{ 0.3 };
   std::array<double, 2> gain{ { 0.7, 1.3 } };
+  double                contrastProbability{ 0.0 };
+  std::array<double, 2> contrast{ { 0.75, 1.25 } }; ///< factor about the mean; the range of values is kept
   double                shiftProbability{ 0.3 };
   double                shift{ 0.2 }; ///< largest, up or down; normalized intensities have deviation 1
   double                noiseProbability{ 0.15 };
   double                noiseDeviation{ 0.1 }; ///< largest sd; the sd is uniform up to it
+
+  /** compact: what is above; masksam: the chances and ranges of the published training (masksam §g); none:
+   * PositionOnly(). \throws Error when the word is another one. */
+  static AugmentationOptions
+  FromWord(const std::string & word);
 
   /** Windows at random positions and nothing else. */
   static AugmentationOptions

@@ -83,6 +83,22 @@ GridOf(const itk::ImageBase<3> * image)
   return grid;
 }
 
+struct FileGrid
+{
+  ImageGrid grid;
+  size_t    components{ 1 };
+};
+
+/** From the header alone. */
+FileGrid
+ReadGrid(const std::string & file)
+{
+  const auto reader = itk::ImageFileReader<ChannelImage>::New();
+  reader->SetFileName(file);
+  Reading(file, [&reader] { reader->UpdateOutputInformation(); });
+  return { GridOf(reader->GetOutput()), reader->GetOutput()->GetNumberOfComponentsPerPixel() };
+}
+
 /** D×H×W×C (or D×H×W) over the pixels of an image, which must outlive it. */
 template <typename TImage>
 at::Tensor
@@ -140,6 +156,56 @@ ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase &
     spacing[i] = onGrid->GetSpacing()[i];
   }
   return { description.name, pixels, dataset.IndexLabels(values, description.label), spacing };
+}
+
+std::vector<std::vector<double>>
+ReadForeground(const DatasetCase & description, size_t count)
+{
+  const auto image = ReadChannels(description.images);
+  const auto labels = ReadImage<ScalarImage>(description.label);
+  CheckSameGrid(description.images.front(), GridOf(image), description.label, GridOf(labels));
+  const float *       values = labels->GetBufferPointer();
+  const size_t        voxels = labels->GetBufferedRegion().GetNumberOfPixels();
+  std::vector<size_t> places;
+  for (size_t k = 0; k < voxels; ++k)
+  {
+    if (values[k] > 0.0f)
+    {
+      places.push_back(k);
+    }
+  }
+  const size_t                     step = places.size() / count + 1;
+  const size_t                     channels = image->GetNumberOfComponentsPerPixel();
+  std::vector<std::vector<double>> result(channels);
+  for (size_t k = 0; k < places.size(); k += step)
+  {
+    for (size_t channel = 0; channel < channels; ++channel)
+    {
+      result[channel].push_back(image->GetBufferPointer()[places[k] * channels + channel]);
+    }
+  }
+  return result;
+}
+
+void
+CheckCase(const DatasetCase & description, size_t channels)
+{
+  const auto label = ReadGrid(description.label);
+  for (const auto & file : description.images)
+  {
+    const auto image = ReadGrid(file);
+    const auto expected = description.images.size() > 1 ? 1 : channels;
+    if (image.components != expected)
+    {
+      throw Error(file + ": " + std::to_string(image.components) + (image.components == 1 ? " channel" : " channels") +
+                  ", expected " + std::to_string(expected) + " as in dataset.json");
+    }
+    CheckSameGrid(file, image.grid, description.label, label.grid);
+  }
+  if (label.components != 1)
+  {
+    throw Error(description.label + ": " + std::to_string(label.components) + " values per voxel, expected one label");
+  }
 }
 
 ImageExtent

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 namespace sam
 {
@@ -16,6 +17,16 @@ namespace sam
  * \throws Error naming the file and what is wrong with it. */
 TrainingCase
 ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase & description);
+
+/** Gray values of every channel at up to \a count voxels of the labels above 0, evenly chosen; a file's channels in its
+ * own intensities. */
+std::vector<std::vector<double>>
+ReadForeground(const DatasetCase & description, size_t count);
+
+/** Read the headers of a case: channels as many as \a channels, image and label map on the same grid.
+ * \throws Error naming the file and what is wrong with it. */
+void
+CheckCase(const DatasetCase & description, size_t channels);
 
 /** Spacing and extent of an image in mm along the axes x, y, z of \a orientation, from its header alone. */
 struct ImageExtent

@@ -10,6 +10,7 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/grid_sampler_2d.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/minimum.h>
@@ -18,8 +19,10 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/softplus.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
+#include <array>
 #include <sstream>
 
 namespace sam
@@ -59,7 +62,7 @@ RandomPoints(int64_t                              count,
              const at::TensorOptions &            options,
              const std::optional<at::Generator> & generator)
 {
-  return at::rand({ count, points, 2 }, generator, options);
+  return at::rand({ count, points, 2 }, generator, options.device(at::kCPU)).to(options.device());
 }
 
 std::string
@@ -223,7 +226,8 @@ MatchingLoss::operator()(const Prompts &                      prompts,
                          const MaskClassification &           classification,
                          const at::Tensor &                   labels,
                          const std::optional<at::Generator> & generator,
-                         const MatchingPoints *               points) const
+                         const MatchingPoints *               points,
+                         const SumOverProcesses &             sum) const
 {
   CheckShapes(prompts, classification, labels);
   const int64_t slices = labels.size(0) * labels.size(1);
@@ -340,7 +344,6 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   const auto sumOfPairs = [&chosen](const at::Tensor & values) {
     return values.flatten().index_select(0, chosen).sum();
   };
-  const auto targetCount = static_cast<double>(std::max<int64_t>(result.targets, 1));
   if (usesPoints && !pairs.empty())
   {
     const auto pairCount = static_cast<int64_t>(pairs.size());
@@ -358,25 +361,57 @@ MatchingLoss::operator()(const Prompts &                      prompts,
     const auto main = compare(masks, points ? &points->maskCandidates : nullptr, points ? &points->maskExtra : nullptr);
     const auto helper =
       compare(auxiliary, points ? &points->auxiliaryCandidates : nullptr, points ? &points->auxiliaryExtra : nullptr);
-    result.mask = main.crossEntropy / targetCount;
-    result.dice = main.dice / targetCount;
-    result.auxiliaryMask = helper.crossEntropy / targetCount;
-    result.auxiliaryDice = helper.dice / targetCount;
+    result.mask = main.crossEntropy;
+    result.dice = main.dice;
+    result.auxiliaryMask = helper.crossEntropy;
+    result.auxiliaryDice = helper.dice;
   }
   else
   {
-    result.mask = sumOfPairs(comparison.crossEntropy) / targetCount;
-    result.dice = sumOfPairs(comparison.dice) / targetCount;
-    result.auxiliaryMask = sumOfPairs(auxiliaryComparison.crossEntropy) / targetCount;
-    result.auxiliaryDice = sumOfPairs(auxiliaryComparison.dice) / targetCount;
+    result.mask = sumOfPairs(comparison.crossEntropy);
+    result.dice = sumOfPairs(comparison.dice);
+    result.auxiliaryMask = sumOfPairs(auxiliaryComparison.crossEntropy);
+    result.auxiliaryDice = sumOfPairs(auxiliaryComparison.dice);
   }
-  result.auxiliaryBox = sumOfPairs(distance) / targetCount;
-  result.auxiliaryGiou = sumOfPairs(1.0 - overlap.generalized) / targetCount;
+  result.auxiliaryBox = sumOfPairs(distance);
+  result.auxiliaryGiou = sumOfPairs(1.0 - overlap.generalized);
 
   auto classWeights = at::ones({ count + 1 }, classes.options());
   classWeights[count] = m_Options.noObjectWeight;
+  const auto wantedClasses = at::tensor(wanted, at::kLong).to(device);
   result.classification =
-    at::cross_entropy_loss(classes.flatten(0, 1), at::tensor(wanted, at::kLong).to(device), classWeights);
+    at::cross_entropy_loss(classes.flatten(0, 1), wantedClasses, classWeights, at::Reduction::Sum);
+
+  // 4. What the sums are divided by: the weights of the classes, the number of targets.
+  auto targetCount = at::full({}, static_cast<double>(result.targets), classes.options());
+  auto weightSum = classWeights.index_select(0, wantedClasses).sum();
+  if (sum)
+  {
+    std::array<at::Tensor *, 9> sums{ &result.mask,           &result.dice,         &result.auxiliaryMask,
+                                      &result.auxiliaryDice,  &result.auxiliaryBox, &result.auxiliaryGiou,
+                                      &result.classification, &targetCount,         &weightSum };
+    std::vector<at::Tensor>     parts;
+    for (const auto * part : sums)
+    {
+      parts.push_back(*part);
+    }
+    const auto together = sum(at::stack(parts));
+    for (size_t k = 0; k < sums.size(); ++k)
+    {
+      *sums[k] = together[static_cast<int64_t>(k)];
+    }
+  }
+  result.classification = result.classification / weightSum;
+  targetCount = targetCount.clamp_min(1.0);
+  for (auto * loss : { &result.mask,
+                       &result.dice,
+                       &result.auxiliaryMask,
+                       &result.auxiliaryDice,
+                       &result.auxiliaryBox,
+                       &result.auxiliaryGiou })
+  {
+    *loss = *loss / targetCount;
+  }
 
   result.total = m_Options.classWeight * result.classification + m_Options.maskWeight * result.mask +
                  m_Options.diceWeight * result.dice +

@@ -4,6 +4,7 @@
 
 #include "samAssignment.h"
 #include "samNetwork.h"
+#include "samSemanticLoss.h"
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
@@ -136,14 +137,16 @@ public:
 
   /** \a labels are B×D×H×W, int64 from 0 to K−1; negative ones (ignore, outside) count as background. Of \a prompts
    * only masks and boxes are used. Points, where they are needed, come from \a points or, if that is null, from
-   * \a generator (default: PyTorch's own).
+   * \a generator (default: PyTorch's own; points are drawn on the CPU). Where \a sum is given, the losses are those of
+   * the batches of all processes together.
    * \throws Error when a label is K or larger, or shapes disagree. */
   MatchingLosses
   operator()(const Prompts &                      prompts,
              const MaskClassification &           classification,
              const at::Tensor &                   labels,
              const std::optional<at::Generator> & generator = std::nullopt,
-             const MatchingPoints *               points = nullptr) const;
+             const MatchingPoints *               points = nullptr,
+             const SumOverProcesses &             sum = {}) const;
 
   const MatchingLossOptions &
   GetOptions() const

@@ -10,6 +10,7 @@
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -63,7 +64,7 @@ Optimizer::Optimizer(Network & network, Network & average, const Settings & sett
 }
 
 bool
-Optimizer::Step(double learningRate)
+Optimizer::Step(double learningRate, const std::function<void(at::Tensor &)> & sum)
 {
   at::NoGradGuard         noGrad;
   std::vector<at::Tensor> norms;
@@ -75,6 +76,33 @@ Optimizer::Step(double learningRate)
       {
         weight.mutable_grad() = at::zeros_like(weight);
       }
+    }
+  }
+  if (sum)
+  {
+    std::vector<at::Tensor> parts;
+    std::vector<at::Tensor> gradients;
+    for (auto & group : m_Groups)
+    {
+      for (auto & weight : group.weights)
+      {
+        gradients.push_back(weight.grad());
+        parts.push_back(weight.grad().flatten());
+      }
+    }
+    auto together = at::cat(parts);
+    sum(together);
+    int64_t place = 0;
+    for (auto & gradient : gradients)
+    {
+      gradient.copy_(together.narrow(0, place, gradient.numel()).view(gradient.sizes()));
+      place += gradient.numel();
+    }
+  }
+  for (auto & group : m_Groups)
+  {
+    for (auto & weight : group.weights)
+    {
       norms.push_back(weight.grad().norm());
     }
   }

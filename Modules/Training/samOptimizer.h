@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -35,10 +36,11 @@ public:
   /** \a average holds the moving average; both networks have the same plan. */
   Optimizer(Network & network, Network & average, const Settings & settings);
 
-  /** One step along the gradients of the network's parameters, which are then cleared.
+  /** One step along the gradients of the network's parameters, which are then cleared. \a sum, where given, first
+   * replaces all gradients (one after the other in one tensor) by their sum over several processes.
    * Returns false, and changes nothing, when a gradient is not finite. */
   bool
-  Step(double learningRate);
+  Step(double learningRate, const std::function<void(at::Tensor & gradients)> & sum = {});
 
   int64_t
   GetNumberOfSteps() const

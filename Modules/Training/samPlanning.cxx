@@ -2,18 +2,76 @@
 #include "samPlanning.h"
 
 #include "samError.h"
-#include "samPublishedMaskSam.h"
 
 #include <algorithm>
 #include <cmath>
+#include <locale>
+#include <sstream>
 
 namespace sam
 {
 namespace
 {
-constexpr int64_t maximumWindow = 128;
-constexpr int64_t windowSlices = 8;
+constexpr double slicesAxisRatio = 1.5; // longer voxels than this make an axis the one of the slices
+constexpr double anisotropy = 3.0;      // as nnU-Net
+constexpr double sparseForeground = 0.002;
 
+/** The background, then Okabe and Ito's colors, which the color-blind tell apart. */
+constexpr std::array<std::array<uint8_t, 3>, 9> labelColors{ { { 0, 0, 0 },
+                                                               { 230, 159, 0 },
+                                                               { 86, 180, 233 },
+                                                               { 0, 158, 115 },
+                                                               { 240, 228, 66 },
+                                                               { 0, 114, 178 },
+                                                               { 213, 94, 0 },
+                                                               { 204, 121, 167 },
+                                                               { 150, 150, 150 } } };
+
+/** Writes numbers as people do: three digits. */
+class Line
+{
+public:
+  Line()
+  {
+    m_Text.imbue(std::locale::classic());
+    m_Text.precision(3);
+  }
+
+  template <typename T>
+  Line &
+  operator<<(const T & value)
+  {
+    m_Text << value;
+    return *this;
+  }
+
+  template <typename T>
+  Line &
+  operator<<(const std::array<T, 3> & values)
+  {
+    m_Text << values[0] << " x " << values[1] << " x " << values[2];
+    return *this;
+  }
+
+  operator std::string() const { return m_Text.str(); }
+
+private:
+  std::ostringstream m_Text;
+};
+
+/** Value of one axis over all cases. */
+std::vector<double>
+OfAxis(const std::vector<std::array<double, 3>> & values, size_t axis)
+{
+  std::vector<double> result;
+  for (const auto & value : values)
+  {
+    result.push_back(value[axis]);
+  }
+  return result;
+}
+
+/** The member that most cases have or are near to, never one that no case has. */
 double
 Quantile(std::vector<double> values, double fraction)
 {
@@ -21,88 +79,230 @@ Quantile(std::vector<double> values, double fraction)
   std::nth_element(values.begin(), values.begin() + place, values.end());
   return values[static_cast<size_t>(place)];
 }
+
+int64_t
+RoundUp(int64_t value, int64_t multiple)
+{
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/** Axes of the plan in terms of those of LPS, the axis of the slices last. */
+std::array<size_t, 3>
+OrderAxes(const std::array<double, 3> & spacing)
+{
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    const size_t other = 1 - axis;
+    if (spacing[axis] > slicesAxisRatio * std::max(spacing[other], spacing[2]))
+    {
+      return { other, 2, axis };
+    }
+  }
+  return { 0, 1, 2 };
+}
+
+void
+SetPatch(Plan & plan, int64_t patch)
+{
+  plan.patch = patch;
+  // Full, half, ... resolution down to twice the patch: the embedding does the last doubling.
+  plan.stemWidths = { 16, 32 };
+  plan.ladder = { 64, 32, 16 };
+  plan.skips = { { 0, 1 }, {} };
+  for (int64_t size = 8; size <= patch; size *= 2)
+  {
+    plan.stemWidths.push_back(64);
+    plan.ladder.insert(plan.ladder.begin() + 1, 64);
+    plan.skips.push_back({});
+  }
+  plan.upscalingSteps = patch > 4 ? 2 : 1;
+}
+
+/** Window, patch and grid. \a voxels is the size of a large image on the plan's grid. */
+void
+ChooseWindow(Planning &                                    planning,
+             const std::array<double, 3> &                 voxels,
+             const PlanningLimits &                        limits,
+             const std::optional<std::array<int64_t, 3>> & asked)
+{
+  Plan & plan = planning.plan;
+  bool   isTiled = false;
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    const auto wanted = std::max<int64_t>(16, static_cast<int64_t>(std::ceil(voxels[axis])));
+    plan.window[axis] = asked ? (*asked)[axis] : std::min(wanted, limits.planeSize);
+    isTiled = isTiled || wanted > plan.window[axis];
+  }
+  const auto longest = std::max(plan.window[0], plan.window[1]);
+  int64_t    patch = 4;
+  while (longest > patch * limits.tokens && patch < 16)
+  {
+    patch *= 2;
+  }
+  SetPatch(plan, patch);
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    // A multiple of twice the patch, so that the grid halves evenly.
+    plan.window[axis] = RoundUp(plan.window[axis], 2 * patch);
+    plan.grid[axis] = plan.window[axis] / patch;
+  }
+  const int64_t plane = plan.window[0] * plan.window[1];
+  const auto    there = std::max<int64_t>(1, std::llround(voxels[2]));
+  const auto    affordable = std::max<int64_t>(1, limits.voxels / plane);
+  plan.slices = asked ? (*asked)[2] : std::min({ there, limits.slices, affordable });
+  plan.window[2] = plan.slices;
+  for (size_t axis = 0; axis < 3; ++axis)
+  {
+    if (plan.window[axis] < 1 || plan.window[axis] > 4096)
+    {
+      throw Error("window of " + std::to_string(plan.window[axis]) + " voxels, expected 1 to 4096");
+    }
+  }
+
+  Line line;
+  line << "window " << plan.window << " voxels: ";
+  if (asked)
+  {
+    line << "as asked for";
+  }
+  else
+  {
+    line << "95 of 100 images have up to "
+         << std::array<int64_t, 3>{ std::llround(voxels[0]), std::llround(voxels[1]), there };
+    if (isTiled)
+    {
+      line << ", larger planes are tiled";
+    }
+    if (plan.slices < std::min(there, limits.slices))
+    {
+      line << ", more slices would exceed " << limits.voxels << " voxels per window";
+    }
+  }
+  planning.decisions.push_back(line);
+  planning.decisions.push_back(Line() << "patch " << patch << ": " << plan.grid[0] << " x " << plan.grid[1]
+                                      << " tokens per slice, " << limits.tokens << " per axis at most");
+}
+
+void
+ChooseChannels(Planning & planning, const DatasetFingerprint & fingerprint, const Dataset & dataset)
+{
+  planning.plan.channels.clear();
+  for (size_t k = 0; k < dataset.channels.size(); ++k)
+  {
+    ChannelPlan channel{ dataset.channels[k] };
+    Line        line;
+    line << "channel " << channel.name << ": ";
+    const auto intensity = k < fingerprint.intensities.size() ? fingerprint.intensities[k] : ForegroundIntensity();
+    if (!HasAbsoluteIntensities(channel.name))
+    {
+      line << "mean 0, deviation 1 in each image; its values are not absolute as those of a channel named CT";
+    }
+    else if (intensity.samples == 0 || !(intensity.lower < intensity.upper) || !(intensity.deviation > 0.0))
+    {
+      line << "mean 0, deviation 1 in each image; it has too little foreground to measure its range";
+    }
+    else
+    {
+      channel.normalization = "clip";
+      channel.lower = intensity.lower;
+      channel.upper = intensity.upper;
+      channel.mean = intensity.mean;
+      channel.deviation = intensity.deviation;
+      line << "clipped to " << channel.lower << " .. " << channel.upper
+           << ", 0.5th and 99.5th percentile of the foreground, then minus " << channel.mean << ", divided by "
+           << channel.deviation;
+    }
+    planning.plan.channels.push_back(channel);
+    planning.decisions.push_back(line);
+  }
+}
 } // namespace
 
-bool
-IsPlanName(const std::string & word)
+PlanningLimits
+PlanningLimits::OfDevice(bool hasAccelerator)
 {
-  const auto & published = GetPublishedMaskSamWords();
-  return word == "masksam" || std::find(published.begin(), published.end(), word) != published.end();
+  PlanningLimits limits;
+  limits.voxels = int64_t{ 1 } << (hasAccelerator ? 19 : 18);
+  return limits;
 }
 
-Plan
-PlanByName(const std::string &              word,
-           const DatasetFingerprint &       fingerprint,
-           const std::vector<ChannelPlan> & channels,
-           const std::vector<LabelPlan> &   labels)
-{
-  auto adapted = PlanMaskSam(fingerprint, channels, labels);
-  if (word == "masksam")
-  {
-    return adapted;
-  }
-  Plan plan = PublishedMaskSamPlan(word);
-  plan.channels = channels;
-  plan.labels = labels;
-  plan.spacing = adapted.spacing;
-  return plan;
-}
-
-Plan
-PlanMaskSam(const DatasetFingerprint &       fingerprint,
-            const std::vector<ChannelPlan> & channels,
-            const std::vector<LabelPlan> &   labels)
+Planning
+PlanMaskSam(const DatasetFingerprint &                    fingerprint,
+            const Dataset &                               dataset,
+            const PlanningLimits &                        limits,
+            const std::optional<std::array<int64_t, 3>> & window)
 {
   if (fingerprint.spacings.empty())
   {
     throw Error("the data set has no training case to plan a network for");
   }
-  Plan plan;
-  plan.channels = channels;
-  plan.labels = labels;
+  Planning planning;
+  Plan &   plan = planning.plan;
+
+  std::array<double, 3> median{};
+  for (size_t axis = 0; axis < 3; ++axis)
+  {
+    median[axis] = Quantile(OfAxis(fingerprint.spacings, axis), 0.5);
+  }
+  const auto        order = OrderAxes(median);
+  const std::string letters = "LPS";
+  plan.orientation = { letters[order[0]], letters[order[1]], letters[order[2]] };
+  planning.decisions.push_back(
+    Line() << "slices across "
+           << (order[2] == 0   ? "left-right"
+               : order[2] == 1 ? "anterior-posterior"
+                               : "inferior-superior")
+           << ": " << (order[2] == 2 ? "voxels are no longer along the other axes" : "voxels are longest along it")
+           << ", median " << median << " mm");
 
   std::array<double, 3> voxels{};
   for (size_t axis = 0; axis < 3; ++axis)
   {
-    std::vector<double> spacings;
-    std::vector<double> extents;
-    for (size_t k = 0; k < fingerprint.spacings.size(); ++k)
-    {
-      spacings.push_back(fingerprint.spacings[k][axis]);
-      extents.push_back(fingerprint.extents[k][axis]);
-    }
-    plan.spacing[axis] = Quantile(spacings, 0.5);
-    voxels[axis] = Quantile(extents, 0.95) / plan.spacing[axis];
+    plan.spacing[axis] = median[order[axis]];
+    voxels[axis] = Quantile(OfAxis(fingerprint.extents, order[axis]), 0.5) / plan.spacing[axis];
+  }
+  Line reason;
+  reason << "median of " << fingerprint.spacings.size() << " training cases";
+  const double finer = std::max(plan.spacing[0], plan.spacing[1]);
+  if (plan.spacing[2] > anisotropy * finer && voxels[2] < std::max(voxels[0], voxels[1]) / anisotropy)
+  {
+    plan.spacing[2] = std::max(Quantile(OfAxis(fingerprint.spacings, order[2]), 0.1), finer);
+    reason << ", 10th percentile across the thick slices";
+  }
+  planning.decisions.push_back(Line() << "spacing " << plan.spacing << " mm: " << std::string(reason));
+  for (size_t axis = 0; axis < 3; ++axis)
+  {
+    voxels[axis] = Quantile(OfAxis(fingerprint.extents, order[axis]), 0.95) / plan.spacing[axis];
   }
 
   plan.stem = "pyramid";
-  plan.stemWidths = { 16, 32 };
   plan.encoder = "vit";
   plan.width = 96;
   plan.depth = 4;
   plan.heads = 4;
-  plan.patch = 4;
   plan.attentionWindow = 5;
   plan.globalBlocks = { 1, 3 };
   plan.neck = 64;
-  for (size_t axis = 0; axis < 2; ++axis)
-  {
-    // A multiple of twice the patch, so that the grid halves evenly.
-    const auto wanted = static_cast<int64_t>(std::ceil(voxels[axis] / 8.0)) * 8;
-    plan.window[axis] = std::clamp<int64_t>(wanted, 16, maximumWindow);
-    plan.grid[axis] = plan.window[axis] / plan.patch;
-  }
-  plan.slices = std::clamp<int64_t>(std::llround(voxels[2]), 1, windowSlices);
-  plan.window[2] = plan.slices;
+  ChooseWindow(planning, voxels, limits, window);
   plan.overlap = { 0.25, 0.25, 0.5 };
   plan.adaptation = { "depth_convolution", "depth_mlp" };
-  plan.queries = std::max<int64_t>(4, static_cast<int64_t>(labels.size()) + 1);
-  plan.ladder = { 64, 32, 16 };
-  plan.skips = { { 0, 1 }, {} };
+  plan.queries = std::max<int64_t>(4, static_cast<int64_t>(dataset.labels.size()) + 1);
   plan.decoderHeads = 4;
   plan.decoderMlpWidth = 256;
-  plan.upscalingSteps = 1;
   plan.refinesMasks = true;
-  return plan;
+  planning.decisions.push_back(Line() << plan.queries << " queries per slice: " << dataset.labels.size()
+                                      << " labels with the background, and one more, 4 at least");
+  ChooseChannels(planning, fingerprint, dataset);
+  for (const auto & label : dataset.labels)
+  {
+    plan.labels.push_back({ label.value, label.name, labelColors[plan.labels.size() % labelColors.size()] });
+  }
+  return planning;
+}
+
+double
+PlanForegroundShare(double foregroundFraction)
+{
+  return foregroundFraction < sparseForeground ? 0.5 : 1.0 / 3.0;
 }
 } // namespace sam

@@ -2,37 +2,57 @@
 #ifndef samPlanning_h
 #define samPlanning_h
 
+#include "samFingerprint.h"
 #include "samPlan.h"
 
-#include <array>
-#include <vector>
+#include <optional>
 
 namespace sam
 {
-/** What is known of a data set before a network is planned for it. */
-struct DatasetFingerprint
+/** What a planned network may take. */
+struct PlanningLimits
 {
-  std::vector<std::array<double, 3>> spacings; ///< mm, one per case, ITK's order, axes of the plan's orientation
-  std::vector<std::array<double, 3>> extents;  ///< mm, one per case
+  int64_t voxels{ int64_t{ 1 } << 19 }; ///< of a window: memory and time of a training step grow with them
+  int64_t tokens{ 32 };                 ///< per in-plane axis: attention grows with the fourth power
+  int64_t planeSize{ 256 };             ///< voxels per in-plane axis; larger images are tiled
+  int64_t slices{ 8 };
+
+  /** What a step of some seconds allows on a device without (\a hasAccelerator false) and with an accelerator. */
+  static PlanningLimits
+  OfDevice(bool hasAccelerator);
 };
 
-/** A compact MaskSAM for this data: spacing is the median of the cases, the in-plane window holds the largest case up
- * to 128 voxels per axis, eight slices at a time. Channels and labels are the caller's. */
-Plan
-PlanMaskSam(const DatasetFingerprint &       fingerprint,
-            const std::vector<ChannelPlan> & channels,
-            const std::vector<LabelPlan> &   labels);
-/** Whether PlanByName knows a word. */
-bool
-IsPlanName(const std::string & word);
+/** \class Planning
+ * \brief A network for a data set, and why it is as it is.
+ */
+struct Planning
+{
+  Plan                     plan;
+  std::vector<std::string> decisions; ///< one line each: what was decided, and from which figures
+};
 
-/** The plan that a word stands for: masksam (PlanMaskSam), or one of GetPublishedMaskSamWords() with the published
- * sizes and the spacing of this data. \throws Error when the word is not known. */
-Plan
-PlanByName(const std::string &              word,
-           const DatasetFingerprint &       fingerprint,
-           const std::vector<ChannelPlan> & channels,
-           const std::vector<LabelPlan> &   labels);
+/** A compact MaskSAM for this data. Channels and labels are those of the data set.
+ *
+ * - Slices are taken along z, or along the axis whose voxels are more than 1.5 times as long as those of the others.
+ * - Spacing is the median of the cases; along an axis that is three times as coarse as the others and has less than a
+ *   third of their voxels the 10th percentile, so that fewer cases lose slices.
+ * - The window holds the 95th percentile of the images in plane up to \c PlanningLimits::planeSize, and up to eight
+ *   slices, fewer where it would have more than \c PlanningLimits::voxels. A patch is 4 voxels, doubled until the grid
+ *   has no more than \c PlanningLimits::tokens along each axis. \a window, where given, is taken instead (x, y, z).
+ * - Channels named CT are clipped to the foreground's percentiles and scaled by its mean and deviation, others are
+ *   scaled by the image's own mean and deviation.
+ *
+ * \throws Error when the data set has no case, or \a window cannot be had. */
+Planning
+PlanMaskSam(const DatasetFingerprint &                    fingerprint,
+            const Dataset &                               dataset,
+            const PlanningLimits &                        limits = {},
+            const std::optional<std::array<int64_t, 3>> & window = {});
+
+/** The share of windows that are centered on a foreground voxel: a third, as nnU-Net, and half where less than a
+ * 500th of the voxels is foreground (\a foregroundFraction, median of the cases). */
+double
+PlanForegroundShare(double foregroundFraction);
 } // namespace sam
 
 #endif

@@ -10,9 +10,28 @@
 
 namespace sam
 {
+namespace
+{
+/** Spreads neighboring numbers over all 64 bits (SplitMix64, Steele et al., OOPSLA 2014). */
+uint64_t
+Spread(uint64_t value)
+{
+  value += 0x9e3779b97f4a7c15;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
+  return value ^ (value >> 31);
+}
+} // namespace
+
 RandomStream::RandomStream(uint64_t seed)
   : m_Engine(seed)
 {}
+
+RandomStream
+RandomStream::OfItem(uint64_t seed, uint64_t round, uint64_t index)
+{
+  return RandomStream(Spread(Spread(Spread(seed) + round) + index));
+}
 
 uint64_t
 RandomStream::Bits()

@@ -21,6 +21,10 @@ class RandomStream
 public:
   explicit RandomStream(uint64_t seed = 0);
 
+  /** A stream of its own for item \a index of round \a round: the same whoever asks, in whichever order. */
+  static RandomStream
+  OfItem(uint64_t seed, uint64_t round, uint64_t index);
+
   /** 64 random bits, for example to seed another generator. */
   uint64_t
   Bits();

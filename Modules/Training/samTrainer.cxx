@@ -1,95 +1,55 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samTrainer.h"
 
-#include "samAugmentation.h"
+#include "samAutocast.h"
+#include "samCaseLoader.h"
 #include "samCaseReader.h"
-#include "samDataset.h"
+#include "samDistribution.h"
 #include "samError.h"
 #include "samMatchingLoss.h"
-#include "samNetwork.h"
-#include "samOptimizer.h"
 #include "samPlanning.h"
-#include "samSafetensors.h"
+#include "samSchedule.h"
 #include "samSemanticLoss.h"
-#include "samSlidingWindow.h"
+#include "samTextFile.h"
+#include "samTrainingReport.h"
+#include "samTrainingState.h"
+#include "samValidation.h"
+#include "samWindowQueue.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <memory>
-#include <numbers>
 #include <numeric>
-#include <optional>
-#include <sstream>
 
 namespace sam
 {
 namespace
 {
 using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
 
 constexpr int64_t minimumSteps = 25;        // per epoch, so that a handful of cases is not all validation
 constexpr int64_t maximumUselessSteps = 10; // in a row, each with a gradient that is not finite
-constexpr double  finalLearningRate = 0.01; // fraction of the first
 constexpr int64_t defaultEpochs = 100;
-
-/** The background, then Okabe and Ito's colors, which the color-blind tell apart. */
-constexpr std::array<std::array<uint8_t, 3>, 9> labelColors{ { { 0, 0, 0 },
-                                                               { 230, 159, 0 },
-                                                               { 86, 180, 233 },
-                                                               { 0, 158, 115 },
-                                                               { 240, 228, 66 },
-                                                               { 0, 114, 178 },
-                                                               { 213, 94, 0 },
-                                                               { 204, 121, 167 },
-                                                               { 150, 150, 150 } } };
-
-void
-WriteText(const std::filesystem::path & path, const std::string & text)
-{
-  const std::filesystem::path temporary = path.string() + ".part";
-  {
-    std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
-    stream << text;
-    stream.flush();
-    if (!stream)
-    {
-      throw Error(path.string() + ": cannot be written");
-    }
-  }
-  std::filesystem::rename(temporary, path);
-}
-
-std::string
-ReadText(const std::filesystem::path & path)
-{
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream)
-  {
-    throw Error(path.string() + ": cannot be opened, expected a text file");
-  }
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
+constexpr int64_t stepsAhead = 2; // for which windows are made before they are needed
 
 at::Device
-DeviceFromName(const std::string & name)
+DeviceFromName(const std::string & name, int64_t localRank)
 {
   if (name == "auto")
   {
-    return at::Device(at::hasCUDA() ? "cuda" : "cpu");
+    const auto devices = static_cast<int64_t>(at::globalContext().hasCUDA() ? at::getNumGPUs() : 0);
+    return devices > 0 ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(localRank % devices)) : at::Device("cpu");
   }
   if (name != "cpu" && name.rfind("cuda", 0) != 0)
   {
@@ -102,222 +62,236 @@ DeviceFromName(const std::string & name)
   return at::Device(name);
 }
 
-/** Dice of each label but the background; a label that neither map holds is left out (NaN here, never written). */
-std::vector<double>
-DicePerLabel(const at::Tensor & prediction, const at::Tensor & reference, int64_t labels)
+std::vector<std::string>
+ForegroundNames(const Plan & plan)
 {
-  std::vector<double> dice;
-  for (int64_t k = 1; k < labels; ++k)
+  std::vector<std::string> names;
+  for (size_t k = 1; k < plan.labels.size(); ++k)
   {
-    const auto   p = prediction == k;
-    const auto   r = reference == k;
-    const double both = (p & r).sum().item<double>();
-    const double sum = p.sum().item<double>() + r.sum().item<double>();
-    dice.push_back(sum > 0.0 ? 2.0 * both / sum : std::nan(""));
+    names.push_back(plan.labels[k].name);
   }
-  return dice;
+  return names;
 }
 
 /** \class Run
- * \brief The state of one training run, between its files and its loop.
+ * \brief One training run, between its folder and its loop.
  */
 class Run
 {
 public:
-  Run(const TrainingOptions &                               options,
-      const std::function<void(const TrainingProgress &)> & report,
-      const std::atomic<bool> &                             interrupt)
+  Run(const TrainingOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt)
     : m_Options(options)
-    , m_Report(report)
+    , m_Listener(listener)
     , m_Interrupt(interrupt)
+    , m_Processes(ProcessPlace::Find())
     , m_Folder(options.output)
-    , m_Device(DeviceFromName(options.device))
+    , m_Device(DeviceFromName(options.device, m_Processes.GetLocalRank()))
     , m_Dataset(Dataset::Read(options.dataset))
   {
+    if (m_Processes.GetRank() > 0)
+    {
+      m_Listener = {};
+    }
     if (options.threads > 0)
     {
       at::set_num_threads(static_cast<int>(options.threads));
     }
-    PrepareFolder();
-    std::optional<SafetensorsFile> saved;
-    if (options.resume)
+    std::map<std::string, at::Tensor> saved;
+    if (PrepareFolder())
     {
-      saved = ReadSafetensors(StateFile());
-      RestoreSettings(*saved);
+      auto file = SavedTraining::Read(StateFile());
+      m_State = std::move(file.state);
+      saved = std::move(file.tensors);
+      Continue();
     }
     else
     {
-      ChooseSplit();
-      m_Plan = MakePlan();
-      if (m_Options.initialize.empty())
-      {
-        m_Plan.frozen.clear(); // nothing is worth keeping as it is
-        m_Plan.adapted.clear();
-      }
+      Begin();
     }
-    if (m_Plan.Keeps("set_loss_only"))
+    MakeNetworks();
+    if (!saved.empty())
     {
-      m_Options.semanticWeight = 0.0;
-    }
-    m_MatchingLoss = MatchingLoss(MatchingLossOptions::FromPlan(m_Plan));
-    m_Network = std::make_unique<Network>(m_Plan, m_Options.seed);
-    Initialize();
-    m_Network->To(m_Device);
-    std::map<std::string, at::Tensor> copies;
-    for (const auto & [name, tensor] : m_Network->GetParameters().GetTensors())
-    {
-      copies[name] = tensor.clone();
-    }
-    m_Average = std::make_unique<Network>(m_Plan, std::move(copies), "average");
-    m_Average->To(m_Device);
-    m_Optimizer = std::make_unique<Optimizer>(
-      *m_Network,
-      *m_Average,
-      Optimizer::Settings{ m_Options.weightDecay, m_Options.maximumGradientNorm, m_Options.averagingDecay });
-    AugmentationOptions augmentation;
-    augmentation.mirrorAxes = m_Options.mirrorAxes;
-    m_Sampler.emplace(m_Plan.window, augmentation);
-    m_Random = RandomStream(m_Options.seed);
-    if (saved)
-    {
-      RestoreState(*saved);
+      m_Optimizer->SetState(saved, m_State.steps, StateFile());
     }
     LoadCases();
-    m_StepsPerEpoch = std::max<int64_t>(
-      minimumSteps, (static_cast<int64_t>(m_Training.size()) + m_Options.batch - 1) / m_Options.batch);
-    if (m_Options.epochs == 0 && m_Options.maximumMinutes <= 0.0)
-    {
-      m_Options.epochs = defaultEpochs;
-    }
+    const auto windows = m_State.recipe.batch * m_State.recipe.accumulate * m_Processes.GetSize();
+    m_StepsPerEpoch =
+      std::max<int64_t>(minimumSteps, (static_cast<int64_t>(m_Training.size()) + windows - 1) / windows);
   }
 
   TrainingResult
   Execute()
   {
     m_Start = std::chrono::steady_clock::now();
-    m_EarlierMinutes = m_Minutes;
-    while (!IsFinished())
+    m_EarlierMinutes = m_State.minutes;
+    m_LastSaving = m_Start;
+    StartWindows();
+    bool isInterrupted = Agree();
+    if (m_State.epoch == 0 && m_State.step == 0)
     {
-      if (!RunEpoch())
-      {
-        Save();
-        return { true, m_Epoch, m_BestDice };
-      }
-      ++m_Epoch;
-      m_EpochLoss = m_LossSum / static_cast<double>(m_Step);
-      m_Step = 0;
-      m_Minutes = ElapsedMinutes();
-      const bool isValidated = m_Epoch % m_Options.validationInterval == 0 || IsFinished();
-      if (isValidated)
-      {
-        Validate();
-      }
-      WriteLog(isValidated);
-      m_LossSum = 0.0;
-      Save();
+      SaveOrWarn();
     }
-    return { false, m_Epoch, m_BestDice };
+    while (m_Fraction < 1.0 && !IsOutOfPatience())
+    {
+      isInterrupted = isInterrupted || !RunEpoch();
+      if (isInterrupted)
+      {
+        break;
+      }
+      FinishEpoch();
+    }
+    Save();
+    m_Processes.Wait();
+    return { isInterrupted, IsOutOfPatience() && m_Fraction < 1.0, m_State.epoch, m_State.bestDice };
   }
 
 private:
-  std::filesystem::path
+  bool
+  IsFirst() const
+  {
+    return m_Processes.GetRank() == 0;
+  }
+
+  std::string
   StateFile() const
   {
-    return m_Folder / "resume.safetensors";
+    return (m_Folder / "resume.safetensors").string();
   }
 
   void
-  PrepareFolder()
+  Note(const std::string & line) const
+  {
+    if (m_Listener.note)
+    {
+      m_Listener.note(line);
+    }
+  }
+
+  void
+  Warn(const std::string & line) const
+  {
+    if (m_Listener.warn)
+    {
+      m_Listener.warn(line);
+    }
+  }
+
+  /** Whether the folder holds a run to go on with. */
+  bool
+  PrepareFolder() const
   {
     std::error_code error;
-    std::filesystem::create_directories(m_Folder, error);
-    if (!std::filesystem::is_directory(m_Folder))
+    fs::create_directories(m_Folder, error);
+    if (!fs::is_directory(m_Folder))
     {
       throw Error(m_Folder.string() + ": the run folder cannot be made");
     }
-    const bool hasState = std::filesystem::exists(StateFile());
-    if (m_Options.resume && !hasState)
-    {
-      throw Error(StateFile().string() + ": no such file, expected the state of a run to resume");
-    }
+    const bool hasState = fs::exists(StateFile());
+    m_Processes.Wait(); // before the first process writes into it
     if (!m_Options.resume && hasState)
     {
       throw Error(m_Folder.string() + ": holds a run already, give --resume to go on with it or another folder");
     }
+    if (m_Options.resume && !hasState)
+    {
+      Note(m_Folder.string() + " holds no run yet, so this one begins");
+    }
+    return hasState;
   }
 
+  /** What a new run has to decide. */
   void
-  ChooseSplit()
+  Begin()
   {
-    const auto split = m_Options.split.empty()
-                         ? SplitByFraction(m_Dataset, m_Options.validationFraction, m_Options.seed)
-                         : ReadSplit(m_Dataset, m_Options.split, m_Options.fold);
+    m_State.recipe = m_Options;
+    m_State.recipe.Check();
+    m_State.processes = m_Processes.GetSize();
+    const auto split = !m_Options.split.empty() ? ReadSplit(m_Dataset, m_Options.split, m_Options.fold)
+                       : m_Options.folds > 0 ? SplitByFold(m_Dataset, m_Options.fold, m_Options.folds, m_Options.seed)
+                                             : SplitByFraction(m_Dataset, m_Options.validationFraction, m_Options.seed);
     for (const size_t k : split.training)
     {
-      m_TrainingNames.push_back(m_Dataset.cases[k].name);
+      m_State.training.push_back(m_Dataset.cases[k].name);
     }
     for (const size_t k : split.validation)
     {
-      m_ValidationNames.push_back(m_Dataset.cases[k].name);
+      m_State.validation.push_back(m_Dataset.cases[k].name);
     }
-    if (m_TrainingNames.empty() || m_ValidationNames.empty())
+    if (m_State.training.empty() || m_State.validation.empty())
     {
-      throw Error(m_Options.dataset + ": the split leaves " + std::to_string(m_TrainingNames.size()) +
-                  " cases for training and " + std::to_string(m_ValidationNames.size()) +
+      throw Error(m_Options.dataset + ": the split leaves " + std::to_string(m_State.training.size()) +
+                  " cases for training and " + std::to_string(m_State.validation.size()) +
                   " for validation, expected one of each at least");
     }
+    for (const auto * names : { &m_State.training, &m_State.validation })
+    {
+      for (const auto & name : *names)
+      {
+        CheckCase(FindCase(name), m_Dataset.channels.size());
+      }
+    }
+    MakePlan();
+    m_State.log = TrainingLog(ForegroundNames(m_State.plan));
+    m_State.epochs = m_Options.epochs;
+    if (m_State.epochs == 0 && m_Options.maximumMinutes <= 0.0)
+    {
+      m_State.epochs = defaultEpochs;
+    }
   }
 
-  /** Values that training does not make: those of a checkpoint, or the frozen ones of a run that goes on. */
+  /** What a resumed run may be told anew. */
   void
-  Initialize()
+  Continue()
   {
-    if (m_Options.resume && !m_Plan.frozen.empty())
+    if (m_Options.epochs > 0)
     {
-      StartFromCheckpoint(*m_Network, (m_Folder / "last.safetensors").string());
+      m_State.epochs = m_Options.epochs;
     }
-    else if (!m_Options.resume && !m_Options.initialize.empty())
+    const auto windows = m_State.recipe.batch * m_State.processes;
+    if (windows % m_Processes.GetSize() != 0)
     {
-      for (const auto & line : StartFromCheckpoint(*m_Network, m_Options.initialize).Describe())
-      {
-        if (m_Options.note)
-        {
-          m_Options.note(m_Options.initialize + ": " + line);
-        }
-      }
+      throw Error(StateFile() + ": " + std::to_string(windows) + " windows are one pass of this run, which " +
+                  std::to_string(m_Processes.GetSize()) + " processes cannot share evenly");
     }
+    m_State.recipe.batch = windows / m_Processes.GetSize();
+    m_State.processes = m_Processes.GetSize();
   }
 
-  Plan
-  MakePlan() const
+  void
+  MakePlan()
   {
-    if (!IsPlanName(m_Options.plan))
+    if (m_Options.plan != "masksam")
     {
-      if (!std::filesystem::exists(m_Options.plan))
+      if (!fs::exists(m_Options.plan))
       {
-        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam, masksam_acdc, masksam_synapse, " +
-                    "masksam_amos or a JSON file with a plan");
+        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam or a JSON file with a plan");
       }
-      return Plan::FromJson(ReadText(m_Options.plan), m_Options.plan);
+      m_State.plan = Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan);
+      if (m_State.plan.channels.size() != m_Dataset.channels.size())
+      {
+        throw Error(m_Options.plan + ": " + std::to_string(m_State.plan.channels.size()) + " channels, expected " +
+                    std::to_string(m_Dataset.channels.size()) + " as in " + m_Dataset.path);
+      }
+      if (m_State.plan.labels.size() != m_Dataset.labels.size())
+      {
+        throw Error(m_Options.plan + ": " + std::to_string(m_State.plan.labels.size()) + " labels, expected " +
+                    std::to_string(m_Dataset.labels.size()) + " as in " + m_Dataset.path);
+      }
+      return;
     }
-    DatasetFingerprint fingerprint;
-    for (const auto & name : m_TrainingNames)
+    std::vector<const DatasetCase *> cases;
+    for (const auto & name : m_State.training)
     {
-      const auto extent = ReadImageExtent(FindCase(name).images.front(), Plan().orientation);
-      fingerprint.spacings.push_back(extent.spacing);
-      fingerprint.extents.push_back(extent.extent);
+      cases.push_back(&FindCase(name));
     }
-    std::vector<ChannelPlan> channels;
-    for (const auto & name : m_Dataset.channels)
+    const auto planning = PlanMaskSam(
+      ReadFingerprint(m_Dataset, cases), m_Dataset, PlanningLimits::OfDevice(!m_Device.is_cpu()), m_Options.window);
+    m_State.plan = planning.plan;
+    m_State.plan.provenance = Json{ { "planning", planning.decisions } }.dump();
+    for (const auto & line : planning.decisions)
     {
-      channels.push_back({ name });
+      Note(line);
     }
-    std::vector<LabelPlan> labels;
-    for (const auto & label : m_Dataset.labels)
-    {
-      labels.push_back({ label.value, label.name, labelColors[labels.size() % labelColors.size()] });
-    }
-    return PlanByName(m_Options.plan, fingerprint, channels, labels);
   }
 
   const DatasetCase &
@@ -334,16 +308,93 @@ private:
   }
 
   void
+  MakeNetworks()
+  {
+    const auto & recipe = m_State.recipe;
+    m_Network = std::make_unique<Network>(m_State.plan, recipe.seed);
+    m_Network->To(m_Device);
+    std::map<std::string, at::Tensor> copies;
+    for (const auto & [name, tensor] : m_Network->GetParameters().GetTensors())
+    {
+      copies[name] = tensor.clone();
+    }
+    m_Average = std::make_unique<Network>(m_State.plan, std::move(copies), "average");
+    m_Average->To(m_Device);
+    m_Optimizer = std::make_unique<Optimizer>(
+      *m_Network,
+      *m_Average,
+      Optimizer::Settings{ recipe.weightDecay, recipe.maximumGradientNorm, recipe.averagingDecay });
+  }
+
+  void
   LoadCases()
   {
-    const auto load = [this](const std::vector<std::string> & names, std::vector<TrainingCase> & cases) {
-      for (const auto & name : names)
+    const auto               start = std::chrono::steady_clock::now();
+    CaseLoader               loader(m_State.plan,
+                      m_Dataset,
+                      m_Options.cache.empty()     ? (m_Folder / "cache").string()
+                                    : m_Options.cache == "none" ? ""
+                                                                : m_Options.cache,
+                      [this](const std::string & line) { Warn(line); });
+    std::vector<std::string> names = m_State.training;
+    names.insert(names.end(), m_State.validation.begin(), m_State.validation.end());
+    if (m_Processes.GetSize() > 1 && m_Options.cache != "none")
+    {
+      // Each process prepares its share, then all read the files.
+      for (auto k = static_cast<size_t>(m_Processes.GetRank()); k < names.size(); k += m_Processes.GetSize())
       {
-        cases.push_back(ReadTrainingCase(m_Plan, m_Dataset, FindCase(name)));
+        loader.Load(FindCase(names[k]));
       }
-    };
-    load(m_TrainingNames, m_Training);
-    load(m_ValidationNames, m_Validation);
+      m_Processes.Wait();
+    }
+    for (size_t k = 0; k < names.size(); ++k)
+    {
+      if (m_Interrupt)
+      {
+        throw Error("interrupted while the cases were read");
+      }
+      auto & cases = k < m_State.training.size() ? m_Training : m_Validation;
+      cases.push_back(loader.Load(FindCase(names[k])));
+    }
+    const auto seconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count() / 1000.0;
+    Note(std::to_string(m_Training.size()) + " cases to train on and " + std::to_string(m_Validation.size()) +
+         " to validate, " + std::to_string(loader.GetNumberOfPreparedCases()) + " of them prepared now, in " +
+         Json(std::round(10.0 * seconds) / 10.0).dump() + " s");
+    CheckLabelsAreThere();
+  }
+
+  /** A label that no case has cannot be learned; little foreground asks for more windows on it. */
+  void
+  CheckLabelsAreThere()
+  {
+    std::vector<int64_t> casesOf(m_State.plan.labels.size(), 0);
+    std::vector<double>  fractions;
+    for (const auto & item : m_Training)
+    {
+      for (const auto & places : item.foreground)
+      {
+        const auto label = item.labels.flatten()[places.front()].item<int64_t>();
+        ++casesOf[static_cast<size_t>(label)];
+      }
+      fractions.push_back((item.labels > 0).sum().item<double>() / static_cast<double>(item.labels.numel()));
+    }
+    for (size_t k = 1; k < casesOf.size(); ++k)
+    {
+      if (casesOf[k] == 0)
+      {
+        Warn("label '" + m_State.plan.labels[k].name + "' (" + std::to_string(m_State.plan.labels[k].value) +
+             ") is in none of the " + std::to_string(m_Training.size()) + " training cases, it will not be learned");
+      }
+    }
+    if (m_State.recipe.foregroundShare < 0.0)
+    {
+      const double fraction = Percentile(fractions, 0.5);
+      m_State.recipe.foregroundShare = PlanForegroundShare(fraction);
+      Note(Json(std::round(1000.0 * m_State.recipe.foregroundShare) / 1000.0).dump() +
+           " of the windows around a foreground voxel where images are larger than the window: foreground is " +
+           Json(std::round(1e5 * fraction) / 1e3).dump() + " % of a training case");
+    }
   }
 
   double
@@ -353,49 +404,47 @@ private:
            std::chrono::duration<double, std::ratio<60>>(std::chrono::steady_clock::now() - m_Start).count();
   }
 
-  /** How much of the run is behind us: the larger of the shares of epochs and of time. */
-  double
-  Fraction() const
+  /** How much of the run is behind us, the larger of the shares of epochs and of time, the same in all processes.
+   * Answers whether one of them was interrupted. */
+  bool
+  Agree()
   {
+    m_State.minutes = ElapsedMinutes();
     double fraction = 0.0;
-    if (m_Options.epochs > 0)
+    if (m_State.epochs > 0)
     {
-      fraction = static_cast<double>(m_Epoch * m_StepsPerEpoch + m_Step) /
-                 static_cast<double>(m_Options.epochs * m_StepsPerEpoch);
+      fraction = static_cast<double>(m_State.epoch * m_StepsPerEpoch + m_State.step) /
+                 static_cast<double>(m_State.epochs * m_StepsPerEpoch);
     }
     if (m_Options.maximumMinutes > 0.0)
     {
-      fraction = std::max(fraction, ElapsedMinutes() / (m_EarlierMinutes + m_Options.maximumMinutes));
+      fraction = std::max(fraction, m_State.minutes / (m_EarlierMinutes + m_Options.maximumMinutes));
     }
-    return std::min(fraction, 1.0);
+    bool isInterrupted = m_Interrupt;
+    if (m_Processes.GetSize() > 1)
+    {
+      auto together = at::tensor({ IsFirst() ? fraction : 0.0, isInterrupted ? 1.0 : 0.0 }, at::kDouble);
+      m_Processes.Sum(together);
+      fraction = together[0].item<double>();
+      isInterrupted = together[1].item<double>() > 0.0;
+    }
+    m_Fraction = std::min(fraction, 1.0);
+    return isInterrupted;
   }
 
   bool
-  IsFinished() const
+  IsOutOfPatience() const
   {
-    return Fraction() >= 1.0;
-  }
-
-  double
-  LearningRate() const
-  {
-    if (m_Plan.Keeps("polynomial_learning_rate"))
-    {
-      return m_Options.learningRate * PolynomialDecay(Fraction());
-    }
-    const double warmUp = std::min(
-      1.0, static_cast<double>(m_Optimizer->GetNumberOfSteps() + 1) / static_cast<double>(m_Options.warmUpSteps));
-    const double cosine = 0.5 * (1.0 + std::cos(std::numbers::pi * Fraction()));
-    return m_Options.learningRate * warmUp * (finalLearningRate + (1.0 - finalLearningRate) * cosine);
+    return m_Options.patience > 0 && m_State.validationsSinceBest >= m_Options.patience;
   }
 
   /** The cases of an epoch in an order that depends on seed and epoch alone. */
   std::vector<size_t>
-  EpochOrder() const
+  EpochOrder(int64_t epoch, int64_t windows) const
   {
-    RandomStream        random(m_Options.seed * 1'000'003 + static_cast<uint64_t>(m_Epoch));
+    RandomStream        random(m_State.recipe.seed * 1'000'003 + static_cast<uint64_t>(epoch));
     std::vector<size_t> order;
-    while (static_cast<int64_t>(order.size()) < m_StepsPerEpoch * m_Options.batch)
+    while (static_cast<int64_t>(order.size()) < windows)
     {
       std::vector<size_t> pass(m_Training.size());
       std::iota(pass.begin(), pass.end(), size_t{ 0 });
@@ -405,111 +454,187 @@ private:
     return order;
   }
 
+  /** Windows are made in the background, from here to the end of the run. Those of one step lie side by side: pass by
+   * pass, in it process by process. */
+  void
+  StartWindows()
+  {
+    const auto & recipe = m_State.recipe;
+    auto         augmentation = AugmentationOptions::FromWord(recipe.augmentation);
+    augmentation.mirrorAxes = recipe.mirrorAxes;
+    augmentation.foregroundProbability = recipe.foregroundShare;
+    const WindowSampler sampler(m_State.plan.window, augmentation);
+    const int64_t       passes = recipe.accumulate * m_StepsPerEpoch; // of an epoch
+    const int64_t       ofPass = recipe.batch * m_Processes.GetSize();
+    const auto          make = [this, sampler, passes, ofPass](int64_t number) {
+      const auto    batch = m_State.recipe.batch;
+      const int64_t pass = number / batch;
+      const int64_t epoch = pass / passes;
+      const int64_t place = pass % passes * ofPass + m_Processes.GetRank() * batch + number % batch;
+      const size_t  item = EpochOrder(epoch, passes * ofPass)[static_cast<size_t>(place)];
+      auto          random =
+        RandomStream::OfItem(m_State.recipe.seed, static_cast<uint64_t>(epoch), static_cast<uint64_t>(place));
+      return sampler(m_Training[item], random);
+    };
+    const int64_t ofStep = recipe.batch * recipe.accumulate;
+    m_Windows = std::make_unique<WindowQueue>(
+      make, (m_State.epoch * m_StepsPerEpoch + m_State.step) * ofStep, m_Options.loaders, stepsAhead * ofStep);
+  }
+
   /** Returns false when the user interrupts. */
   bool
   RunEpoch()
   {
-    const auto order = EpochOrder();
-    int64_t    useless = 0;
-    while (m_Step < m_StepsPerEpoch)
+    int64_t useless = 0;
+    while (m_State.step < m_StepsPerEpoch)
     {
-      if (m_Interrupt)
-      {
-        return false;
-      }
-      m_LearningRate = LearningRate();
-      const double loss = ComputeGradients(order.data() + m_Step * m_Options.batch);
-      useless = m_Optimizer->Step(m_LearningRate) && std::isfinite(loss) ? 0 : useless + 1;
+      m_State.learningRate = LearningRate(m_State.recipe, m_Optimizer->GetNumberOfSteps(), m_Fraction);
+      const double loss = ComputeGradients();
+      const auto   sum = [this](at::Tensor & gradients) { m_Processes.Sum(gradients); };
+      const bool   isUseful = m_Processes.GetSize() > 1 ? m_Optimizer->Step(m_State.learningRate, sum)
+                                                        : m_Optimizer->Step(m_State.learningRate);
+      useless = isUseful && std::isfinite(loss) ? 0 : useless + 1;
       if (useless == maximumUselessSteps)
       {
         throw Error("training diverged: the gradient was not finite " + std::to_string(useless) +
-                    " times in a row, try a smaller learning rate than " + std::to_string(m_Options.learningRate));
+                    " times in a row, try a smaller learning rate than " + Json(m_State.recipe.learningRate).dump());
       }
-      m_LossSum += useless == 0 ? loss : 0.0;
-      ++m_Step;
-      m_Minutes = ElapsedMinutes();
+      m_State.lossSum += useless == 0 ? loss : 0.0;
+      ++m_State.step;
+      m_State.steps = m_Optimizer->GetNumberOfSteps();
+      const bool isInterrupted = Agree();
       Report(false);
-      if (IsFinished())
+      if (m_Fraction >= 1.0)
       {
         break;
       }
+      if (isInterrupted)
+      {
+        return false;
+      }
+      SaveWhenDue();
     }
     return true;
   }
 
+  /** The gradients of one step are added to those of the network. Answers the loss. */
   double
-  ComputeGradients(const size_t * cases)
+  ComputeGradients()
   {
-    std::vector<at::Tensor> images;
-    std::vector<at::Tensor> labels;
-    for (int64_t k = 0; k < m_Options.batch; ++k)
+    const auto &     recipe = m_State.recipe;
+    SumOverProcesses sum;
+    if (m_Processes.GetSize() > 1)
     {
-      const auto window = (*m_Sampler)(m_Training[cases[k]], m_Random);
-      images.push_back(window.image);
-      labels.push_back(window.labels);
+      sum = [this](const at::Tensor & part) { return m_Processes.SumWithGradient(part); };
     }
-    const auto image = at::stack(images).to(m_Device);
-    const auto label = at::stack(labels).to(m_Device);
-    const auto encoded = m_Network->Encode(image);
-    const auto prompts = m_Network->GeneratePrompts(encoded);
-    const auto answer = m_Network->Decode(encoded, prompts);
-    auto       loss = m_Options.semanticWeight * SemanticLoss(answer.Semantic(), label).total;
-    if (m_Options.setWeight > 0.0)
+    double mean = 0.0;
+    for (int64_t pass = 0; pass < recipe.accumulate; ++pass)
     {
-      loss = loss + m_Options.setWeight * m_MatchingLoss(prompts, answer, label).total;
+      std::vector<at::Tensor> images;
+      std::vector<at::Tensor> labels;
+      for (int64_t k = 0; k < recipe.batch; ++k)
+      {
+        const auto window = m_Windows->Take();
+        images.push_back(window.image);
+        labels.push_back(window.labels);
+      }
+      const auto         image = at::stack(images).to(m_Device);
+      const auto         label = at::stack(labels).to(m_Device);
+      Prompts            prompts;
+      MaskClassification answer;
+      {
+        const Autocast autocast(recipe.precision == "bfloat16", m_Device.type());
+        const auto     encoded = m_Network->Encode(image);
+        prompts = m_Network->GeneratePrompts(encoded);
+        answer = m_Network->Decode(encoded, prompts);
+      }
+      // The losses want many digits.
+      for (auto * tensor : { &prompts.masks, &prompts.boxes, &answer.masks, &answer.classes })
+      {
+        *tensor = tensor->to(at::kFloat);
+      }
+      auto loss = recipe.semanticWeight * SemanticLoss(answer.Semantic(), label, 1e-5, sum).total;
+      if (recipe.setWeight > 0.0)
+      {
+        auto                random = RandomStream::OfItem(recipe.seed,
+                                           static_cast<uint64_t>(m_State.steps * recipe.accumulate + pass),
+                                           static_cast<uint64_t>(m_Processes.GetRank()));
+        const at::Generator points = at::detail::createCPUGenerator(random.Bits());
+        loss = loss + recipe.setWeight * m_MatchingLoss(prompts, answer, label, points, nullptr, sum).total;
+      }
+      (loss / static_cast<double>(recipe.accumulate)).backward();
+      mean += loss.item<double>() / static_cast<double>(recipe.accumulate);
     }
-    loss.backward();
-    return loss.item<double>();
+    return mean;
   }
 
   void
-  Validate()
+  FinishEpoch()
   {
-    at::NoGradGuard      noGrad;
-    const auto           labels = static_cast<int64_t>(m_Plan.labels.size());
-    std::vector<double>  sums(static_cast<size_t>(labels) - 1, 0.0);
-    std::vector<int64_t> counts(sums.size(), 0);
-    for (const auto & reference : m_Validation)
+    ++m_State.epoch;
+    m_EpochLoss = m_State.lossSum / static_cast<double>(std::max<int64_t>(m_State.step, 1));
+    m_State.step = 0;
+    TrainingLog::Row row{ m_State.epoch, m_State.steps, m_State.minutes, m_State.learningRate, m_EpochLoss };
+    const bool       isValidated = m_State.epoch % m_State.recipe.validationInterval == 0 || m_Fraction >= 1.0;
+    if (isValidated)
     {
-      const auto    volume = reference.image.to(m_Device);
-      SlidingWindow windows(m_Plan, { volume.size(3), volume.size(2), volume.size(1) });
-      for (const auto & start : windows.GetStarts())
-      {
-        const auto encoded = m_Average->Encode(windows.Extract(volume, start).unsqueeze(0));
-        const auto answer = m_Average->Decode(encoded, m_Average->GeneratePrompts(encoded));
-        windows.Add(answer.Semantic().squeeze(0), start);
-      }
-      const auto prediction = windows.GetBlended().argmax(0).cpu();
-      const auto dice = DicePerLabel(prediction, reference.labels, labels);
-      for (size_t k = 0; k < dice.size(); ++k)
-      {
-        if (!std::isnan(dice[k]))
-        {
-          sums[k] += dice[k];
-          ++counts[k];
-        }
-      }
+      Validate(row);
     }
-    m_Dice.clear();
-    double  total = 0.0;
-    int64_t present = 0;
-    for (size_t k = 0; k < sums.size(); ++k)
+    m_State.log.Add(row);
+    m_State.lossSum = 0.0;
+    if (isValidated && IsFirst())
     {
-      if (counts[k] > 0)
-      {
-        m_Dice[m_Plan.labels[k + 1].name] = sums[k] / static_cast<double>(counts[k]);
-        total += sums[k] / static_cast<double>(counts[k]);
-        ++present;
-      }
+      WriteReport();
     }
-    m_MeanDice = present > 0 ? total / static_cast<double>(present) : 0.0;
-    if (m_MeanDice > m_BestDice || m_BestEpoch == 0)
+    SaveWhenDue();
+  }
+
+  void
+  Validate(TrainingLog::Row & row)
+  {
+    const auto & recipe = m_State.recipe;
+    m_Validated = Validation::Run(
+      *m_Average, m_Validation, recipe.mirrorsValidation ? recipe.mirrorAxes : std::vector<size_t>(), m_Processes);
+    row.dice = m_Validated.dice;
+    row.meanDice = m_Validated.meanDice;
+    ++m_State.validationsSinceBest;
+    if (row.meanDice > m_State.bestDice || m_State.bestEpoch == 0)
     {
-      m_BestDice = m_MeanDice;
-      m_BestEpoch = m_Epoch;
-      WriteModel((m_Folder / "model.safetensors").string(), PlanWithProvenance(), ModelTensors());
+      bool isKept = true;
+      if (IsFirst())
+      {
+        isKept = Survive([this] { WriteModel(ModelFile("model"), PlanWithProvenance(), ModelTensors()); });
+      }
+      if (m_Processes.GetSize() > 1)
+      {
+        auto failures = at::tensor(isKept ? 0.0 : 1.0, at::kDouble);
+        m_Processes.Sum(failures);
+        isKept = failures.item<double>() == 0.0;
+      }
+      if (isKept)
+      {
+        m_State.bestDice = row.meanDice;
+        m_State.bestEpoch = m_State.epoch;
+        m_State.validationsSinceBest = 0;
+      }
     }
     Report(true);
+  }
+
+  void
+  WriteReport()
+  {
+    Survive([this] {
+      WriteTextFile((m_Folder / "log.csv").string(), m_State.log.ToCsv());
+      WriteTextFile((m_Folder / "report.html").string(),
+                    MakeTrainingReport(m_State, m_Dataset.name, m_Validation, m_Validated, m_Folder.string()));
+    });
+  }
+
+  std::string
+  ModelFile(const std::string & name) const
+  {
+    return (m_Folder / (name + ".safetensors")).string();
   }
 
   std::map<std::string, at::Tensor>
@@ -521,204 +646,139 @@ private:
   Plan
   PlanWithProvenance() const
   {
-    Json provenance;
+    Json provenance = Json::parse(m_State.plan.provenance);
     provenance["dataset"] = m_Dataset.name;
     provenance["licence"] = m_Dataset.licence;
     provenance["reference"] = m_Dataset.reference;
-    provenance["training_cases"] = m_TrainingNames.size();
-    provenance["validation_cases"] = m_ValidationNames.size();
-    provenance["seed"] = m_Options.seed;
-    provenance["epoch"] = m_Epoch;
-    provenance["steps"] = m_Optimizer->GetNumberOfSteps();
+    provenance["training_cases"] = m_State.training.size();
+    provenance["validation_cases"] = m_State.validation.size();
+    provenance["recipe"] = Json::parse(m_State.recipe.ToJson());
+    provenance["processes"] = m_State.processes;
+    provenance["epoch"] = m_State.epoch;
+    provenance["steps"] = m_State.steps;
     provenance["minutes"] = std::round(10.0 * ElapsedMinutes()) / 10.0;
     provenance["threads"] = at::get_num_threads();
-    provenance["validation_dice"] = m_Dice;
-    Plan plan = m_Plan;
+    provenance["validation_dice"] = DiceByName();
+    Plan plan = m_State.plan;
     plan.provenance = provenance.dump();
     return plan;
   }
 
-  void
-  Report(bool isValidated)
+  std::map<std::string, double>
+  DiceByName() const
   {
+    std::map<std::string, double> result;
+    for (size_t k = 0; k < m_Validated.dice.size(); ++k)
+    {
+      if (!std::isnan(m_Validated.dice[k]))
+      {
+        result[m_State.plan.labels[k + 1].name] = m_Validated.dice[k];
+      }
+    }
+    return result;
+  }
+
+  void
+  Report(bool isValidated) const
+  {
+    if (!m_Listener.report)
+    {
+      return;
+    }
     TrainingProgress progress;
-    progress.epoch = m_Epoch + (isValidated ? 0 : 1);
-    progress.epochs = m_Options.epochs;
-    progress.step = m_Step;
+    progress.epoch = m_State.epoch + (isValidated ? 0 : 1);
+    progress.epochs = m_State.epochs;
+    progress.step = m_State.step;
     progress.steps = m_StepsPerEpoch;
-    progress.fraction = Fraction();
-    progress.minutes = ElapsedMinutes();
-    progress.remainingMinutes =
-      progress.fraction > 0.0 ? progress.minutes * (1.0 - progress.fraction) / progress.fraction : 0.0;
-    progress.loss = isValidated ? m_EpochLoss : m_LossSum / static_cast<double>(m_Step);
+    progress.fraction = m_Fraction;
+    progress.minutes = m_State.minutes;
+    progress.remainingMinutes = m_Fraction > 0.0 ? progress.minutes * (1.0 - m_Fraction) / m_Fraction : 0.0;
+    progress.loss = isValidated ? m_EpochLoss : m_State.lossSum / static_cast<double>(m_State.step);
     progress.validated = isValidated;
-    progress.dice = m_Dice;
-    progress.meanDice = m_MeanDice;
-    progress.bestMeanDice = m_BestDice;
-    m_Report(progress);
+    progress.dice = DiceByName();
+    progress.meanDice = m_Validated.meanDice;
+    progress.bestMeanDice = m_State.bestDice;
+    m_Listener.report(progress);
+  }
+
+  /** Has something written; false and one warning when that cannot be, as with a full disk. */
+  bool
+  Survive(const std::function<void()> & write) const
+  {
+    try
+    {
+      write();
+      return true;
+    }
+    catch (const std::exception & error)
+    {
+      Warn(std::string(error.what()) + "; what was there before is kept, training goes on");
+      return false;
+    }
   }
 
   void
-  WriteLog(bool isValidated)
+  SaveWhenDue()
   {
-    std::ostringstream line;
-    line.imbue(std::locale::classic());
-    if (m_Log.empty())
+    const auto since = std::chrono::duration<double, std::ratio<60>>(std::chrono::steady_clock::now() - m_LastSaving);
+    if (since.count() >= m_Options.saveMinutes)
     {
-      line << "epoch,steps,minutes,learning_rate,loss,mean_dice";
-      for (size_t k = 1; k < m_Plan.labels.size(); ++k)
-      {
-        line << ",dice_" << m_Plan.labels[k].name;
-      }
-      line << '\n';
+      SaveOrWarn();
     }
-    line << m_Epoch << ',' << m_Optimizer->GetNumberOfSteps() << ',' << m_Minutes << ',' << m_LearningRate << ','
-         << m_EpochLoss << ',';
-    if (isValidated)
-    {
-      line << m_MeanDice;
-    }
-    for (size_t k = 1; k < m_Plan.labels.size(); ++k)
-    {
-      line << ',';
-      if (const auto dice = m_Dice.find(m_Plan.labels[k].name); isValidated && dice != m_Dice.end())
-      {
-        line << dice->second;
-      }
-    }
-    line << '\n';
-    m_Log += line.str();
-    WriteText(m_Folder / "log.csv", m_Log);
   }
 
   void
-  Save()
+  SaveOrWarn()
   {
-    Json state;
-    state["plan"] = Json::parse(m_Plan.ToJson());
-    state["seed"] = m_Options.seed;
-    state["batch"] = m_Options.batch;
-    state["mirror_axes"] = m_Options.mirrorAxes;
-    state["learning_rate"] = m_Options.learningRate;
-    state["epochs"] = m_Options.epochs;
-    state["training"] = m_TrainingNames;
-    state["validation"] = m_ValidationNames;
-    state["epoch"] = m_Epoch;
-    state["step"] = m_Step;
-    state["optimizer_steps"] = m_Optimizer->GetNumberOfSteps();
-    state["minutes"] = m_Minutes;
-    state["loss_sum"] = m_LossSum;
-    state["best_dice"] = m_BestDice;
-    state["best_epoch"] = m_BestEpoch;
-    state["random"] = m_Random.GetState();
-    state["log"] = m_Log;
+    Survive([this] { Save(); });
+    m_LastSaving = std::chrono::steady_clock::now(); // a disk that was full is not asked at every step
+  }
+
+  /** The state comes last: whatever is older than it will be made again. */
+  void
+  Save() const
+  {
+    if (!IsFirst())
+    {
+      return;
+    }
     Json split = Json::array();
-    split.push_back({ { "train", m_TrainingNames }, { "val", m_ValidationNames } });
-    WriteText(m_Folder / "split.json", split.dump(1) + "\n");
-    WriteModel((m_Folder / "last.safetensors").string(), PlanWithProvenance(), ModelTensors());
-    WriteSafetensors(StateFile().string(), { m_Optimizer->GetState(), { { "state", state.dump() } } });
+    split.push_back({ { "train", m_State.training }, { "val", m_State.validation } });
+    WriteTextFile((m_Folder / "split.json").string(), split.dump(1) + "\n");
+    WriteTextFile((m_Folder / "log.csv").string(), m_State.log.ToCsv());
+    WriteModel(ModelFile("last"), PlanWithProvenance(), ModelTensors());
+    m_State.Write(StateFile(), *m_Optimizer);
   }
 
-  const Json &
-  ParseState(const SafetensorsFile & saved)
-  {
-    const auto found = saved.metadata.find("state");
-    m_State = found == saved.metadata.end() ? Json() : Json::parse(found->second, nullptr, false);
-    if (!m_State.is_object())
-    {
-      throw Error(StateFile().string() + ": holds no training state, expected a file written by sam-train");
-    }
-    return m_State;
-  }
-
-  /** What must be known before the network is made. */
-  void
-  RestoreSettings(const SafetensorsFile & saved)
-  {
-    try
-    {
-      const Json & state = ParseState(saved);
-      m_Plan = Plan::FromJson(state.at("plan").dump(), StateFile().string());
-      m_Options.seed = state.at("seed").get<uint64_t>();
-      m_Options.batch = state.at("batch").get<int64_t>();
-      m_Options.mirrorAxes = state.at("mirror_axes").get<std::vector<size_t>>();
-      m_Options.learningRate = state.at("learning_rate").get<double>();
-      if (m_Options.epochs == 0)
-      {
-        m_Options.epochs = state.at("epochs").get<int64_t>();
-      }
-      m_TrainingNames = state.at("training").get<std::vector<std::string>>();
-      m_ValidationNames = state.at("validation").get<std::vector<std::string>>();
-    }
-    catch (const nlohmann::json::exception & error)
-    {
-      throw Error(StateFile().string() + ": not the state of a training run (" + error.what() + ")");
-    }
-  }
-
-  void
-  RestoreState(const SafetensorsFile & saved)
-  {
-    try
-    {
-      m_Epoch = m_State.at("epoch").get<int64_t>();
-      m_Step = m_State.at("step").get<int64_t>();
-      m_Minutes = m_State.at("minutes").get<double>();
-      m_LossSum = m_State.at("loss_sum").get<double>();
-      m_BestDice = m_State.at("best_dice").get<double>();
-      m_BestEpoch = m_State.at("best_epoch").get<int64_t>();
-      m_Random.SetState(m_State.at("random").get<std::string>());
-      m_Log = m_State.at("log").get<std::string>();
-      m_Optimizer->SetState(saved.tensors, m_State.at("optimizer_steps").get<int64_t>(), StateFile().string());
-    }
-    catch (const nlohmann::json::exception & error)
-    {
-      throw Error(StateFile().string() + ": not the state of a training run (" + error.what() + ")");
-    }
-  }
-
-  TrainingOptions                                       m_Options;
-  const std::function<void(const TrainingProgress &)> & m_Report;
-  const std::atomic<bool> &                             m_Interrupt;
-  std::filesystem::path                                 m_Folder;
-  at::Device                                            m_Device;
-  Dataset                                               m_Dataset;
-  std::vector<std::string>                              m_TrainingNames;
-  std::vector<std::string>                              m_ValidationNames;
-  Plan                                                  m_Plan;
-  std::unique_ptr<Network>                              m_Network;
-  std::unique_ptr<Network>                              m_Average;
-  std::unique_ptr<Optimizer>                            m_Optimizer;
-  std::vector<TrainingCase>                             m_Training;
-  std::vector<TrainingCase>                             m_Validation;
-  std::optional<WindowSampler>                          m_Sampler;
-  MatchingLoss                                          m_MatchingLoss;
-  RandomStream                                          m_Random;
-  Json                                                  m_State;
-
+  TrainingOptions                       m_Options;
+  TrainingListener                      m_Listener;
+  const std::atomic<bool> &             m_Interrupt;
+  Distribution                          m_Processes;
+  fs::path                              m_Folder;
+  at::Device                            m_Device;
+  Dataset                               m_Dataset;
+  TrainingState                         m_State;
+  std::unique_ptr<Network>              m_Network;
+  std::unique_ptr<Network>              m_Average;
+  std::unique_ptr<Optimizer>            m_Optimizer;
+  std::vector<TrainingCase>             m_Training;
+  std::vector<TrainingCase>             m_Validation;
+  MatchingLoss                          m_MatchingLoss;
+  Validation                            m_Validated; ///< the last one
   int64_t                               m_StepsPerEpoch{ 1 };
-  int64_t                               m_Epoch{ 0 };       ///< epochs that are complete
-  int64_t                               m_Step{ 0 };        ///< steps of the epoch at hand
-  double                                m_LossSum{ 0.0 };   ///< over the steps of the epoch at hand
+  double                                m_Fraction{ 0.0 };
   double                                m_EpochLoss{ 0.0 }; ///< mean over the epoch before
-  double                                m_LearningRate{ 0.0 };
-  double                                m_Minutes{ 0.0 };
   double                                m_EarlierMinutes{ 0.0 };
   std::chrono::steady_clock::time_point m_Start{ std::chrono::steady_clock::now() };
-  std::map<std::string, double>         m_Dice;
-  double                                m_MeanDice{ 0.0 };
-  double                                m_BestDice{ 0.0 };
-  int64_t                               m_BestEpoch{ 0 };
-  std::string                           m_Log;
+  std::chrono::steady_clock::time_point m_LastSaving{ m_Start };
+  std::unique_ptr<WindowQueue>          m_Windows; ///< last, so that its threads end first
 };
 } // namespace
 
 TrainingResult
-Train(const TrainingOptions &                               options,
-      const std::function<void(const TrainingProgress &)> & report,
-      const std::atomic<bool> &                             interrupt)
+Train(const TrainingOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt)
 {
-  Run run(options, report, interrupt);
+  Run run(options, listener, interrupt);
   return run.Execute();
 }
 } // namespace sam

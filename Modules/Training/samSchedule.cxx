@@ -1,0 +1,23 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samSchedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace sam
+{
+double
+LearningRate(const TrainingRecipe & recipe, int64_t step, double fraction)
+{
+  constexpr double last = 0.01;
+  constexpr double power = 0.9;
+
+  const double warmUp = recipe.warmUpSteps > 0
+                          ? std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(recipe.warmUpSteps))
+                          : 1.0;
+  const double fall = recipe.schedule == "polynomial" ? std::pow(1.0 - fraction, power)
+                                                      : 0.5 * (1.0 + std::cos(std::numbers::pi * fraction));
+  return recipe.learningRate * warmUp * (last + (1.0 - last) * fall);
+}
+} // namespace sam

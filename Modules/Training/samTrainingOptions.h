@@ -1,0 +1,70 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samTrainingOptions_h
+#define samTrainingOptions_h
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** What decides which weights a run ends with, beside the data: it is kept with the state of a run, and a resumed run
+ * goes on with what it began with. */
+struct TrainingRecipe
+{
+  uint64_t            seed{ 0 };
+  int64_t             batch{ 2 };                ///< windows of one forward pass in one process
+  int64_t             accumulate{ 1 };           ///< forward passes whose gradients make one step
+  std::string         schedule{ "cosine" };      ///< of the learning rate: cosine or polynomial
+  std::string         precision{ "float32" };    ///< or bfloat16: the network runs under LibTorch's autocast
+  std::string         augmentation{ "compact" }; ///< compact, masksam (§g) or none
+  std::vector<size_t> mirrorAxes{};              ///< axes (0 = x of the plan's grid) that are mirrored half of the time
+  double              foregroundShare{ -1.0 };   ///< of windows around a foreground voxel; below 0: from the data
+  bool                mirrorsValidation{ false }; ///< predictions of validation are means over the mirrored axes
+  int64_t             validationInterval{ 5 };    ///< epochs between validations; the last epoch is always validated
+  double              learningRate{ 2e-3 };
+  int64_t             warmUpSteps{ 100 };
+  double              weightDecay{ 0.01 }; ///< not on norms, biases, embeddings and tables
+  double              maximumGradientNorm{ 1.0 };
+  double              averagingDecay{ 0.995 }; ///< of the moving average of the weights, which is validated and kept
+  double              semanticWeight{ 1.5 };   ///< of the direct Dice and cross-entropy on the semantic map
+  double              setWeight{ 0.5 };        ///< of the set loss (masksam §f)
+
+  /** \throws Error naming the option and what is expected. */
+  void
+  Check() const;
+
+  /** As JSON object, and back. \throws Error naming \a where. */
+  std::string
+  ToJson() const;
+
+  static TrainingRecipe
+  FromJson(const std::string & text, const std::string & where);
+};
+
+/** What a training run is told. */
+struct TrainingOptions : TrainingRecipe
+{
+  std::string dataset;                          ///< folder with a dataset.json (Decathlon or nnU-Net)
+  std::string plan{ "masksam" };                ///< masksam, which plans for the data set, or a JSON file with a plan
+  std::optional<std::array<int64_t, 3>> window; ///< of the planned network, voxels x, y, z; not set: from the data
+  std::string                           output; ///< run folder
+  std::string                           cache;  ///< folder of prepared cases; empty: in the run folder, none: no cache
+  std::string                           device{ "auto" }; ///< auto, cpu, cuda, cuda:N
+  std::string                           split;            ///< nnU-Net's splits_final.json
+  int64_t                               fold{ 0 };        ///< entry of \c split, or one of \c folds
+  int64_t                               folds{ 0 };       ///< seeded folds by patient; 0: none
+  double  validationFraction{ 0.2 }; ///< of the patients, where there is neither \c split nor \c folds
+  int64_t epochs{ 0 };               ///< 0: no limit when maximumMinutes is given, else 100
+  double  maximumMinutes{ 0.0 };     ///< of this call; 0: no limit
+  int64_t patience{ 0 };             ///< validations in a row without a better Dice that end the run; 0: no limit
+  int64_t threads{ 0 };              ///< 0: all processors
+  int64_t loaders{ 1 };              ///< threads that make windows while the network computes
+  double  saveMinutes{ 5.0 };        ///< between savings of the state; 0: after every step
+  bool    resume{ false };           ///< go on with the run in the output folder, or begin it when there is none
+};
+} // namespace sam
+
+#endif

@@ -1,0 +1,336 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samTrainingReport.h"
+
+#include "samPreview.h"
+#include "samTextFile.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <locale>
+#include <numeric>
+#include <sstream>
+
+namespace sam
+{
+namespace
+{
+constexpr size_t numberOfPictures = 3;
+
+using Volume = itk::Image<float, 3>;
+using Labels = LabelImage<3>;
+
+std::string
+Escape(const std::string & text)
+{
+  std::string result;
+  for (const char letter : text)
+  {
+    switch (letter)
+    {
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '&':
+        result += "&amp;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      default:
+        result += letter;
+    }
+  }
+  return result;
+}
+
+std::string
+Number(double value, int digits = 4)
+{
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text.precision(digits);
+  text << value;
+  return text.str();
+}
+
+std::string
+ColorOf(const std::array<uint8_t, 3> & color)
+{
+  return "rgb(" + std::to_string(color[0]) + "," + std::to_string(color[1]) + "," + std::to_string(color[2]) + ")";
+}
+
+/** A curve over epochs; NaN where there is nothing. */
+struct Curve
+{
+  std::string         name;
+  std::string         color;
+  std::vector<double> epochs;
+  std::vector<double> values;
+};
+
+/** A picture of curves with four lines across and the numbers at both ends of the axes. */
+std::string
+MakeChart(const std::string & title, const std::vector<Curve> & curves)
+{
+  constexpr double width = 440.0;
+  constexpr double height = 200.0;
+  constexpr double left = 56.0;
+  constexpr double top = 24.0;
+  constexpr double right = 12.0;
+  constexpr double bottom = 24.0;
+
+  double lowest = std::numeric_limits<double>::infinity();
+  double highest = -lowest;
+  double last = 1.0;
+  for (const auto & curve : curves)
+  {
+    for (size_t k = 0; k < curve.values.size(); ++k)
+    {
+      last = std::max(last, curve.epochs[k]);
+      if (std::isfinite(curve.values[k]))
+      {
+        lowest = std::min(lowest, curve.values[k]);
+        highest = std::max(highest, curve.values[k]);
+      }
+    }
+  }
+  if (!(lowest <= highest))
+  {
+    return "<p>" + Escape(title) + ": nothing measured yet</p>\n";
+  }
+  if (highest == lowest)
+  {
+    highest += std::max(std::abs(highest) * 0.1, 1e-9);
+  }
+  const auto x = [&](double epoch) {
+    return left + (width - left - right) * (last > 1.0 ? (epoch - 1.0) / (last - 1.0) : 0.5);
+  };
+  const auto y = [&](double value) {
+    return height - bottom - (height - top - bottom) * (value - lowest) / (highest - lowest);
+  };
+  std::string text = "<svg viewBox=\"0 0 " + Number(width) + " " + Number(height) + "\" width=\"" + Number(width) +
+                     "\" role=\"img\" aria-label=\"" + Escape(title) + "\">\n<text x=\"" + Number(left) +
+                     "\" y=\"14\" class=\"title\">" + Escape(title) + "</text>\n";
+  for (int line = 0; line < 5; ++line)
+  {
+    const double value = lowest + (highest - lowest) * line / 4.0;
+    text += "<line class=\"grid\" x1=\"" + Number(left) + "\" x2=\"" + Number(width - right) + "\" y1=\"" +
+            Number(y(value)) + "\" y2=\"" + Number(y(value)) + "\"/><text class=\"end\" x=\"" + Number(left - 4.0) +
+            "\" y=\"" + Number(y(value) + 4.0) + "\">" + Number(value, 3) + "</text>\n";
+  }
+  text += "<text x=\"" + Number(left) + "\" y=\"" + Number(height - 6.0) + "\">epoch 1</text><text class=\"end\" x=\"" +
+          Number(width - right) + "\" y=\"" + Number(height - 6.0) + "\">" + Number(last, 6) + "</text>\n";
+  for (const auto & curve : curves)
+  {
+    std::string points;
+    size_t      count = 0;
+    for (size_t k = 0; k < curve.values.size(); ++k)
+    {
+      if (std::isfinite(curve.values[k]))
+      {
+        points += Number(x(curve.epochs[k])) + "," + Number(y(curve.values[k])) + " ";
+        ++count;
+      }
+    }
+    const auto style = "stroke=\"" + curve.color + "\"";
+    if (count == 1)
+    {
+      const auto comma = points.find(',');
+      text += "<circle cx=\"" + points.substr(0, comma) + "\" cy=\"" +
+              points.substr(comma + 1, points.size() - comma - 2) + "\" r=\"2\" " + style + "/>\n";
+    }
+    else if (count > 1)
+    {
+      points.pop_back();
+      text += "<polyline points=\"" + points + "\" " + style + "/>\n";
+    }
+  }
+  text += "</svg>\n";
+  if (curves.size() > 1)
+  {
+    text += "<p class=\"legend\">";
+    for (const auto & curve : curves)
+    {
+      text += "<span style=\"color:" + curve.color + "\">&#9632;</span> " + Escape(curve.name) + " ";
+    }
+    text += "</p>\n";
+  }
+  return text;
+}
+
+/** The physical space of a case: only spacing and orientation are known, its origin is 0. */
+void
+SetGeometry(itk::ImageBase<3> * image, const TrainingCase & item, const std::string & orientation)
+{
+  Volume::SizeType      size;
+  Volume::SpacingType   spacing;
+  Volume::DirectionType direction;
+  direction.Fill(0.0);
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    size[i] = static_cast<itk::SizeValueType>(item.labels.size(2 - static_cast<int64_t>(i)));
+    spacing[i] = item.spacing[i];
+    const auto place = orientation.size() == 3 ? std::string("LRPASI").find(orientation[i]) : 2 * i;
+    direction(static_cast<unsigned int>(place / 2), i) = place % 2 == 0 ? 1.0 : -1.0;
+  }
+  image->SetRegions(size);
+  image->SetSpacing(spacing);
+  image->SetDirection(direction);
+}
+
+/** The first channel with the outlines of \a labels (D×H×W, places in the plan's list) as data of an HTML picture. */
+std::string
+MakePicture(const Plan & plan, const TrainingCase & item, const at::Tensor & labels, const std::string & folder)
+{
+  const auto image = Volume::New();
+  SetGeometry(image, item, plan.orientation);
+  image->Allocate();
+  const auto values = item.image[0].contiguous();
+  std::copy_n(values.const_data_ptr<float>(), values.numel(), image->GetBufferPointer());
+  const auto outlined = Labels::New();
+  SetGeometry(outlined, item, plan.orientation);
+  outlined->Allocate();
+  const auto places = labels.clamp_min(0).to(at::kInt).contiguous();
+  std::copy_n(places.const_data_ptr<int>(), places.numel(), outlined->GetBufferPointer());
+  LabelTable table;
+  for (size_t k = 1; k < plan.labels.size(); ++k)
+  {
+    table.push_back({ static_cast<int>(k), plan.labels[k].name, plan.labels[k].color });
+  }
+  PreviewOptions options;
+  options.panelSize = 180;
+  options.outlineWidth = 1;
+  options.context = false;
+  const auto file = (std::filesystem::path(folder) / "report.part.png").string();
+  WritePreview(MakePreview<Labels>(image, outlined, table, {}, options), file);
+  const auto bytes = ReadTextFile(file);
+  std::filesystem::remove(file);
+  return "data:image/png;base64," + ToBase64(bytes);
+}
+} // namespace
+
+std::string
+ToBase64(const std::string & bytes)
+{
+  constexpr auto digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string    text;
+  for (size_t k = 0; k < bytes.size(); k += 3)
+  {
+    uint32_t     bits = 0;
+    const size_t count = std::min<size_t>(3, bytes.size() - k);
+    for (size_t i = 0; i < 3; ++i)
+    {
+      bits = bits << 8 | (i < count ? static_cast<unsigned char>(bytes[k + i]) : 0u);
+    }
+    for (size_t i = 0; i < 4; ++i)
+    {
+      text += i <= count ? digits[bits >> (18 - 6 * i) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+std::string
+MakeTrainingReport(const TrainingState &             state,
+                   const std::string &               dataset,
+                   const std::vector<TrainingCase> & cases,
+                   const Validation &                validation,
+                   const std::string &               folder)
+{
+  const Plan & plan = state.plan;
+  Curve        loss{ "loss", "rgb(0,114,178)", {}, {} };
+  Curve        rate{ "learning rate", "rgb(0,114,178)", {}, {} };
+  Curve        mean{ "mean", "rgb(90,90,90)", {}, {} };
+
+  std::vector<Curve> dice;
+  for (size_t k = 1; k < plan.labels.size(); ++k)
+  {
+    dice.push_back({ plan.labels[k].name, ColorOf(plan.labels[k].color), {}, {} });
+  }
+  for (const auto & row : state.log.GetRows())
+  {
+    const auto epoch = static_cast<double>(row.epoch);
+    const auto add = [epoch](Curve & curve, double value) {
+      curve.epochs.push_back(epoch);
+      curve.values.push_back(value);
+    };
+    add(loss, row.loss);
+    add(rate, row.learningRate);
+    if (!row.dice.empty())
+    {
+      add(mean, row.meanDice);
+      for (size_t k = 0; k < dice.size(); ++k)
+      {
+        add(dice[k], row.dice[k]);
+      }
+    }
+  }
+  dice.push_back(mean);
+
+  std::string text =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Training on " + Escape(dataset) +
+    "</title>\n<style>body{font:14px sans-serif;margin:2em;max-width:960px;color:#222}"
+    "svg{margin-right:1em}svg text{font-size:11px;fill:#444}svg .title{font-size:13px;font-weight:bold}"
+    "svg .end{text-anchor:end}svg .grid{stroke:#ddd}svg polyline,svg circle{fill:none;stroke-width:1.5}"
+    "table{border-collapse:collapse}td,th{padding:2px 10px;border-bottom:1px solid #ddd;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}figure{margin:1em 0}pre{white-space:pre-wrap;background:#f6f6f6;"
+    "padding:1em}</style></head><body>\n<h1>Training on " +
+    Escape(dataset) + "</h1>\n<p>Epoch " + std::to_string(state.epoch) +
+    (state.epochs > 0 ? " of " + std::to_string(state.epochs) : "") + ", " + std::to_string(state.steps) + " steps, " +
+    Number(state.minutes, 3) + " minutes, " + std::to_string(state.training.size()) + " training and " +
+    std::to_string(state.validation.size()) + " validation cases. Best mean Dice " + Number(state.bestDice) +
+    " in epoch " + std::to_string(state.bestEpoch) + ".</p>\n";
+  text += MakeChart("Loss", { loss }) + MakeChart("Learning rate", { rate }) + MakeChart("Validation Dice", dice);
+
+  if (validation.ofCases.size() == cases.size())
+  {
+    std::vector<size_t> order(cases.size());
+    std::iota(order.begin(), order.end(), size_t{ 0 });
+    std::stable_sort(order.begin(), order.end(), [&validation](size_t a, size_t b) {
+      return validation.OfCase(a) < validation.OfCase(b);
+    });
+    text += "<h2>Worst validation cases</h2>\n";
+    size_t shown = 0;
+    for (size_t k = 0; k < order.size() && shown < numberOfPictures; ++k)
+    {
+      const auto & item = cases[order[k]];
+      const auto & prediction = validation.predictions[order[k]];
+      if (!prediction.defined())
+      {
+        continue; // another process has it
+      }
+      ++shown;
+      text += "<figure><figcaption>" + Escape(item.name) + ", Dice " + Number(validation.OfCase(order[k])) +
+              ": prediction, then reference</figcaption>\n<img alt=\"prediction\" src=\"" +
+              MakePicture(plan, item, prediction, folder) + "\">\n<img alt=\"reference\" src=\"" +
+              MakePicture(plan, item, item.labels, folder) + "\"></figure>\n";
+    }
+    text += "<h2>Validation cases, worst first</h2>\n<table><tr><th>case</th><th>mean</th>";
+    for (size_t k = 1; k < plan.labels.size(); ++k)
+    {
+      text += "<th>" + Escape(plan.labels[k].name) + "</th>";
+    }
+    text += "</tr>\n";
+    for (const size_t number : order)
+    {
+      text += "<tr><td>" + Escape(cases[number].name) + "</td><td>" + Number(validation.OfCase(number)) + "</td>";
+      for (const double value : validation.ofCases[number])
+      {
+        text += "<td>" + (std::isnan(value) ? "" : Number(value)) + "</td>";
+      }
+      text += "</tr>\n";
+    }
+    text += "</table>\n";
+  }
+  const auto indented = [](const std::string & json) { return Escape(nlohmann::ordered_json::parse(json).dump(1)); };
+  text += "<h2>Recipe</h2>\n<pre>" + indented(state.recipe.ToJson()) + "</pre>\n<h2>Plan</h2>\n<pre>" +
+          indented(plan.ToJson()) + "</pre>\n</body></html>\n";
+  return text;
+}
+} // namespace sam

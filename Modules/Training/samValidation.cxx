@@ -1,0 +1,115 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samValidation.h"
+
+#include "samMirroring.h"
+#include "samSlidingWindow.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+
+#include <cmath>
+
+namespace sam
+{
+at::Tensor
+PredictLabels(const Network & network, const at::Tensor & volume, const std::vector<size_t> & mirrorAxes)
+{
+  const at::NoGradGuard noGradient;
+  const auto            device = network.GetParameters().GetTensors().begin()->second.device();
+  const auto            onDevice = volume.to(device);
+  SlidingWindow         windows(network.GetPlan(), { volume.size(3), volume.size(2), volume.size(1) });
+  const auto            answer = [&network](const at::Tensor & image) {
+    const auto encoded = network.Encode(image);
+    return network.Decode(encoded, network.GeneratePrompts(encoded)).Semantic();
+  };
+  for (const auto & start : windows.GetStarts())
+  {
+    windows.Add(MeanOverMirrors(windows.Extract(onDevice, start).unsqueeze(0), mirrorAxes, answer).squeeze(0), start);
+  }
+  const bool isSmall = network.GetPlan().labels.size() <= 256;
+  return windows.GetBlended().argmax(0).cpu().to(isSmall ? at::kByte : at::kShort);
+}
+
+std::vector<double>
+DicePerLabel(const at::Tensor & prediction, const at::Tensor & reference, int64_t count)
+{
+  std::vector<double> dice;
+  const auto          counts = reference >= 0;
+  for (int64_t k = 1; k < count; ++k)
+  {
+    const auto   found = (prediction == k) & counts;
+    const auto   truth = reference == k;
+    const double both = (found & truth).sum().item<double>();
+    const double sum = found.sum().item<double>() + truth.sum().item<double>();
+    dice.push_back(sum > 0.0 ? 2.0 * both / sum : std::nan(""));
+  }
+  return dice;
+}
+
+double
+Validation::OfCase(size_t number) const
+{
+  double sum = 0.0;
+  int    count = 0;
+  for (const double value : ofCases[number])
+  {
+    if (!std::isnan(value))
+    {
+      sum += value;
+      ++count;
+    }
+  }
+  return count > 0 ? sum / count : 1.0;
+}
+
+Validation
+Validation::Run(const Network &                   network,
+                const std::vector<TrainingCase> & cases,
+                const std::vector<size_t> &       mirrorAxes,
+                const Distribution &              processes)
+{
+  const auto labels = static_cast<int64_t>(network.GetPlan().labels.size());
+  const auto count = static_cast<int64_t>(cases.size());
+  Validation result;
+  result.predictions.resize(cases.size());
+  // What another process measures is 0 here; −1 stands for NaN, which would not add up.
+  auto table = at::full({ count, labels - 1 }, 0.0, at::kDouble);
+  for (int64_t k = processes.GetRank(); k < count; k += processes.GetSize())
+  {
+    const auto & reference = cases[static_cast<size_t>(k)];
+    auto &       prediction = result.predictions[static_cast<size_t>(k)];
+    prediction = PredictLabels(network, reference.image, mirrorAxes);
+    const auto dice = DicePerLabel(prediction, reference.labels, labels);
+    for (int64_t label = 0; label + 1 < labels; ++label)
+    {
+      const double value = dice[static_cast<size_t>(label)];
+      table[k][label] = std::isnan(value) ? -1.0 : value;
+    }
+  }
+  processes.Sum(table);
+
+  std::vector<double> sums(static_cast<size_t>(labels - 1), 0.0);
+  std::vector<int>    counts(sums.size(), 0);
+  const double *      values = table.const_data_ptr<double>();
+  for (int64_t k = 0; k < count; ++k)
+  {
+    auto & dice = result.ofCases.emplace_back();
+    for (size_t label = 0; label < sums.size(); ++label, ++values)
+    {
+      dice.push_back(*values < 0.0 ? std::nan("") : *values);
+      sums[label] += *values < 0.0 ? 0.0 : *values;
+      counts[label] += *values < 0.0 ? 0 : 1;
+    }
+  }
+  int present = 0;
+  for (size_t label = 0; label < sums.size(); ++label)
+  {
+    result.dice.push_back(counts[label] > 0 ? sums[label] / counts[label] : std::nan(""));
+    result.meanDice += counts[label] > 0 ? result.dice.back() : 0.0;
+    present += counts[label] > 0 ? 1 : 0;
+  }
+  result.meanDice = present > 0 ? result.meanDice / present : 0.0;
+  return result;
+}
+} // namespace sam

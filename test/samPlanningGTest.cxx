@@ -1,0 +1,179 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samError.h"
+#include "samNetwork.h"
+#include "samPlanning.h"
+#include "samTrainingTestData.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/randn.h>
+
+#include <algorithm>
+
+namespace
+{
+sam::Dataset
+MakeDataset(const std::string & channel = "MR")
+{
+  sam::Dataset dataset;
+  dataset.channels = { channel };
+  dataset.labels = { { 0, "background" }, { 1, "organ" }, { 5, "tumor" } };
+  return dataset;
+}
+
+/** Cases that are all the same: voxels and mm per voxel along x, y, z of LPS. */
+sam::DatasetFingerprint
+MakeFingerprint(const std::array<double, 3> & voxels, const std::array<double, 3> & spacing, size_t cases = 20)
+{
+  sam::DatasetFingerprint fingerprint;
+  for (size_t k = 0; k < cases; ++k)
+  {
+    fingerprint.spacings.push_back(spacing);
+    fingerprint.extents.push_back({ voxels[0] * spacing[0], voxels[1] * spacing[1], voxels[2] * spacing[2] });
+  }
+  fingerprint.intensities.resize(1);
+  return fingerprint;
+}
+
+std::string
+LineWith(const sam::Planning & planning, const std::string & word)
+{
+  for (const auto & line : planning.decisions)
+  {
+    if (line.find(word) != std::string::npos)
+    {
+      return line;
+    }
+  }
+  return {};
+}
+
+/** The planned network answers with its labels on its window's size. */
+void
+ExpectRuns(const sam::Plan & plan)
+{
+  const at::NoGradGuard      noGradient;
+  const sam::Network         network(sam::Plan::FromJson(plan.ToJson(), "plan"), 0);
+  const int64_t              slices = std::min<int64_t>(plan.window[2], 2);
+  const auto                 image = at::randn({ 1, 1, slices, plan.window[1], plan.window[0] });
+  const auto                 encoded = network.Encode(image);
+  const auto                 answer = network.Decode(encoded, network.GeneratePrompts(encoded)).Semantic();
+  const std::vector<int64_t> expected{ 1, 3, slices, plan.window[1], plan.window[0] };
+  EXPECT_EQ(answer.sizes().vec(), expected);
+}
+} // namespace
+
+TEST(samPlanning, SmallIsotropicImages)
+{
+  // The hippocampus: the window that its shipped model has.
+  const auto   planning = sam::PlanMaskSam(MakeFingerprint({ 38, 53, 40 }, { 1, 1, 1 }), MakeDataset());
+  const auto & plan = planning.plan;
+  EXPECT_EQ(plan.orientation, "LPS");
+  EXPECT_EQ(plan.window, (std::array<int64_t, 3>{ 40, 56, 8 }));
+  EXPECT_EQ(plan.patch, 4);
+  EXPECT_EQ(plan.stemWidths, (std::vector<int64_t>{ 16, 32 }));
+  EXPECT_EQ(plan.ladder, (std::vector<int64_t>{ 64, 32, 16 }));
+  EXPECT_EQ(plan.queries, 4);
+  EXPECT_EQ(plan.labels[2].value, 5);
+  EXPECT_EQ(plan.channels[0].normalization, "z_score");
+  EXPECT_EQ(LineWith(planning, "window"), "window 40 x 56 x 8 voxels: 95 of 100 images have up to 38 x 53 x 40");
+  ExpectRuns(plan);
+}
+
+TEST(samPlanning, LargePlanesGetLargerPatchesWithinTheLimits)
+{
+  const auto fingerprint = MakeFingerprint({ 512, 500, 90 }, { 0.7, 0.7, 1.0 });
+  const auto fast = sam::PlanMaskSam(fingerprint, MakeDataset(), sam::PlanningLimits::OfDevice(true));
+  EXPECT_EQ(fast.plan.window, (std::array<int64_t, 3>{ 256, 256, 8 }));
+  EXPECT_EQ(fast.plan.patch, 8);
+  EXPECT_EQ(fast.plan.grid, (std::array<int64_t, 2>{ 32, 32 }));
+  EXPECT_NE(LineWith(fast, "window").find("larger planes are tiled"), std::string::npos);
+  const auto slow = sam::PlanMaskSam(fingerprint, MakeDataset(), sam::PlanningLimits::OfDevice(false));
+  EXPECT_EQ(slow.plan.window, (std::array<int64_t, 3>{ 256, 256, 4 }));
+  EXPECT_NE(LineWith(slow, "window").find("more slices would exceed 262144 voxels"), std::string::npos);
+  ExpectRuns(fast.plan);
+
+  const auto asked = sam::PlanMaskSam(fingerprint, MakeDataset(), {}, std::array<int64_t, 3>{ 500, 384, 2 });
+  EXPECT_EQ(asked.plan.window, (std::array<int64_t, 3>{ 512, 384, 2 })) << "rounded up to whole patches";
+  EXPECT_EQ(asked.plan.patch, 16);
+  ExpectRuns(asked.plan);
+  EXPECT_THROW(sam::PlanMaskSam(fingerprint, MakeDataset(), {}, std::array<int64_t, 3>{ 64, 64, 0 }), sam::Error);
+}
+
+TEST(samPlanning, ThickSlices)
+{
+  // Sagittal slices of 5 mm: the model's slices are sagittal too.
+  const auto sagittal = sam::PlanMaskSam(MakeFingerprint({ 20, 240, 200 }, { 5, 0.9, 1 }), MakeDataset());
+  EXPECT_EQ(sagittal.plan.orientation, "PSL");
+  EXPECT_EQ(sagittal.plan.spacing, (std::array<double, 3>{ 0.9, 1.0, 5.0 }));
+  EXPECT_EQ(sagittal.plan.window, (std::array<int64_t, 3>{ 240, 208, 8 }));
+
+  // Thick slices that differ among the cases: the finer ones decide.
+  auto fingerprint = MakeFingerprint({ 200, 200, 12 }, { 1, 1, 8 });
+  for (size_t k = 0; k < 4; ++k)
+  {
+    fingerprint.spacings[k][2] = 4.0;
+  }
+  const auto thick = sam::PlanMaskSam(fingerprint, MakeDataset());
+  EXPECT_EQ(thick.plan.spacing, (std::array<double, 3>{ 1.0, 1.0, 4.0 }));
+  EXPECT_NE(LineWith(thick, "spacing").find("10th percentile"), std::string::npos);
+
+  // Few slices.
+  const auto few = sam::PlanMaskSam(MakeFingerprint({ 64, 64, 3 }, { 1, 1, 2 }), MakeDataset());
+  EXPECT_EQ(few.plan.window, (std::array<int64_t, 3>{ 64, 64, 3 }));
+}
+
+TEST(samPlanning, OnlyComputedTomographyIsAbsolute)
+{
+  EXPECT_TRUE(sam::HasAbsoluteIntensities("CT"));
+  EXPECT_TRUE(sam::HasAbsoluteIntensities("ct"));
+  EXPECT_FALSE(sam::HasAbsoluteIntensities("T1 contrast"));
+  auto fingerprint = MakeFingerprint({ 64, 64, 64 }, { 1, 1, 1 });
+  fingerprint.intensities[0] = { -160.0, 240.0, 80.0, 50.0, 1000 };
+  auto channel = sam::PlanMaskSam(fingerprint, MakeDataset("CT")).plan.channels[0];
+  EXPECT_EQ(channel.normalization, "clip");
+  EXPECT_EQ(channel.lower, -160.0);
+  EXPECT_EQ(channel.upper, 240.0);
+  EXPECT_EQ(channel.mean, 80.0);
+  EXPECT_EQ(channel.deviation, 50.0);
+  EXPECT_EQ(sam::PlanMaskSam(fingerprint, MakeDataset("MR")).plan.channels[0].normalization, "z_score");
+  fingerprint.intensities[0].samples = 0;
+  EXPECT_EQ(sam::PlanMaskSam(fingerprint, MakeDataset("CT")).plan.channels[0].normalization, "z_score");
+}
+
+TEST(samPlanning, ForegroundShareFollowsTheForeground)
+{
+  EXPECT_DOUBLE_EQ(sam::PlanForegroundShare(0.05), 1.0 / 3.0);
+  EXPECT_DOUBLE_EQ(sam::PlanForegroundShare(0.0005), 0.5);
+}
+
+TEST(samFingerprint, PercentilesAreInterpolated)
+{
+  EXPECT_DOUBLE_EQ(sam::Percentile({ 30.0, 10.0, 20.0 }, 0.5), 20.0);
+  EXPECT_DOUBLE_EQ(sam::Percentile({ 30.0, 10.0, 20.0 }, 0.25), 15.0);
+  EXPECT_DOUBLE_EQ(sam::Percentile({ 7.0 }, 0.995), 7.0);
+}
+
+TEST(samFingerprint, ForegroundOfCasesIsMeasured)
+{
+  // Bright balls of 150 and dark ones of 50, plus 0 to 0.9.
+  const sam::test::TrainingTestData data(3);
+  data.WriteDescription(3, R"({"0": "CT"})");
+  const auto                            dataset = sam::Dataset::Read((data.folder / "data").string());
+  std::vector<const sam::DatasetCase *> cases;
+  for (const auto & item : dataset.cases)
+  {
+    cases.push_back(&item);
+  }
+  const auto fingerprint = sam::ReadFingerprint(dataset, cases);
+  ASSERT_EQ(fingerprint.extents.size(), 3u);
+  EXPECT_EQ(fingerprint.extents[0], (std::array<double, 3>{ 16.0, 16.0, 6.0 }));
+  const auto & intensity = fingerprint.intensities.at(0);
+  EXPECT_GT(intensity.samples, 500);
+  EXPECT_NEAR(intensity.lower, 50.0, 0.5);
+  EXPECT_NEAR(intensity.upper, 150.9, 0.5);
+  EXPECT_NEAR(intensity.mean, 100.45, 5.0);
+  EXPECT_NEAR(intensity.deviation, 50.0, 1.0);
+
+  data.WriteDescription(3);
+  EXPECT_EQ(sam::ReadFingerprint(sam::Dataset::Read((data.folder / "data").string()), cases).intensities[0].samples, 0);
+}

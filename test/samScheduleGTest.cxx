@@ -1,0 +1,69 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samError.h"
+#include "samSchedule.h"
+#include "samTrainingLog.h"
+#include "samTrainingReport.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+TEST(samSchedule, IsItsFormula)
+{
+  sam::TrainingRecipe recipe;
+  recipe.learningRate = 2.0;
+  recipe.warmUpSteps = 10;
+  EXPECT_DOUBLE_EQ(sam::LearningRate(recipe, 0, 0.0), 0.2);
+  EXPECT_DOUBLE_EQ(sam::LearningRate(recipe, 4, 0.0), 1.0);
+  EXPECT_DOUBLE_EQ(sam::LearningRate(recipe, 99, 0.0), 2.0);
+  EXPECT_NEAR(sam::LearningRate(recipe, 99, 0.5), 2.0 * (0.01 + 0.99 * 0.5), 1e-12);
+  EXPECT_NEAR(sam::LearningRate(recipe, 99, 1.0), 0.02, 1e-12);
+  recipe.schedule = "polynomial";
+  EXPECT_NEAR(sam::LearningRate(recipe, 99, 0.25), 2.0 * (0.01 + 0.99 * std::pow(0.75, 0.9)), 1e-12);
+  EXPECT_NEAR(sam::LearningRate(recipe, 99, 1.0), 0.02, 1e-12);
+}
+
+TEST(samTrainingRecipe, GoesThroughJson)
+{
+  sam::TrainingRecipe recipe;
+  recipe.seed = ~uint64_t{ 0 };
+  recipe.mirrorAxes = { 0, 2 };
+  recipe.schedule = "polynomial";
+  recipe.learningRate = 0.1 + 0.2;
+  recipe.mirrorsValidation = true;
+  const auto again = sam::TrainingRecipe::FromJson(recipe.ToJson(), "here");
+  EXPECT_EQ(again.seed, recipe.seed);
+  EXPECT_EQ(again.mirrorAxes, recipe.mirrorAxes);
+  EXPECT_EQ(again.learningRate, recipe.learningRate);
+  EXPECT_EQ(again.ToJson(), recipe.ToJson());
+  EXPECT_THROW(sam::TrainingRecipe::FromJson("{}", "here"), sam::Error);
+  recipe.mirrorAxes = { 1, 1 };
+  EXPECT_THROW(recipe.Check(), sam::Error);
+}
+
+TEST(samTrainingLog, GoesThroughJsonAndCsv)
+{
+  const double     nothing = std::nan("");
+  sam::TrainingLog log({ "left, \"upper\"", "right" });
+  log.Add({ 1, 25, 0.5, 1e-3, 2.25, nothing, {} });
+  log.Add({ 2, 50, 1.0, 5e-4, 1.125, 0.75, { 0.75, nothing } });
+  const std::string expected =
+    "epoch,steps,minutes,learning_rate,loss,mean_dice,\"dice_left, \"\"upper\"\"\",dice_right\n"
+    "1,25,0.5,0.001,2.25,,,\n"
+    "2,50,1,0.0005,1.125,0.75,0.75,\n";
+  EXPECT_EQ(log.ToCsv(), expected);
+  sam::TrainingLog again(log.GetLabels());
+  again.ReadJson(log.ToJson(), "here");
+  EXPECT_EQ(again.ToCsv(), expected);
+  EXPECT_THROW(again.ReadJson("[[1]]", "here"), sam::Error);
+}
+
+TEST(samTrainingReport, Base64IsThatOfTheStandard)
+{
+  // RFC 4648, section 10.
+  EXPECT_EQ(sam::ToBase64(""), "");
+  EXPECT_EQ(sam::ToBase64("f"), "Zg==");
+  EXPECT_EQ(sam::ToBase64("fo"), "Zm8=");
+  EXPECT_EQ(sam::ToBase64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(sam::ToBase64("\xff\xfe\xfd"), "//79");
+}

@@ -1,0 +1,194 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samRandomStream.h"
+#include "samSafetensors.h"
+#include "samTrainingTestData.h"
+
+#ifndef _WIN32
+#  include <chrono>
+#  include <csignal>
+#  include <cstdlib>
+#  include <fcntl.h>
+#  include <sys/wait.h>
+#  include <thread>
+#  include <unistd.h>
+
+namespace
+{
+namespace fs = std::filesystem;
+using sam::test::ReadFile;
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+class SamTrainProgram : public testing::Test
+{
+protected:
+  /** Start sam-train; both streams go to \a output.txt. Answers the process. */
+  pid_t
+  Start(const std::string & output, std::vector<std::string> arguments, const Environment & environment = {}) const
+  {
+    const std::string program = SEGMENTANYTHING_PROGRAMS "/sam-train";
+    const std::string log = (m_Data.folder / (output + ".txt")).string();
+    for (const auto & argument : { std::string("--dataset"),
+                                   (m_Data.folder / "data").string(),
+                                   std::string("--plan"),
+                                   (m_Data.folder / "plan.json").string(),
+                                   std::string("--threads"),
+                                   std::string("1"),
+                                   std::string("--device"),
+                                   std::string("cpu"),
+                                   std::string("--validation-interval"),
+                                   std::string("10") })
+    {
+      arguments.push_back(argument);
+    }
+    arguments.insert(arguments.begin(), program);
+    std::vector<char *> pointers;
+    for (auto & argument : arguments)
+    {
+      pointers.push_back(argument.data());
+    }
+    pointers.push_back(nullptr);
+    const pid_t process = fork();
+    if (process == 0)
+    {
+      setenv("OMP_NUM_THREADS", "1", 1);
+      for (const auto & [name, value] : environment)
+      {
+        setenv(name.c_str(), value.c_str(), 1);
+      }
+      const int file = open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+      dup2(file, STDOUT_FILENO);
+      dup2(file, STDERR_FILENO);
+      execv(program.c_str(), pointers.data());
+      _exit(127);
+    }
+    return process;
+  }
+
+  static bool
+  EndsWell(pid_t process)
+  {
+    int status = 0;
+    waitpid(process, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+  std::string
+  Folder(const std::string & name) const
+  {
+    return (m_Data.folder / name).string();
+  }
+
+  std::string
+  Said(const std::string & output) const
+  {
+    return ReadFile(m_Data.folder / (output + ".txt"));
+  }
+
+  std::map<std::string, at::Tensor>
+  StateOf(const std::string & output) const
+  {
+    return sam::ReadSafetensors((m_Data.folder / output / "resume.safetensors").string()).tensors;
+  }
+
+  sam::test::TrainingTestData m_Data{ 6 };
+};
+} // namespace
+
+TEST_F(SamTrainProgram, KilledAtAnyMomentEndsWithTheSameWeights)
+{
+  const std::vector<std::string> recipe{ "--epochs", "1", "--seed", "3", "--cache", Folder("cache") };
+  auto                           arguments = recipe;
+  arguments.insert(arguments.end(), { "--output", Folder("whole") });
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(EndsWell(Start("whole", arguments))) << Said("whole");
+  const auto duration =
+    std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
+
+  arguments = recipe;
+  arguments.insert(arguments.end(), { "--output", Folder("killed"), "--resume", "--save-interval", "0" });
+  sam::RandomStream random(static_cast<uint64_t>(getpid()));
+  int               kills = 0;
+  bool              isDone = false;
+  for (int k = 0; k < 4 && !isDone; ++k)
+  {
+    const pid_t process = Start("killed", arguments);
+    const auto  wait = random.Integer(duration / 10, duration * 6 / 10);
+    std::this_thread::sleep_for(std::chrono::milliseconds(wait));
+    kill(process, SIGKILL);
+    int status = 0;
+    waitpid(process, &status, 0);
+    isDone = WIFEXITED(status);
+    kills += isDone ? 0 : 1;
+  }
+  EXPECT_GT(kills, 0);
+  ASSERT_TRUE(EndsWell(Start("killed", arguments))) << Said("killed");
+  const auto whole = StateOf("whole");
+  const auto killed = StateOf("killed");
+  ASSERT_EQ(whole.size(), killed.size());
+  for (const auto & [name, tensor] : whole)
+  {
+    EXPECT_TRUE(tensor.equal(killed.at(name))) << name << ", seed of the moments " << getpid();
+  }
+  EXPECT_TRUE(fs::exists(m_Data.folder / "killed" / "model.safetensors"));
+}
+
+TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
+{
+  const std::vector<std::string> recipe{ "--epochs", "2", "--learning-rate", "0.001", "--quiet" };
+  auto                           arguments = recipe;
+  arguments.insert(arguments.end(), { "--output", Folder("one"), "--batch", "2" });
+  ASSERT_TRUE(EndsWell(Start("one", arguments))) << Said("one");
+
+  arguments = recipe;
+  arguments.insert(arguments.end(), { "--output", Folder("two"), "--batch", "1" });
+  const std::string port = std::to_string(20000 + (getpid() + 10000) % 20000);
+  const auto        place = [&port](const char * rank) {
+    return Environment{
+             { "RANK", rank }, { "WORLD_SIZE", "2" }, { "MASTER_ADDR", "127.0.0.1" }, { "MASTER_PORT", port }
+    };
+  };
+  const pid_t first = Start("two", arguments, place("0"));
+  const pid_t second = Start("two", arguments, place("1"));
+  const bool  isFirstWell = EndsWell(first);
+  ASSERT_TRUE(EndsWell(second) && isFirstWell) << Said("two");
+  EXPECT_EQ(Said("two"), "");
+
+  const auto losses = [this](const std::string & run) {
+    std::istringstream  log(ReadFile(m_Data.folder / run / "log.csv"));
+    std::vector<double> result;
+    std::string         line;
+    std::getline(log, line);
+    while (std::getline(log, line))
+    {
+      std::istringstream fields(line);
+      std::string        field;
+      for (int k = 0; k < 5; ++k)
+      {
+        std::getline(fields, field, ',');
+      }
+      result.push_back(std::stod(field));
+    }
+    return result;
+  };
+  const auto one = losses("one");
+  const auto two = losses("two");
+  ASSERT_EQ(one.size(), 2u);
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_NEAR(two[0], one[0], 2e-4 * one[0]);
+  EXPECT_NEAR(two[1], one[1], 2e-3 * one[1]);
+}
+
+TEST_F(SamTrainProgram, MistakesEndWithOneLine)
+{
+  const auto said = [this](const std::string & name, std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), { "--output", Folder(name) });
+    EXPECT_FALSE(EndsWell(Start(name, arguments)));
+    return Said(name);
+  };
+  EXPECT_EQ(said("fold", { "--fold", "1" }), "sam-train: --fold '1', expected K/N without --split, such as 0/5\n");
+  EXPECT_EQ(said("window", { "--window", "64,64" }),
+            "sam-train: --window '64,64', expected three sizes, such as 256,256,8\n");
+  EXPECT_EQ(said("precision", { "--precision", "int8" }),
+            "sam-train: precision 'int8' is not known, expected float32 or bfloat16\n");
+}
+#endif
