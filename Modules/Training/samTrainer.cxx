@@ -126,6 +126,7 @@ public:
     m_EarlierMinutes = m_State.minutes;
     m_LastSaving = m_Start;
     StartWindows();
+    Measure();
     bool isInterrupted = Agree();
     if (m_State.epoch == 0 && m_State.step == 0)
     {
@@ -404,10 +405,9 @@ private:
            std::chrono::duration<double, std::ratio<60>>(std::chrono::steady_clock::now() - m_Start).count();
   }
 
-  /** How much of the run is behind us, the larger of the shares of epochs and of time, the same in all processes.
-   * Answers whether one of them was interrupted. */
-  bool
-  Agree()
+  /** How much of the run is behind us: the larger of the shares of epochs and of time. */
+  void
+  Measure()
   {
     m_State.minutes = ElapsedMinutes();
     double fraction = 0.0;
@@ -420,16 +420,21 @@ private:
     {
       fraction = std::max(fraction, m_State.minutes / (m_EarlierMinutes + m_Options.maximumMinutes));
     }
-    bool isInterrupted = m_Interrupt;
-    if (m_Processes.GetSize() > 1)
-    {
-      auto together = at::tensor({ IsFirst() ? fraction : 0.0, isInterrupted ? 1.0 : 0.0 }, at::kDouble);
-      m_Processes.Sum(together);
-      fraction = together[0].item<double>();
-      isInterrupted = together[1].item<double>() > 0.0;
-    }
     m_Fraction = std::min(fraction, 1.0);
-    return isInterrupted;
+  }
+
+  /** All processes take the first one's measure. Answers whether one of them was interrupted. */
+  bool
+  Agree()
+  {
+    if (m_Processes.GetSize() == 1)
+    {
+      return m_Interrupt;
+    }
+    auto together = at::tensor({ IsFirst() ? m_Fraction : 0.0, m_Interrupt ? 1.0 : 0.0 }, at::kDouble);
+    m_Processes.Sum(together);
+    m_Fraction = together[0].item<double>();
+    return together[1].item<double>() > 0.0;
   }
 
   bool
@@ -502,8 +507,9 @@ private:
       m_State.lossSum += useless == 0 ? loss : 0.0;
       ++m_State.step;
       m_State.steps = m_Optimizer->GetNumberOfSteps();
-      const bool isInterrupted = Agree();
+      Measure();
       Report(false);
+      const bool isInterrupted = Agree();
       if (m_Fraction >= 1.0)
       {
         break;
