@@ -106,6 +106,8 @@ TEST(samPlanning, ThickSlices)
   EXPECT_EQ(sagittal.plan.orientation, "PSL");
   EXPECT_EQ(sagittal.plan.spacing, (std::array<double, 3>{ 0.9, 1.0, 5.0 }));
   EXPECT_EQ(sagittal.plan.window, (std::array<int64_t, 3>{ 240, 208, 8 }));
+  EXPECT_EQ(sagittal.plan.planarLevels, 2) << "5 : 1 and 5 : 2";
+  ExpectRuns(sagittal.plan);
 
   // Thick slices that differ among the cases: the finer ones decide.
   auto fingerprint = MakeFingerprint({ 200, 200, 12 }, { 1, 1, 8 });
@@ -120,6 +122,17 @@ TEST(samPlanning, ThickSlices)
   // Few slices.
   const auto few = sam::PlanMaskSam(MakeFingerprint({ 64, 64, 3 }, { 1, 1, 2 }), MakeDataset());
   EXPECT_EQ(few.plan.window, (std::array<int64_t, 3>{ 64, 64, 3 }));
+}
+
+TEST(samPlanning, PublishedSizesOnThisData)
+{
+  auto       fingerprint = MakeFingerprint({ 216, 256, 10 }, { 1.5, 1.5, 10 });
+  const auto planning = sam::PlanByName("masksam_acdc", fingerprint, MakeDataset());
+  EXPECT_EQ(planning.plan.window, (std::array<int64_t, 3>{ 256, 256, 4 }));
+  EXPECT_EQ(planning.plan.spacing, (std::array<double, 3>{ 1.5, 1.5, 10.0 }));
+  EXPECT_EQ(planning.plan.labels.size(), 3u);
+  EXPECT_TRUE(sam::IsPlanName("masksam_acdc"));
+  EXPECT_FALSE(sam::IsPlanName("plan.json"));
 }
 
 TEST(samPlanning, OnlyComputedTomographyIsAbsolute)

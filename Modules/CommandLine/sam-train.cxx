@@ -78,8 +78,15 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<std::string> output("", "output", "The run folder.", true, "", "DIR", parser);
     TCLAP::SwitchArg             resume(
       "", "resume", "Go on with the run in the run folder; begin it where there is none.", parser);
-    const auto plan =
-      make("plan", "masksam, which plans for the data set, or a JSON file with a plan. Default: masksam.", "PLAN");
+    const auto plan = make(
+      "plan",
+      "masksam, which plans for the data set; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
+      "(with _published behind: with the published behavior, too); or a JSON file with a plan. Default: masksam.",
+      "PLAN");
+    const auto initialize = make("initialize",
+                                 "A checkpoint of SAM that the network's parts start from; what the plan freezes of "
+                                 "them stays. Default: everything is new and trained.",
+                                 "FILE");
     const auto window =
       make("window", "Voxels of the planned network's window, x,y,z. Default: from the data.", "X,Y,Z");
     const auto split = make("split",
@@ -176,6 +183,7 @@ main(int argc, char * argv[])
     options.output = output.getValue();
     options.resume = resume.getValue();
     read(plan, options.plan);
+    read(initialize, options.initialize);
     read(split, options.split);
     read(cache, options.cache);
     read(schedule, options.schedule);

@@ -46,9 +46,9 @@ struct AugmentationOptions
   double scaleDeviation{ 0.1 };           ///< sd of the logarithm, of all axes together
   double axisScaleDeviation{ 0.05 };      ///< sd of the logarithm, of each axis
   double anisotropy{ 3.0 };               ///< slices further apart than this many in-plane spacings stay in plane
-  double stackRatio{ 6.0 };         ///< so do images with this many times more rows and columns than slices, whose
-                                    ///< spacing may be unknown
-  std::vector<size_t> mirrorAxes{}; ///< axes (0 x, 1 y, 2 z), each mirrored with p 0.5
+  double stackRatio{ 6.0 };           ///< so do images with this many times more rows and columns than slices, whose
+                                      ///< spacing may be unknown
+  std::vector<size_t>   mirrorAxes{}; ///< axes (0 x, 1 y, 2 z), each mirrored with p 0.5
   double                turnProbability{ 0.0 }; ///< p of a further rotation in plane, uniform in both directions
   double                largestTurn{ 180.0 };   ///< degrees
   double                zoomProbability{ 0.0 }; ///< p of a further scaling in plane

@@ -34,12 +34,6 @@ Decays(const std::string & name, const at::Tensor & tensor)
 }
 } // namespace
 
-double
-PolynomialDecay(double fraction)
-{
-  return std::pow(1.0 - fraction, 0.9);
-}
-
 Optimizer::Optimizer(Network & network, Network & average, const Settings & settings)
   : m_Settings(settings)
   , m_Groups(2)

@@ -13,10 +13,6 @@
 
 namespace sam
 {
-/** Fraction of the first learning rate when a \a fraction of the run is behind: (1 − fraction)^0.9 (nnU-Net). */
-double
-PolynomialDecay(double fraction);
-
 /** \class Optimizer
  * \brief AdamW on a network's parameters, with a moving average of the weights.
  *

@@ -2,6 +2,7 @@
 #include "samPlanning.h"
 
 #include "samError.h"
+#include "samPublishedMaskSam.h"
 
 #include <algorithm>
 #include <cmath>
@@ -275,6 +276,18 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
     voxels[axis] = Quantile(OfAxis(fingerprint.extents, order[axis]), 0.95) / plan.spacing[axis];
   }
 
+  double inPlane = finer;
+  for (plan.planarLevels = 0; plan.planarLevels < 3 && plan.spacing[2] > 2.0 * inPlane; ++plan.planarLevels)
+  {
+    inPlane *= 2.0;
+  }
+  if (plan.planarLevels > 0)
+  {
+    planning.decisions.push_back(Line() << "convolutions within a slice at the " << plan.planarLevels
+                                        << " finest resolutions: slices are " << plan.spacing[2] / finer
+                                        << " times as far apart as voxels in them");
+  }
+
   plan.stem = "pyramid";
   plan.encoder = "vit";
   plan.width = 96;
@@ -296,6 +309,46 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   for (const auto & label : dataset.labels)
   {
     plan.labels.push_back({ label.value, label.name, labelColors[plan.labels.size() % labelColors.size()] });
+  }
+  return planning;
+}
+
+bool
+IsPlanName(const std::string & word)
+{
+  const auto & published = GetPublishedMaskSamWords();
+  return word == "masksam" || std::find(published.begin(), published.end(), word) != published.end();
+}
+
+Planning
+PlanByName(const std::string &                           word,
+           const DatasetFingerprint &                    fingerprint,
+           const Dataset &                               dataset,
+           const PlanningLimits &                        limits,
+           const std::optional<std::array<int64_t, 3>> & window)
+{
+  auto adapted = PlanMaskSam(fingerprint, dataset, limits, word == "masksam" ? window : std::nullopt);
+  if (word == "masksam")
+  {
+    return adapted;
+  }
+  Planning planning;
+  planning.plan = PublishedMaskSamPlan(word);
+  planning.plan.channels = adapted.plan.channels;
+  planning.plan.labels = adapted.plan.labels;
+  planning.plan.spacing = adapted.plan.spacing;
+  planning.plan.orientation = adapted.plan.orientation;
+  planning.decisions.push_back(word + ": the published sizes, window " + std::string(Line() << planning.plan.window) +
+                               " voxels");
+  for (const auto & line : adapted.decisions)
+  {
+    for (const char * begin : { "slices across", "spacing", "channel" })
+    {
+      if (line.rfind(begin, 0) == 0)
+      {
+        planning.decisions.push_back(line);
+      }
+    }
   }
   return planning;
 }

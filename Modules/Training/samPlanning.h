@@ -39,6 +39,7 @@ struct Planning
  * - The window holds the 95th percentile of the images in plane up to \c PlanningLimits::planeSize, and up to eight
  *   slices, fewer where it would have more than \c PlanningLimits::voxels. A patch is 4 voxels, doubled until the grid
  *   has no more than \c PlanningLimits::tokens along each axis. \a window, where given, is taken instead (x, y, z).
+ * - Where slices are more than twice as far apart as the voxels in them, convolutions stay within the slice.
  * - Channels named CT are clipped to the foreground's percentiles and scaled by its mean and deviation, others are
  *   scaled by the image's own mean and deviation.
  *
@@ -48,6 +49,19 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
             const Dataset &                               dataset,
             const PlanningLimits &                        limits = {},
             const std::optional<std::array<int64_t, 3>> & window = {});
+
+/** Whether PlanByName() knows a word. */
+bool
+IsPlanName(const std::string & word);
+
+/** The plan that a word stands for: masksam (PlanMaskSam), or one of GetPublishedMaskSamWords() with the published
+ * sizes and with channels, labels, spacing and orientation of this data. \throws Error when the word is not known. */
+Planning
+PlanByName(const std::string &                           word,
+           const DatasetFingerprint &                    fingerprint,
+           const Dataset &                               dataset,
+           const PlanningLimits &                        limits = {},
+           const std::optional<std::array<int64_t, 3>> & window = {});
 
 /** The share of windows that are centered on a foreground voxel: a third, as nnU-Net, and half where less than a
  * 500th of the voxels is foreground (\a foregroundFraction, median of the cases). */

@@ -10,8 +10,9 @@ namespace sam
 double
 LearningRate(const TrainingRecipe & recipe, int64_t step, double fraction)
 {
-  constexpr double last = 0.01;
-  constexpr double power = 0.9;
+  constexpr double power = 0.9; // as nnU-Net
+
+  const double last = recipe.lastLearningRate;
 
   const double warmUp = recipe.warmUpSteps > 0
                           ? std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(recipe.warmUpSteps))

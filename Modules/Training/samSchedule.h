@@ -7,7 +7,7 @@
 namespace sam
 {
 /** The learning rate of step \a step (from 0) when \a fraction of the run is behind us. It rises linearly over the
- * warm-up and falls to a hundredth, by half a cosine or as (1 − fraction)^0.9. */
+ * warm-up and falls to a hundredth (TrainingRecipe::lastLearningRate), by half a cosine or as (1 − fraction)^0.9. */
 double
 LearningRate(const TrainingRecipe & recipe, int64_t step, double fraction);
 } // namespace sam

@@ -108,7 +108,7 @@ public:
     {
       Begin();
     }
-    MakeNetworks();
+    MakeNetworks(!saved.empty());
     if (!saved.empty())
     {
       m_Optimizer->SetState(saved, m_State.steps, StateFile());
@@ -232,6 +232,21 @@ private:
       }
     }
     MakePlan();
+    if (m_Options.initialize.empty())
+    {
+      m_State.plan.frozen.clear(); // nothing is worth keeping as it is
+      m_State.plan.adapted.clear();
+    }
+    if (m_State.plan.Keeps("set_loss_only"))
+    {
+      m_State.recipe.semanticWeight = 0.0;
+    }
+    if (m_State.plan.Keeps("polynomial_learning_rate"))
+    {
+      m_State.recipe.schedule = "polynomial";
+      m_State.recipe.warmUpSteps = 0;
+      m_State.recipe.lastLearningRate = 0.0;
+    }
     m_State.log = TrainingLog(ForegroundNames(m_State.plan));
     m_State.epochs = m_Options.epochs;
     if (m_State.epochs == 0 && m_Options.maximumMinutes <= 0.0)
@@ -261,11 +276,12 @@ private:
   void
   MakePlan()
   {
-    if (m_Options.plan != "masksam")
+    if (!IsPlanName(m_Options.plan))
     {
       if (!fs::exists(m_Options.plan))
       {
-        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam or a JSON file with a plan");
+        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam, masksam_acdc, masksam_synapse, " +
+                    "masksam_amos or a JSON file with a plan");
       }
       m_State.plan = Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan);
       if (m_State.plan.channels.size() != m_Dataset.channels.size())
@@ -309,10 +325,22 @@ private:
   }
 
   void
-  MakeNetworks()
+  MakeNetworks(bool isResumed)
   {
     const auto & recipe = m_State.recipe;
+    m_MatchingLoss = MatchingLoss(MatchingLossOptions::FromPlan(m_State.plan));
     m_Network = std::make_unique<Network>(m_State.plan, recipe.seed);
+    if (isResumed && !m_State.plan.frozen.empty())
+    {
+      StartFromCheckpoint(*m_Network, ModelFile("last")); // training does not make the frozen values
+    }
+    else if (!isResumed && !m_Options.initialize.empty())
+    {
+      for (const auto & line : StartFromCheckpoint(*m_Network, m_Options.initialize).Describe())
+      {
+        Note(m_Options.initialize + ": " + line);
+      }
+    }
     m_Network->To(m_Device);
     std::map<std::string, at::Tensor> copies;
     for (const auto & [name, tensor] : m_Network->GetParameters().GetTensors())

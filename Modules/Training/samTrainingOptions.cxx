@@ -53,6 +53,7 @@ VisitEntries(TRecipe & recipe, const TVisit & visit)
   visit("validation_interval", recipe.validationInterval);
   visit("learning_rate", recipe.learningRate);
   visit("warm_up_steps", recipe.warmUpSteps);
+  visit("last_learning_rate", recipe.lastLearningRate);
   visit("weight_decay", recipe.weightDecay);
   visit("maximum_gradient_norm", recipe.maximumGradientNorm);
   visit("averaging_decay", recipe.averagingDecay);

@@ -26,7 +26,8 @@ struct TrainingRecipe
   int64_t             validationInterval{ 5 };    ///< epochs between validations; the last epoch is always validated
   double              learningRate{ 2e-3 };
   int64_t             warmUpSteps{ 100 };
-  double              weightDecay{ 0.01 }; ///< not on norms, biases, embeddings and tables
+  double              lastLearningRate{ 0.01 }; ///< fraction of the highest
+  double              weightDecay{ 0.01 };      ///< not on norms, biases, embeddings and tables
   double              maximumGradientNorm{ 1.0 };
   double              averagingDecay{ 0.995 }; ///< of the moving average of the weights, which is validated and kept
   double              semanticWeight{ 1.5 };   ///< of the direct Dice and cross-entropy on the semantic map
