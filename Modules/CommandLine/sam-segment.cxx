@@ -77,6 +77,8 @@ main(int argc, char * argv[])
       "", "statistics", "Where volumes and gray values of the labels go, as JSON.", false, "", "FILE.json|DIR", parser);
     TCLAP::ValueArg<std::string> preview(
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png|DIR", parser);
+    TCLAP::SwitchArg largestComponent(
+      "", "largest-component", "Keep of each label the largest connected part only.", parser);
     line.AddDevice();
     line.AddPrecision();
     line.AddThreads();
@@ -87,7 +89,10 @@ main(int argc, char * argv[])
       "output", "The label map, or the folder for label maps of the same names.", true, "", "OUT", parser);
     line.Parse();
 
-    sam::SegmentationJob given{ image.getValue(), output.getValue(), statistics.getValue(), preview.getValue(), {} };
+    sam::SegmentationJob given{
+      image.getValue(), output.getValue(), statistics.getValue(), preview.getValue(), {}, false
+    };
+    given.largestComponent = largestComponent.getValue();
     for (const auto & text : region.getValue())
     {
       given.regions.push_back(sam::ParseRegion("--region", text));

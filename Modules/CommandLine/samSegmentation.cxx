@@ -3,6 +3,7 @@
 
 #include "samError.h"
 #include "samLabelImage.h"
+#include "samLargestComponent.h"
 #include "samPreview.h"
 #include "samStatistics.h"
 #include "samSteps.h"
@@ -61,7 +62,11 @@ SegmentAs(const itk::SamModel * model, const SegmentationJob & job, const std::f
   }
   UpdateFilter(segment, job.image, progress);
 
-  LabelImage *     labels = segment->GetOutput();
+  LabelImage * labels = segment->GetOutput();
+  if (job.largestComponent)
+  {
+    KeepLargestComponents(labels);
+  }
   const LabelTable table = MakeTable(model);
   DescribeLabels(table, labels->GetMetaDataDictionary());
 

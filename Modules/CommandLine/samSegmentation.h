@@ -16,10 +16,11 @@ namespace sam
 struct SegmentationJob
 {
   std::string         image;
-  std::string         output;     ///< label map on the image's grid
-  std::string         statistics; ///< JSON
-  std::string         preview;    ///< PNG
-  std::vector<Region> regions;    ///< none: the whole image
+  std::string         output;                    ///< label map on the image's grid
+  std::string         statistics;                ///< JSON
+  std::string         preview;                   ///< PNG
+  std::vector<Region> regions;                   ///< none: the whole image
+  bool                largestComponent{ false }; ///< of each label only that one is kept
 };
 
 /** Segment an image file with a model and write what the job asks for: everything or nothing.

@@ -48,8 +48,9 @@ struct TrainingRecipe
 /** What a training run is told. */
 struct TrainingOptions : TrainingRecipe
 {
-  std::string dataset;                          ///< folder with a dataset.json (Decathlon or nnU-Net)
-  std::string plan{ "masksam" };                ///< masksam, which plans for the data set, or a JSON file with a plan
+  std::string dataset;           ///< folder with a dataset.json (Decathlon or nnU-Net)
+  std::string plan{ "masksam" }; ///< a word that IsPlanName() knows, or a JSON file with a plan
+  std::string initialize;        ///< checkpoint of SAM to start from; empty: everything is new, and trained
   std::optional<std::array<int64_t, 3>> window; ///< of the planned network, voxels x, y, z; not set: from the data
   std::string                           output; ///< run folder
   std::string                           cache;  ///< folder of prepared cases; empty: in the run folder, none: no cache
