@@ -10,7 +10,7 @@ TEST(LargestComponent, OfEachLabelOneStays)
 {
   using Volume = itk::Image<short, 3>;
   auto       labels = MakeImage<Volume>({ 9, 8, 7 }, { 1.0, 1.0, 1.0 });
-  const auto fill = [&labels](short value, const Volume::IndexType & first, const Volume::IndexType & last) {
+  const auto fill = [&labels](short value, const std::array<long, 3> & first, const std::array<long, 3> & last) {
     FillBox(labels.GetPointer(), value, first, last);
   };
   fill(1, { 0, 0, 0 }, { 1, 1, 1 }); // 8 voxels
