@@ -253,7 +253,7 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
            << (order[2] == 0   ? "left-right"
                : order[2] == 1 ? "anterior-posterior"
                                : "inferior-superior")
-           << ": " << (order[2] == 2 ? "voxels are no longer along the other axes" : "voxels are longest along it")
+           << ": " << (order[2] == 2 ? "no other axis has clearly longer voxels" : "voxels are longest along it")
            << ", median " << median << " mm");
 
   std::array<double, 3> voxels{};
@@ -263,7 +263,7 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
     voxels[axis] = Quantile(OfAxis(fingerprint.extents, order[axis]), 0.5) / plan.spacing[axis];
   }
   Line reason;
-  reason << "median of " << fingerprint.spacings.size() << " training cases";
+  reason << "median of " << fingerprint.spacings.size() << " cases";
   const double finer = std::max(plan.spacing[0], plan.spacing[1]);
   if (plan.spacing[2] > anisotropy * finer && voxels[2] < std::max(voxels[0], voxels[1]) / anisotropy)
   {

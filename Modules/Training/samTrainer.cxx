@@ -296,8 +296,15 @@ private:
       }
       return;
     }
+    auto names = m_State.training;
+    if (m_Options.folds > 0 || !m_Options.split.empty())
+    {
+      // All folds get the same plan, so that their models can be averaged.
+      names.insert(names.end(), m_State.validation.begin(), m_State.validation.end());
+    }
+    std::sort(names.begin(), names.end());
     std::vector<const DatasetCase *> cases;
-    for (const auto & name : m_State.training)
+    for (const auto & name : names)
     {
       cases.push_back(&FindCase(name));
     }
