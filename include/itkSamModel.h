@@ -134,6 +134,12 @@ public:
   static void
   VerifyPromptable(const SamModel * model);
 
+  /** \throws ExceptionObject when the labels, the channels, the preprocessing, the window or the device are not those
+   * of
+   * \a other: then both answers cannot be averaged. */
+  void
+  VerifyAveragesWith(const SamModel * other) const;
+
   /** \throws ExceptionObject when an embedding with this number of components was not made by this model. */
   void
   VerifyEmbedding(unsigned int components) const;

@@ -61,6 +61,25 @@ public:
   itkSetConstObjectMacro(Model, SamModel);
   itkGetConstObjectMacro(Model, SamModel);
 
+  /** Average with the answers of another model, of the same labels, channels, preprocessing and window: a member of an
+   * ensemble. Default is none. */
+  void
+  AddModel(const SamModel * model);
+
+  /** Forget the models that were added. */
+  void
+  ClearAddedModels();
+
+  /** Set/Get the axes of the model's grid (0 = x, 1 = y, 2 = z) along which windows are mirrored: answers are means
+   * over all combinations, two to the number of axes. For models that were trained so. Default is none. */
+  void
+  SetMirrorAxes(const std::vector<unsigned int> & axes);
+  const std::vector<unsigned int> &
+  GetMirrorAxes() const
+  {
+    return m_MirrorAxes;
+  }
+
   /** Add a region to segment: a box along the axes of the physical space, \a center and \a size in mm. It must overlap
    * the image. Default is none: the whole image. */
   void
@@ -120,9 +139,12 @@ private:
   void
   WriteLabels(const SamLabelSampler & sampler, std::vector<float> & confidence);
 
-  SamModel::ConstPointer        m_Model;
-  std::vector<RegionOfInterest> m_Regions;
-  SizeValueType                 m_NumberOfWindows{ 0 };
+  SamModel::ConstPointer m_Model;
+
+  std::vector<SamModel::ConstPointer> m_AddedModels;
+  std::vector<unsigned int>           m_MirrorAxes;
+  std::vector<RegionOfInterest>       m_Regions;
+  SizeValueType                       m_NumberOfWindows{ 0 };
 };
 } // namespace itk
 

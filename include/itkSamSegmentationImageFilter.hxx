@@ -15,6 +15,36 @@ namespace itk
 {
 template <typename TInputImage, typename TOutputImage>
 void
+SamSegmentationImageFilter<TInputImage, TOutputImage>::AddModel(const SamModel * model)
+{
+  m_AddedModels.emplace_back(model);
+  this->Modified();
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+SamSegmentationImageFilter<TInputImage, TOutputImage>::ClearAddedModels()
+{
+  if (!m_AddedModels.empty())
+  {
+    m_AddedModels.clear();
+    this->Modified();
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+SamSegmentationImageFilter<TInputImage, TOutputImage>::SetMirrorAxes(const std::vector<unsigned int> & axes)
+{
+  if (m_MirrorAxes != axes)
+  {
+    m_MirrorAxes = axes;
+    this->Modified();
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::AddRegionOfInterest(const PointType &  center,
                                                                            const VectorType & size)
 {
@@ -39,6 +69,18 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::VerifyPreconditions() con
 {
   Superclass::VerifyPreconditions();
   SamModel::Verify(m_Model, ImageDimension);
+  for (const auto & model : m_AddedModels)
+  {
+    SamModel::Verify(model, ImageDimension);
+    model->VerifyAveragesWith(m_Model);
+  }
+  for (const unsigned int axis : m_MirrorAxes)
+  {
+    if (axis >= ImageDimension || std::count(m_MirrorAxes.begin(), m_MirrorAxes.end(), axis) > 1)
+    {
+      itkSamExceptionMacro("mirror axis " << axis << ", expected 0 to " << ImageDimension - 1 << ", each once");
+    }
+  }
   for (const int value : m_Model->GetLabelValues())
   {
     if (static_cast<double>(value) > static_cast<double>(NumericTraits<OutputPixelType>::max()))
@@ -143,6 +185,12 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
     m_NumberOfWindows += SamSlidingWindow(m_Model, box.size).GetNumberOfWindows();
   }
 
+  SamWindowAnswer answer{ { m_Model }, m_MirrorAxes };
+  for (const auto & model : m_AddedModels)
+  {
+    answer.models.push_back(model);
+  }
+
   // Writing the labels gets the last hundredth.
   SizeValueType windowsDone = 0;
   const auto    report = [&](double windows) {
@@ -178,7 +226,7 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
       sampler.Append(static_cast<SizeValueType>(sizes[1]), std::move(probabilities));
       this->WriteLabels(sampler, confidence);
     };
-    SamSegmentWindows<ImageDimension>(m_Model, volume, grid, take, report);
+    SamSegmentWindows<ImageDimension>(answer, volume, grid, take, report);
     windowsDone += SamSlidingWindow(m_Model, boxes[k].size).GetNumberOfWindows();
   }
   this->UpdateProgress(1.0f);
@@ -239,6 +287,13 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream & 
   {
     os << indent.GetNextIndent() << "center " << region.center << " size " << region.size << std::endl;
   }
+  os << indent << "AddedModels: " << m_AddedModels.size() << std::endl;
+  os << indent << "MirrorAxes:";
+  for (const unsigned int axis : m_MirrorAxes)
+  {
+    os << ' ' << axis;
+  }
+  os << std::endl;
   os << indent << "NumberOfWindows: " << m_NumberOfWindows << std::endl;
 }
 } // namespace itk

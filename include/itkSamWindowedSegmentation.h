@@ -9,9 +9,17 @@
 #include "itkSamTensor.h"
 
 #include <functional>
+#include <vector>
 
 namespace itk
 {
+/** What answers for a window: the mean over models and over mirrored windows. */
+struct SamWindowAnswer
+{
+  std::vector<const SamModel *> models;     ///< the first says where the windows lie; all have the same preprocessing
+  std::vector<unsigned int>     mirrorAxes; ///< of the model's grid, 0 = x; all their combinations
+};
+
 /** Probabilities of each label over a volume C×D×H×W that is on the model's grid: SamEncoderImageFilter,
  * SamAutoPromptImageFilter and SamMaskClassificationImageFilter run over windows, whose answers are blended on the
  * device. \a grid says where the volume lies. \a take gets the probabilities K×d×H×W of all slices, some at a time and
@@ -20,7 +28,7 @@ namespace itk
  * \throws ProcessAborted then. */
 template <unsigned int VDimension>
 SegmentAnything_EXPORT void
-SamSegmentWindows(const SamModel *                               model,
+SamSegmentWindows(const SamWindowAnswer &                        answer,
                   const SamTensor &                              volume,
                   const SamGrid &                                grid,
                   const std::function<void(const SamTensor &)> & take,

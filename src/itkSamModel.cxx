@@ -242,6 +242,33 @@ SamModel::VerifyPromptable(const SamModel * model)
 }
 
 void
+SamModel::VerifyAveragesWith(const SamModel * other) const
+{
+  const auto & mine = m_Implementation->network->GetPlan();
+  const auto & theirs = other->m_Implementation->network->GetPlan();
+  const auto   require = [&](bool isSame, const char * what) {
+    if (!isSame)
+    {
+      itkSamExceptionMacro(this->GetFileName() << ": " << what << " not those of " << other->GetFileName()
+                                               << ", expected models that differ in their weights alone");
+    }
+  };
+  require(m_Implementation->labelValues == other->m_Implementation->labelValues &&
+            m_Implementation->labelNames == other->m_Implementation->labelNames,
+          "the labels are");
+  const auto isSameChannel = [](const sam::ChannelPlan & a, const sam::ChannelPlan & b) {
+    return a.name == b.name && a.normalization == b.normalization && a.lower == b.lower && a.upper == b.upper &&
+           a.mean == b.mean && a.deviation == b.deviation;
+  };
+  require(std::equal(
+            mine.channels.begin(), mine.channels.end(), theirs.channels.begin(), theirs.channels.end(), isSameChannel),
+          "channels or their normalization are");
+  require(mine.orientation == theirs.orientation && mine.spacing == theirs.spacing, "orientation and spacing are");
+  require(mine.window == theirs.window && mine.overlap == theirs.overlap, "window and overlap are");
+  require(m_Implementation->device == other->m_Implementation->device, "devices are");
+}
+
+void
 SamModel::VerifyEmbedding(unsigned int components) const
 {
   if (components != this->GetNumberOfEmbeddingChannels())

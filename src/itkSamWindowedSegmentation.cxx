@@ -5,41 +5,87 @@
 #include "itkSamEncoderImageFilter.h"
 #include "itkSamMaskClassificationImageFilter.h"
 #include "itkSamSlidingWindow.h"
+#include "itkSamTensorImplementation.h"
+
+#include "samMirroring.h"
+
+#include <ATen/TensorOperators.h>
 
 namespace itk
 {
+namespace
+{
+/** The stages of one model, from a window to the probabilities of its labels. */
+template <unsigned int VDimension>
+class Stages
+{
+public:
+  using StageImageType = SamTensorImage<VDimension>;
+  using ChannelImageType = VectorImage<float, VDimension>;
+
+  /** \a progress gets the fraction of the window that is done and answers whether to go on. */
+  Stages(const SamModel * model, const std::function<bool(double)> & progress)
+  {
+    m_Encoder->SetModel(model);
+    m_Prompter->SetModel(model);
+    m_Prompter->SetInput(m_Encoder->GetOutput());
+    m_Classifier->SetModel(model);
+    m_Classifier->SetInput(m_Encoder->GetOutput());
+    m_Classifier->SetPrompts(m_Prompter->GetOutput());
+    // The encoder takes most of a window's time.
+    constexpr double encoderShare = 0.8;
+    auto *           encoder = m_Encoder.GetPointer();
+    encoder->AddObserver(ProgressEvent(), [encoder, progress](const EventObject &) {
+      if (!progress(encoderShare * static_cast<double>(encoder->GetProgress())))
+      {
+        encoder->AbortGenerateDataOn();
+      }
+    });
+  }
+
+  /** K×D×H×W. */
+  at::Tensor
+  operator()(const at::Tensor & voxels, const SamGrid & grid)
+  {
+    auto window = StageImageType::New();
+    grid.CopyTo<VDimension>(window);
+    window->SetRegions(window->GetLargestPossibleRegion());
+    window->SetTensor(MakeSamTensor(voxels));
+    m_Encoder->SetInput(window);
+    m_Classifier->GetOutput()->UpdateTensor();
+    return GetAtTensor(m_Classifier->GetOutput()->GetTensor());
+  }
+
+private:
+  using EncoderType = SamEncoderImageFilter<ChannelImageType>;
+  using PrompterType = SamAutoPromptImageFilter<ChannelImageType>;
+  using ClassifierType = SamMaskClassificationImageFilter<ChannelImageType>;
+
+  typename EncoderType::Pointer    m_Encoder{ EncoderType::New() };
+  typename PrompterType::Pointer   m_Prompter{ PrompterType::New() };
+  typename ClassifierType::Pointer m_Classifier{ ClassifierType::New() };
+};
+} // namespace
+
 template <unsigned int VDimension>
 void
-SamSegmentWindows(const SamModel *                               model,
+SamSegmentWindows(const SamWindowAnswer &                        answer,
                   const SamTensor &                              volume,
                   const SamGrid &                                grid,
                   const std::function<void(const SamTensor &)> & take,
                   const std::function<bool(double)> &            progress)
 {
-  using StageImageType = SamTensorImage<VDimension>;
-  using ChannelImageType = VectorImage<float, VDimension>;
-  SamSlidingWindow windows(model, grid.box.size);
+  SamSlidingWindow windows(answer.models.front(), grid.box.size);
 
-  auto encoder = SamEncoderImageFilter<ChannelImageType>::New();
-  encoder->SetModel(model);
-  auto prompter = SamAutoPromptImageFilter<ChannelImageType>::New();
-  prompter->SetModel(model);
-  prompter->SetInput(encoder->GetOutput());
-  auto classifier = SamMaskClassificationImageFilter<ChannelImageType>::New();
-  classifier->SetModel(model);
-  classifier->SetInput(encoder->GetOutput());
-  classifier->SetPrompts(prompter->GetOutput());
-
-  // The encoder takes most of a window's time.
-  constexpr double encoderShare = 0.8;
-  double           windowsDone = 0.0;
-  encoder->AddObserver(ProgressEvent(), [&](const EventObject &) {
-    if (!progress(windowsDone + encoderShare * static_cast<double>(encoder->GetProgress())))
-    {
-      encoder->AbortGenerateDataOn();
-    }
-  });
-
+  const std::vector<size_t> axes(answer.mirrorAxes.begin(), answer.mirrorAxes.end());
+  const double passes = static_cast<double>(answer.models.size()) * static_cast<double>(size_t{ 1 } << axes.size());
+  double       passesDone = 0.0;
+  const auto   report = [&](double pass) { return progress((passesDone + pass) / passes); };
+  std::vector<Stages<VDimension>> stages;
+  for (const auto * model : answer.models)
+  {
+    stages.emplace_back(model, report);
+  }
   for (SizeValueType k = 0; k < windows.GetNumberOfWindows(); ++k)
   {
     const auto start = windows.GetStart(k);
@@ -49,18 +95,25 @@ SamSegmentWindows(const SamModel *                               model,
       windowGrid.box.start[i] += start[i];
     }
     windowGrid.box.size = windows.GetWindowSize();
-    auto window = StageImageType::New();
-    windowGrid.CopyTo<VDimension>(window);
-    window->SetRegions(window->GetLargestPossibleRegion());
-    window->SetTensor(windows.Extract(volume, k));
-    encoder->SetInput(window);
-    classifier->GetOutput()->UpdateTensor();
-    windows.Add(classifier->GetOutput()->GetTensor(), k);
-    windowsDone += 1.0;
-    if (!progress(windowsDone))
-    {
-      throw ProcessAborted(__FILE__, __LINE__);
-    }
+    const auto window = GetAtTensor(windows.Extract(volume, k));
+    const auto mean = RunInference([&] {
+      at::Tensor sum;
+      for (auto & stage : stages)
+      {
+        const auto ofModel = sam::MeanOverMirrors(window.unsqueeze(0), axes, [&](const at::Tensor & mirrored) {
+          const auto probabilities = stage(mirrored.squeeze(0), windowGrid);
+          passesDone += 1.0;
+          if (!report(0.0))
+          {
+            throw ProcessAborted(__FILE__, __LINE__);
+          }
+          return probabilities.unsqueeze(0);
+        });
+        sum = sum.defined() ? sum + ofModel : ofModel;
+      }
+      return MakeSamTensor((stages.size() > 1 ? sum / static_cast<double>(stages.size()) : sum).squeeze(0));
+    });
+    windows.Add(mean, k);
     if (const auto blended = windows.TakeBlended(k); !blended.IsEmpty())
     {
       take(blended);
@@ -69,7 +122,7 @@ SamSegmentWindows(const SamModel *                               model,
 }
 
 #define samInstantiateWindows(VDimension)                                                     \
-  template void SamSegmentWindows<VDimension>(const SamModel *,                               \
+  template void SamSegmentWindows<VDimension>(const SamWindowAnswer &,                        \
                                               const SamTensor &,                              \
                                               const SamGrid &,                                \
                                               const std::function<void(const SamTensor &)> &, \

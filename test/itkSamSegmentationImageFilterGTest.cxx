@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -521,4 +522,69 @@ TEST(SamSegmentationImageFilter, RefusesWhatItCannotUse)
   flat->SetInput(itk::MakeSamTestVolume<itk::Image<float, 2>>({ { 20, 20 } }));
   flat->SetModel(itk::MakeSamTestModel());
   EXPECT_EQ(MessageOf([&] { flat->Update(); }), "the image has 2 dimensions, the model plan expects 3");
+}
+
+TEST(SamSegmentationImageFilter, AveragesModelsAndMirrors)
+{
+  using PixelType = FilterType::OutputPixelType;
+  itk::SamTestModelOptions options;
+  options.isSharp = true;
+  const auto first = itk::MakeSamTestModel(options);
+  options.seed = 11;
+  const auto second = itk::MakeSamTestModel(options);
+
+  // One window, so that its mirror is one too.
+  const ImageType::SizeType size{ { 16, 16, 4 } };
+  const auto                image = ImageType::New();
+  const auto                mirrored = ImageType::New();
+  for (const auto & each : { image, mirrored })
+  {
+    each->SetRegions(size);
+    each->Allocate();
+  }
+  for (itk::ImageRegionIteratorWithIndex<ImageType> it(image, image->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+  {
+    auto index = it.GetIndex();
+    it.Set(static_cast<float>((index[0] * index[0] * 7 + index[1] * 13 + index[2] * 29) % 101));
+    index[0] = 15 - index[0];
+    mirrored->SetPixel(index, it.Get());
+  }
+  const auto run = [](const ImageType *                           input,
+                      const std::vector<itk::SamModel::Pointer> & models,
+                      const std::vector<unsigned int> &           axes) {
+    auto filter = FilterType::New();
+    filter->SetInput(input);
+    filter->SetModel(models.front());
+    for (size_t k = 1; k < models.size(); ++k)
+    {
+      filter->AddModel(models[k]);
+    }
+    filter->SetMirrorAxes(axes);
+    filter->Update();
+    const auto * begin = filter->GetOutput()->GetBufferPointer();
+    return std::vector<PixelType>(begin, begin + filter->GetOutput()->GetBufferedRegion().GetNumberOfPixels());
+  };
+  const auto flip = [](std::vector<PixelType> labels) {
+    for (size_t row = 0; row < labels.size(); row += 16)
+    {
+      std::reverse(labels.begin() + static_cast<std::ptrdiff_t>(row),
+                   labels.begin() + static_cast<std::ptrdiff_t>(row) + 16);
+    }
+    return labels;
+  };
+  const auto alone = run(image, { first }, {});
+  EXPECT_NE(flip(run(mirrored, { first }, {})), alone);
+  EXPECT_EQ(flip(run(mirrored, { first }, { 0 })), run(image, { first }, { 0 })) << "a mirrored image, mirrored labels";
+  EXPECT_EQ(run(image, { first, first }, {}), alone) << "the mean of twice the same";
+  EXPECT_NE(run(image, { first, second }, {}), alone);
+  EXPECT_EQ(run(image, { first, second }, {}), run(image, { second, first }, {}));
+
+  const auto message = [&](const std::vector<itk::SamModel::Pointer> & models, const std::vector<unsigned int> & axes) {
+    return MessageOf([&] { run(image, models, axes); });
+  };
+  EXPECT_NE(message({ first }, { 0, 0 }).find("mirror axis 0, expected 0 to 2, each once"), std::string::npos);
+  EXPECT_NE(message({ first }, { 3 }).find("mirror axis 3"), std::string::npos);
+  options.lastLabelValue = 9;
+  EXPECT_NE(message({ first, itk::MakeSamTestModel(options) }, {}).find("the labels are not those of"),
+            std::string::npos);
 }

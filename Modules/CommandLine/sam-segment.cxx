@@ -65,7 +65,22 @@ main(int argc, char * argv[])
     "origin and direction.";
   return sam::RunProgram("sam-segment", description, argc, argv, [](sam::CommandLine & line) {
     auto &                       parser = line.GetParser();
-    TCLAP::ValueArg<std::string> model("", "model", "The model file (.safetensors).", true, "", "FILE", parser);
+    TCLAP::MultiArg<std::string> model("",
+                                       "model",
+                                       "The model file (.safetensors). Given several times, the answers are averaged; "
+                                       "the models have the same labels and preprocessing.",
+                                       true,
+                                       "FILE",
+                                       parser);
+    TCLAP::ValueArg<std::string> mirror("",
+                                        "mirror",
+                                        "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which windows are "
+                                        "mirrored, such as 0: answers are averaged over all combinations. For models "
+                                        "that were trained so.",
+                                        false,
+                                        "",
+                                        "LIST",
+                                        parser);
     TCLAP::MultiArg<std::string> region("",
                                         "region",
                                         "Segment a box only: cx,cy,cz,sx,sy,sz, center and size in mm (LPS). The "
@@ -90,8 +105,15 @@ main(int argc, char * argv[])
     line.Parse();
 
     sam::SegmentationJob given{
-      image.getValue(), output.getValue(), statistics.getValue(), preview.getValue(), {}, false
+      image.getValue(), output.getValue(), statistics.getValue(), preview.getValue(), {}, false, {}
     };
+    if (mirror.isSet())
+    {
+      for (const int axis : sam::ParseIntegers("--mirror", mirror.getValue()))
+      {
+        given.mirrorAxes.push_back(static_cast<unsigned int>(axis));
+      }
+    }
     given.largestComponent = largestComponent.getValue();
     for (const auto & text : region.getValue())
     {
@@ -105,14 +127,18 @@ main(int argc, char * argv[])
     {
       itk::SamModel::SetNumberOfThreads(line.GetThreads());
     }
-    const auto network = itk::SamModel::Read(model.getValue(), line.GetDevice(), line.GetPrecision());
+    std::vector<itk::SamModel::ConstPointer> models;
+    for (const auto & file : model.getValue())
+    {
+      models.emplace_back(itk::SamModel::Read(file, line.GetDevice(), line.GetPrecision()));
+    }
     const auto jobs = MakeJobs(given);
     size_t     failed = 0;
     for (size_t k = 0; k < jobs.size(); ++k)
     {
       try
       {
-        sam::Segment(network, jobs[k], [&](double fraction) {
+        sam::Segment(models, jobs[k], [&](double fraction) {
           sam::ThrowIfInterrupted();
           line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
         });

@@ -22,6 +22,8 @@ namespace sam
 {
 namespace
 {
+using Models = std::vector<itk::SamModel::ConstPointer>;
+
 /** Labels of the model without the background. */
 LabelTable
 MakeTable(const itk::SamModel * model)
@@ -36,8 +38,10 @@ MakeTable(const itk::SamModel * model)
 
 template <unsigned int VDimension, typename TLabel>
 void
-SegmentAs(const itk::SamModel * model, const SegmentationJob & job, const std::function<void(double)> & progress)
+SegmentAs(const Models & models, const SegmentationJob & job, const std::function<void(double)> & progress)
 {
+  const itk::SamModel * model = models.front();
+
   using ChannelImage = itk::VectorImage<float, VDimension>;
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
@@ -49,6 +53,11 @@ SegmentAs(const itk::SamModel * model, const SegmentationJob & job, const std::f
   const auto segment = itk::SamSegmentationImageFilter<ChannelImage, LabelImage>::New();
   segment->SetInput(reader->GetOutput());
   segment->SetModel(model);
+  for (size_t k = 1; k < models.size(); ++k)
+  {
+    segment->AddModel(models[k]);
+  }
+  segment->SetMirrorAxes(job.mirrorAxes);
   for (const auto & region : job.regions)
   {
     itk::Point<double, VDimension>  center;
@@ -92,18 +101,18 @@ SegmentAs(const itk::SamModel * model, const SegmentationJob & job, const std::f
 } // namespace
 
 void
-Segment(const itk::SamModel * model, const SegmentationJob & job, const std::function<void(double)> & progress)
+Segment(const Models & models, const SegmentationJob & job, const std::function<void(double)> & progress)
 {
   CheckWritable(job.output);
-  const auto & values = model->GetLabelValues();
+  const auto & values = models.front()->GetLabelValues();
   const bool   isSmall = *std::max_element(values.begin(), values.end()) <= std::numeric_limits<unsigned char>::max();
   if (ReadImageDimension(job.image) == 2)
   {
-    isSmall ? SegmentAs<2, unsigned char>(model, job, progress) : SegmentAs<2, short>(model, job, progress);
+    isSmall ? SegmentAs<2, unsigned char>(models, job, progress) : SegmentAs<2, short>(models, job, progress);
   }
   else
   {
-    isSmall ? SegmentAs<3, unsigned char>(model, job, progress) : SegmentAs<3, short>(model, job, progress);
+    isSmall ? SegmentAs<3, unsigned char>(models, job, progress) : SegmentAs<3, short>(models, job, progress);
   }
 }
 

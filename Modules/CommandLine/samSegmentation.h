@@ -21,13 +21,18 @@ struct SegmentationJob
   std::string         preview;                   ///< PNG
   std::vector<Region> regions;                   ///< none: the whole image
   bool                largestComponent{ false }; ///< of each label only that one is kept
+
+  std::vector<unsigned int> mirrorAxes; ///< see SamSegmentationImageFilter::SetMirrorAxes
 };
 
-/** Segment an image file with a model and write what the job asks for: everything or nothing.
+/** Segment an image file with the mean of some models (the first is written down) and write what the job asks for:
+ * everything or nothing.
  * \a progress is called with the fraction done and may throw to stop.
  * \throws Error naming the file and what is wrong with it. */
 void
-Segment(const itk::SamModel * model, const SegmentationJob & job, const std::function<void(double)> & progress);
+Segment(const std::vector<itk::SamModel::ConstPointer> & models,
+        const SegmentationJob &                          job,
+        const std::function<void(double)> &              progress);
 
 /** The images in a folder, by name: files whose ending an image format of ITK claims. */
 std::vector<std::string>
