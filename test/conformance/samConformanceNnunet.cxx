@@ -1,7 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samConformance.h"
 #include "samError.h"
-#include "samOptimizer.h"
+#include "samSchedule.h"
 #include "samSlidingWindow.h"
 #include "samVolumePreprocessing.h"
 
@@ -68,9 +68,14 @@ CheckPreprocessing(Recording & recording)
     {
       const auto          count = recording.Get("out/poly_lr_" + name).size(0);
       std::vector<double> rates;
+      TrainingRecipe      recipe;
+      recipe.schedule = "polynomial";
+      recipe.learningRate = rate;
+      recipe.lastLearningRate = 0.0;
+      recipe.warmUpSteps = 0;
       for (int64_t k = 0; k < count; ++k)
       {
-        rates.push_back(rate * PolynomialDecay(static_cast<double>(k) / static_cast<double>(count)));
+        rates.push_back(LearningRate(recipe, k, static_cast<double>(k) / static_cast<double>(count)));
       }
       recording.Compare("out/poly_lr_" + name, at::tensor(rates, at::kDouble));
     }
