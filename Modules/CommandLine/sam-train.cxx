@@ -244,16 +244,21 @@ main(int argc, char * argv[])
                           Clock(progress.remainingMinutes) + " min left");
     };
     const auto result = sam::Train(options, listener, interrupt);
+    const auto print = [&](const std::string & text) {
+      if (result.isFirstProcess)
+      {
+        line.Print(text);
+      }
+    };
     if (result.interrupted)
     {
-      line.Print("stopped in epoch " + std::to_string(result.epochs + 1) + ", --resume goes on\n");
+      print("stopped in epoch " + std::to_string(result.epochs + 1) + ", --resume goes on\n");
       sam::ThrowIfInterrupted();
     }
     if (result.ranOutOfPatience)
     {
-      line.Print("ended early: no better Dice in " + std::to_string(options.patience) + " validations\n");
+      print("ended early: no better Dice in " + std::to_string(options.patience) + " validations\n");
     }
-    line.Print("best validation Dice " + Fixed(result.bestMeanDice, 4) + ", " + options.output +
-               "/model.safetensors\n");
+    print("best validation Dice " + Fixed(result.bestMeanDice, 4) + ", " + options.output + "/model.safetensors\n");
   });
 }

@@ -143,7 +143,7 @@ public:
     }
     Save();
     m_Processes.Wait();
-    return { isInterrupted, IsOutOfPatience() && m_Fraction < 1.0, m_State.epoch, m_State.bestDice };
+    return { isInterrupted, IsOutOfPatience() && m_Fraction < 1.0, IsFirst(), m_State.epoch, m_State.bestDice };
   }
 
 private:

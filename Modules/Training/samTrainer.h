@@ -40,6 +40,7 @@ struct TrainingResult
 {
   bool    interrupted{ false };
   bool    ranOutOfPatience{ false };
+  bool    isFirstProcess{ true }; ///< the one that writes and tells
   int64_t epochs{ 0 };
   double  bestMeanDice{ 0.0 };
 };
