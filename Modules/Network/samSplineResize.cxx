@@ -131,9 +131,9 @@ ResizeMatrix(int64_t inputs, int64_t outputs, int64_t order)
   std::vector<double> row;
   for (int64_t k = 0; k < outputs; ++k)
   {
-    const double position =
-      std::clamp((static_cast<double>(k) + 0.5) * scale - 0.5, 0.0, static_cast<double>(last)) + padding;
-    const auto first = static_cast<int64_t>(std::floor(position));
+    const double place = (static_cast<double>(k) + 0.5) * scale - 0.5;
+    const double position = (order == 1 ? std::clamp(place, 0.0, static_cast<double>(last)) : place) + padding;
+    const auto   first = static_cast<int64_t>(std::floor(position));
     row.assign(static_cast<size_t>(inputs + 2 * padding), 0.0);
     if (order == 1)
     {

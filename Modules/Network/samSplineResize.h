@@ -12,7 +12,8 @@ namespace sam
 SegmentAnything_EXPORT at::Tensor
                        ResizeSpline(const at::Tensor & image, const ImageSize & size);
 /** What each of \a outputs pixels takes of each of \a inputs ones, outputs×inputs (float64): linearly (\a order 1) or
- * with cubic splines (3), the border pixels repeated outside. Both grids fill the same extent. */
+ * with cubic splines (3), the border pixels repeated outside, where a spline may swing. Both grids fill the same
+ * extent. */
 SegmentAnything_EXPORT at::Tensor
                        ResizeMatrix(int64_t inputs, int64_t outputs, int64_t order);
 } // namespace sam

@@ -104,7 +104,7 @@ StartFromCheckpoint(Network & network, const std::string & path)
     {
       tensor.copy_(model.tensors.Read(name));
       report.taken.push_back(name);
-      hasEncoder = hasEncoder || name.rfind(encoderPrefix, 0) == 0;
+      hasEncoder = hasEncoder || name.rfind(encoderPrefix + "blocks.", 0) == 0;
       continue;
     }
     if (isKnown)

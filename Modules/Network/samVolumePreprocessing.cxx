@@ -8,9 +8,9 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/_unique2.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -54,20 +54,77 @@ ResizeAxes(at::Tensor x, const std::array<int64_t, 3> & size, int64_t order)
   return x;
 }
 
+/** Where the pixels of one axis lie between those of another one: two neighbors, their shares, and the nearest. */
+struct AxisPlaces
+{
+  at::Tensor neighbors[2];
+  at::Tensor shares[2];
+  at::Tensor nearest;
+
+  AxisPlaces(int64_t inputs, int64_t outputs, const at::TensorOptions & options)
+  {
+    const double scale = static_cast<double>(inputs) / static_cast<double>(outputs);
+    const auto   places =
+      ((at::arange(outputs, options) + 0.5) * scale - 0.5).clamp(0.0, static_cast<double>(inputs - 1));
+    const auto first = places.floor();
+    neighbors[0] = first.to(at::kLong);
+    neighbors[1] = (neighbors[0] + 1).clamp_max(inputs - 1);
+    shares[1] = places - first;
+    shares[0] = 1.0 - shares[1];
+    nearest = (places + 0.5).floor().to(at::kLong);
+  }
+};
+
+/** The label of the largest share at each voxel; of several that share alike the nearest voxel's, else the smallest.
+ * Ties are frequent, so the shares are summed corner by corner: their rounding is the published one. */
+at::Tensor
+ResizeLabels(const at::Tensor & x, const std::array<int64_t, 3> & size)
+{
+  std::vector<AxisPlaces> axes;
+  for (size_t k = 0; k < 3; ++k)
+  {
+    axes.emplace_back(x.size(static_cast<int64_t>(k) + 1), size[k], x.options());
+  }
+  const auto pick = [&x, &axes](const std::array<at::Tensor, 3> & places) {
+    return x.index_select(1, places[0]).index_select(2, places[1]).index_select(3, places[2]);
+  };
+  const auto nearest = pick({ axes[0].nearest, axes[1].nearest, axes[2].nearest });
+  at::Tensor winner;
+  at::Tensor best;
+  at::Tensor nearestShare = at::zeros_like(nearest);
+  const auto values = std::get<0>(at::_unique2(x));
+  for (int64_t k = 0; k < values.numel(); ++k)
+  {
+    auto share = at::zeros_like(nearest);
+    for (size_t corner = 0; corner < 8; ++corner)
+    {
+      const std::array<size_t, 3> side{ corner >> 2, (corner >> 1) & 1, corner & 1 };
+      const auto                  isLabel =
+        (pick({ axes[0].neighbors[side[0]], axes[1].neighbors[side[1]], axes[2].neighbors[side[2]] }) == values[k])
+          .to(x.scalar_type());
+      share = share + isLabel * axes[0].shares[side[0]].view({ -1, 1, 1 }) * axes[1].shares[side[1]].view({ -1, 1 }) *
+                        axes[2].shares[side[2]];
+    }
+    nearestShare = at::where(nearest == values[k], share, nearestShare);
+    if (!best.defined())
+    {
+      best = share;
+      winner = at::zeros_like(nearest) + values[k];
+      continue;
+    }
+    winner = at::where(share > best, values[k], winner);
+    best = at::maximum(best, share);
+  }
+  return at::where(nearestShare == best, nearest, winner);
+}
+
 /** Each of N volumes by itself. */
 at::Tensor
 ResizeVolumes(const at::Tensor & x, const std::array<int64_t, 3> & size, VolumeInterpolation interpolation)
 {
   if (interpolation == VolumeInterpolation::Labels)
   {
-    const auto values = std::get<0>(at::_unique2(x));
-    auto       labels = at::zeros({ x.size(0), size[0], size[1], size[2] }, x.options());
-    for (int64_t k = 0; k < values.numel(); ++k)
-    {
-      const auto share = ResizeAxes((x == values[k]).to(at::kDouble), size, 1);
-      labels = at::where(share >= 0.5, values[k], labels);
-    }
-    return labels;
+    return ResizeLabels(x, size);
   }
   const auto resized = ResizeAxes(x, size, interpolation == VolumeInterpolation::Cubic ? 3 : 1);
   const auto flat = x.flatten(1);
@@ -124,12 +181,9 @@ ResampleVolume(const at::Tensor &             volume,
   sliceSize[*coarseAxis] = 1;
   auto flat = slices.flatten(0, 1).unsqueeze(axis);
   flat = ResizeVolumes(flat, sliceSize, interpolation).squeeze(axis);
-  const auto resized = flat.view({ slices.size(0), slices.size(1), flat.size(1), flat.size(2) });
-  const auto count = static_cast<double>(slices.size(1));
-  const auto scale = count / static_cast<double>(size[*coarseAxis]);
-  const auto places = (at::arange(size[*coarseAxis], real.options()) + 0.5) * scale - 0.5;
-  const auto nearest = (places.clamp(0.0, count - 1.0) + 0.5).floor().to(at::kLong);
-  return resized.index_select(1, nearest).movedim(1, axis).to(volume.scalar_type());
+  const auto       resized = flat.view({ slices.size(0), slices.size(1), flat.size(1), flat.size(2) });
+  const AxisPlaces places(slices.size(1), size[*coarseAxis], real.options());
+  return resized.index_select(1, places.nearest).movedim(1, axis).to(volume.scalar_type());
 }
 
 at::Tensor

@@ -29,7 +29,7 @@ enum class VolumeInterpolation
 {
   Linear, ///< scores
   Cubic,  ///< images; limited to the range of the volume, or of the slice
-  Labels  ///< each label linearly; where one reaches a half it wins, the largest one last
+  Labels  ///< each label linearly, the largest share wins; of several alike the nearest voxel's, else the smallest
 };
 
 /** Resample C×D×H×W to \a size, border voxels repeated outside. Slices across a \a coarseAxis are resampled by

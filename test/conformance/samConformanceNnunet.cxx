@@ -66,6 +66,11 @@ CheckPreprocessing(Recording & recording)
     double rate = 0.0;
     if (std::sscanf(name.c_str(), "%ld_%lf", &epochs, &rate) == 2)
     {
+      TrainingRecipe recipe;
+      recipe.schedule = "polynomial";
+      recipe.learningRate = rate;
+      recipe.warmUpSteps = 0;
+      recipe.lastLearningRate = 0.0;
       const auto          count = recording.Get("out/poly_lr_" + name).size(0);
       std::vector<double> rates;
       TrainingRecipe      recipe;
