@@ -73,11 +73,6 @@ CheckPreprocessing(Recording & recording)
       recipe.lastLearningRate = 0.0;
       const auto          count = recording.Get("out/poly_lr_" + name).size(0);
       std::vector<double> rates;
-      TrainingRecipe      recipe;
-      recipe.schedule = "polynomial";
-      recipe.learningRate = rate;
-      recipe.lastLearningRate = 0.0;
-      recipe.warmUpSteps = 0;
       for (int64_t k = 0; k < count; ++k)
       {
         rates.push_back(LearningRate(recipe, k, static_cast<double>(k) / static_cast<double>(count)));
