@@ -7,6 +7,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
@@ -18,7 +19,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <limits>
 
 namespace
 {
@@ -333,6 +336,64 @@ TEST(samMatchingLoss, PointsApproachDense)
   const auto twice = sam::MatchingLoss(options)(prompts, classification, labels, generator);
   EXPECT_EQ(once.total.item<float>(), twice.total.item<float>());
   EXPECT_NE(once.total.item<float>(), important.total.item<float>());
+}
+
+TEST(samMatchingLoss, VolumesAreMatchedByTheSumOfTheirSlices)
+{
+  const auto        labels = SmallLabels();
+  constexpr int64_t queries = 4;
+  constexpr int64_t count = 3;
+  Predictions       predictions;
+  auto              generator = at::detail::createCPUGenerator(11);
+  predictions.masks = at::randn({ 2, queries, 6, 8 }, generator);
+  predictions.auxiliary = at::randn({ 2, queries, 6, 8 }, generator);
+  predictions.classes = at::randn({ 2, queries, count + 1 }, generator);
+  predictions.boxes = at::rand({ 2, queries, 4 }, generator);
+  // In one slice query 0, in the other query 1 is the background.
+  predictions.masks[0][0] += 3.0;
+  predictions.masks[1][1] += 6.0;
+
+  sam::MatchingLossOptions options;
+  const auto bySlice = sam::MatchingLoss(options)(predictions.GetPrompts(), predictions.GetClassification(), labels);
+  options.matchesVolumes = true;
+  const auto byVolume = sam::MatchingLoss(options)(predictions.GetPrompts(), predictions.GetClassification(), labels);
+  EXPECT_EQ(byVolume.targets, bySlice.targets);
+  EXPECT_TRUE(at::equal(byVolume.costs, bySlice.costs));
+
+  // All assignments of three labels to four queries.
+  double                 best = std::numeric_limits<double>::infinity();
+  std::array<int64_t, 3> expected{};
+  for (int64_t a = 0; a < queries; ++a)
+  {
+    for (int64_t b = 0; b < queries; ++b)
+    {
+      for (int64_t c = 0; c < queries; ++c)
+      {
+        if (a == b || b == c || a == c)
+        {
+          continue;
+        }
+        const auto & costs = byVolume.costs;
+        const double cost = costs[0][a][0].item<double>() + costs[1][a][0].item<double>() +
+                            costs[1][b][1].item<double>() + costs[1][c][2].item<double>();
+        if (cost < best)
+        {
+          best = cost;
+          expected = { a, b, c };
+        }
+      }
+    }
+  }
+  ASSERT_EQ(byVolume.matches.size(), 2u);
+  EXPECT_EQ(byVolume.matches[0].labels, std::vector<int64_t>{ 0 });
+  EXPECT_EQ(byVolume.matches[0].queries, std::vector<int64_t>{ expected[0] });
+  ASSERT_EQ(byVolume.matches[1].labels.size(), 3u);
+  for (size_t k = 0; k < 3; ++k)
+  {
+    EXPECT_EQ(byVolume.matches[1].queries[k], expected[static_cast<size_t>(byVolume.matches[1].labels[k])]);
+  }
+  EXPECT_NE(bySlice.matches[0].queries, bySlice.matches[1].queries);
+  EXPECT_NE(bySlice.matches[0].queries[0], byVolume.matches[0].queries[0]) << "the choice differs";
 }
 
 TEST(samMatchingLoss, NegativeLabelsAreBackground)

@@ -623,6 +623,10 @@ ReadTraining(Section section, Plan & plan)
   section.Read("adapted", plan.adapted);
   section.Read("mask_loss_weight", plan.maskLossWeight);
   section.ReadSize("loss_points", plan.lossPoints, int64_t{ 1 } << 30);
+  if (section.Has("matching"))
+  {
+    plan.matchesVolumes = section.GetWord("matching", { "slice", "volume" }) == "volume";
+  }
   if (!(plan.maskLossWeight >= 0.0 && plan.maskLossWeight < 1e6))
   {
     section.Fail("'mask_loss_weight' must not be negative");
@@ -836,12 +840,14 @@ Plan::ToJson() const
     json["labels"].push_back({ { "value", label.value }, { "name", label.name }, { "color", label.color } });
   }
   const Plan standard;
-  if (!frozen.empty() || maskLossWeight != standard.maskLossWeight || lossPoints != standard.lossPoints)
+  if (!frozen.empty() || maskLossWeight != standard.maskLossWeight || lossPoints != standard.lossPoints ||
+      matchesVolumes)
   {
     json["training"] = { { "frozen", frozen },
                          { "adapted", adapted },
                          { "mask_loss_weight", maskLossWeight },
-                         { "loss_points", lossPoints } };
+                         { "loss_points", lossPoints },
+                         { "matching", matchesVolumes ? "volume" : "slice" } };
   }
   if (!compatibility.empty())
   {

@@ -119,6 +119,9 @@ struct SegmentAnything_EXPORT Plan
   double                   maskLossWeight{ 1.5 }; ///< of cross-entropy and Dice of masks in the set loss
   int64_t                  lossPoints{ 32768 };   ///< where masks are compared, at most
 
+  /** Queries are matched to labels once for all slices of a window, not for each slice (masksam §k). */
+  bool matchesVolumes{ false };
+
   /** Words for what this model keeps of the published code's behavior where later ones are corrected:
    * - depth_adapter_in_windows: the encoder's first adapter runs in the attention windows of local blocks and mixes
    *   neighboring windows; corrected: it mixes slices in every block.

@@ -206,6 +206,7 @@ MatchingLossOptions::FromPlan(const Plan & plan)
   options.maskWeight = plan.maskLossWeight;
   options.diceWeight = plan.maskLossWeight;
   options.points = plan.lossPoints;
+  options.matchesVolumes = plan.matchesVolumes;
   options.boxesEndAtFarEdge = !plan.Keeps("boxes_to_last_pixel");
   options.takesProbabilitiesForLogits = plan.Keeps("probabilities_as_logits");
   return options;
@@ -293,7 +294,7 @@ MatchingLoss::operator()(const Prompts &                      prompts,
     result.present = targets.present.cpu().contiguous();
   }
 
-  // 2. The best assignment of each slice.
+  // 2. The best assignment of each slice, or of all slices of a volume.
   std::vector<int64_t> pairQueries; // slice·N + query
   std::vector<int64_t> pairTargets; // slice·K + label
   std::vector<int64_t> pairs;       // (slice·N + query)·K + label
@@ -301,39 +302,57 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   {
     const double *       costs = result.costs.const_data_ptr<double>();
     const bool *         present = result.present.const_data_ptr<bool>();
+    const int64_t        group = m_Options.matchesVolumes ? labels.size(1) : 1;
     std::vector<int64_t> columns;
     std::vector<double>  matrix;
-    for (int64_t slice = 0; slice < slices; ++slice)
+    for (int64_t first = 0; first < slices; first += group)
     {
       columns.clear();
       for (int64_t label = 0; label < count; ++label)
       {
-        if (present[slice * count + label])
+        int64_t times = 0;
+        for (int64_t slice = first; slice < first + group; ++slice)
+        {
+          times += present[slice * count + label] ? 1 : 0;
+        }
+        result.targets += times;
+        if (times > 0)
         {
           columns.push_back(label);
         }
       }
-      result.targets += static_cast<int64_t>(columns.size());
       matrix.clear();
       for (int64_t query = 0; query < queries; ++query)
       {
         for (const int64_t label : columns)
         {
-          matrix.push_back(costs[(slice * queries + query) * count + label]);
+          double cost = 0.0;
+          for (int64_t slice = first; slice < first + group; ++slice)
+          {
+            cost += present[slice * count + label] ? costs[(slice * queries + query) * count + label] : 0.0;
+          }
+          matrix.push_back(cost);
         }
       }
-      const auto   assignment = SolveAssignment(matrix, queries, static_cast<int64_t>(columns.size()));
-      SliceMatch & match = result.matches.emplace_back();
-      for (size_t k = 0; k < assignment.rows.size(); ++k)
+      const auto assignment = SolveAssignment(matrix, queries, static_cast<int64_t>(columns.size()));
+      for (int64_t slice = first; slice < first + group; ++slice)
       {
-        const int64_t query = assignment.rows[k];
-        const int64_t label = columns[static_cast<size_t>(assignment.columns[k])];
-        match.queries.push_back(query);
-        match.labels.push_back(label);
-        pairQueries.push_back(slice * queries + query);
-        pairTargets.push_back(slice * count + label);
-        pairs.push_back(pairQueries.back() * count + label);
-        wanted[static_cast<size_t>(pairQueries.back())] = label;
+        SliceMatch & match = result.matches.emplace_back();
+        for (size_t k = 0; k < assignment.rows.size(); ++k)
+        {
+          const int64_t query = assignment.rows[k];
+          const int64_t label = columns[static_cast<size_t>(assignment.columns[k])];
+          if (!present[slice * count + label])
+          {
+            continue;
+          }
+          match.queries.push_back(query);
+          match.labels.push_back(label);
+          pairQueries.push_back(slice * queries + query);
+          pairTargets.push_back(slice * count + label);
+          pairs.push_back(pairQueries.back() * count + label);
+          wanted[static_cast<size_t>(pairQueries.back())] = label;
+        }
       }
     }
   }

@@ -39,6 +39,10 @@ struct MatchingLossOptions
   /** Boxes of targets end at the far edge of their last pixel (index + 1), or at its index as in the published code. */
   bool boxesEndAtFarEdge{ true };
 
+  /** One assignment for all slices of a window, by the sum of the costs of the slices where a label is present; each
+   * slice keeps the pairs whose label it has. So a query stands for the same label in all slices. */
+  bool matchesVolumes{ false };
+
   /** Auxiliary masks become probabilities before they are taken for logits, as in the published code. */
   bool takesProbabilitiesForLogits{ false };
 
@@ -126,7 +130,8 @@ PairLosses
 CompareSampled(const at::Tensor & logits, const at::Tensor & truth);
 
 /** \class MatchingLoss
- * \brief MaskSAM's set loss: queries are matched to the labels of their slice, then pulled towards them (masksam §f).
+ * \brief MaskSAM's set loss: queries are matched to the labels of their slice or volume, then pulled towards them
+ * (masksam §f).
  *
  * Auxiliary masks are taken as logits.
  */
