@@ -4,6 +4,8 @@
 
 #include "itkSamEncoderImageFilter.h"
 
+#include "itkSamSampling.h"
+
 namespace itk
 {
 template <typename TInputImage>
@@ -19,13 +21,7 @@ void
 SamEncoderImageFilter<TInputImage>::VerifyInputInformation() const
 {
   Superclass::VerifyInputInformation();
-  const unsigned int found = this->GetInput()->GetNumberOfComponentsPerPixel();
-  if (found != m_Model->GetNumberOfChannels())
-  {
-    itkSamExceptionMacro("the image has " << found << (found == 1 ? " channel" : " channels") << ", expected "
-                                          << m_Model->GetNumberOfChannels() << " (" << m_Model->GetChannelNames()
-                                          << ")");
-  }
+  SamVerifyComponents(m_Model->GetChannels(), this->GetInput()->GetNumberOfComponentsPerPixel());
 }
 
 template <typename TInputImage>

@@ -97,13 +97,7 @@ void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::VerifyInputInformation() const
 {
   Superclass::VerifyInputInformation();
-  const unsigned int found = this->GetInput()->GetNumberOfComponentsPerPixel();
-  if (found != m_Model->GetNumberOfChannels())
-  {
-    itkSamExceptionMacro("the image has " << found << (found == 1 ? " channel" : " channels") << ", expected "
-                                          << m_Model->GetNumberOfChannels() << " (" << m_Model->GetChannelNames()
-                                          << ")");
-  }
+  SamVerifyComponents(m_Model->GetChannels(), this->GetInput()->GetNumberOfComponentsPerPixel());
 }
 
 template <typename TInputImage, typename TOutputImage>

@@ -256,13 +256,7 @@ SamModel::VerifyAveragesWith(const SamModel * other) const
   require(m_Implementation->labelValues == other->m_Implementation->labelValues &&
             m_Implementation->labelNames == other->m_Implementation->labelNames,
           "the labels are");
-  const auto isSameChannel = [](const sam::ChannelPlan & a, const sam::ChannelPlan & b) {
-    return a.name == b.name && a.normalization == b.normalization && a.lower == b.lower && a.upper == b.upper &&
-           a.mean == b.mean && a.deviation == b.deviation;
-  };
-  require(std::equal(
-            mine.channels.begin(), mine.channels.end(), theirs.channels.begin(), theirs.channels.end(), isSameChannel),
-          "channels or their normalization are");
+  require(this->GetChannels() == other->GetChannels(), "channels or their normalization are");
   require(mine.orientation == theirs.orientation && mine.spacing == theirs.spacing, "orientation and spacing are");
   require(mine.window == theirs.window && mine.overlap == theirs.overlap, "window and overlap are");
   require(m_Implementation->device == other->m_Implementation->device, "devices are");

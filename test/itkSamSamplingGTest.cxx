@@ -143,4 +143,12 @@ TEST(SamVerifyComponents, NamesTheChannels)
   EXPECT_NO_THROW(itk::SamVerifyComponents(channels, 2));
   EXPECT_NO_THROW(itk::SamVerifyComponents({}, 5));
   EXPECT_THROW(itk::SamVerifyComponents(channels, 1), itk::ExceptionObject);
+  try
+  {
+    itk::SamVerifyComponents(channels, 1);
+  }
+  catch (const itk::ExceptionObject & error)
+  {
+    EXPECT_STREQ(error.GetDescription(), "the image has 1 channel, expected 2 (T1, T2)");
+  }
 }

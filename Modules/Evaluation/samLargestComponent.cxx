@@ -2,6 +2,7 @@
 #include "samLargestComponent.h"
 
 #include <cstddef>
+#include <cstdint>
 
 namespace sam
 {
@@ -14,18 +15,18 @@ KeepLargestComponents(TLabelImage * labels)
 
   struct Component
   {
-    std::size_t number{ 0 };
-    std::size_t size{ 0 };
+    std::uint32_t number{ 0 };
+    std::size_t   size{ 0 };
   };
 
   const auto        extent = labels->GetBufferedRegion().GetSize();
   const std::size_t count = labels->GetBufferedRegion().GetNumberOfPixels();
   PixelType *       values = labels->GetBufferPointer();
 
-  std::vector<std::size_t>       componentOf(count, 0); // from 1; 0: not seen yet
+  std::vector<std::uint32_t>     componentOf(count, 0); // from 1; 0: not seen yet
   std::map<PixelType, Component> largest;
   std::vector<std::size_t>       open;
-  std::size_t                    number = 0;
+  std::uint32_t                  number = 0;
   for (std::size_t start = 0; start < count; ++start)
   {
     if (values[start] == PixelType{} || componentOf[start] != 0)

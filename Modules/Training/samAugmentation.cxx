@@ -326,7 +326,9 @@ WindowSampler::WindowSampler(const std::array<int64_t, 3> & window, const Augmen
   CheckDeviation("rotation deviation", options.rotationDeviation);
   CheckDeviation("scale deviation", options.scaleDeviation);
   CheckDeviation("axis scale deviation", options.axisScaleDeviation);
+  CheckDeviation("planar rotation deviation", options.planarRotationDeviation);
   CheckDeviation("anisotropy", options.anisotropy);
+  CheckDeviation("stack ratio", options.stackRatio);
   CheckDeviation("shift", options.shift);
   CheckDeviation("noise deviation", options.noiseDeviation);
   CheckRange("blur sigma", options.blurSigma);

@@ -3,6 +3,7 @@
 
 #include "samCaseReader.h"
 #include "samError.h"
+#include "samSurfaceDistance.h"
 
 #include <algorithm>
 #include <cctype>
@@ -25,11 +26,7 @@ Percentile(std::vector<double> values, double fraction)
   {
     throw Error("percentile of no values");
   }
-  std::sort(values.begin(), values.end());
-  const double place = fraction * static_cast<double>(values.size() - 1);
-  const auto   first = static_cast<size_t>(place);
-  const auto   second = std::min(first + 1, values.size() - 1);
-  return values[first] + (place - static_cast<double>(first)) * (values[second] - values[first]);
+  return ComputePercentile(values, 100.0 * fraction);
 }
 
 bool

@@ -4,6 +4,7 @@
 #include "samPreview.h"
 #include "samTextFile.h"
 
+#include <itksys/Base64.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -218,21 +219,13 @@ MakePicture(const Plan & plan, const TrainingCase & item, const at::Tensor & lab
 std::string
 ToBase64(const std::string & bytes)
 {
-  constexpr auto digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string    text;
-  for (size_t k = 0; k < bytes.size(); k += 3)
-  {
-    uint32_t     bits = 0;
-    const size_t count = std::min<size_t>(3, bytes.size() - k);
-    for (size_t i = 0; i < 3; ++i)
-    {
-      bits = bits << 8 | (i < count ? static_cast<unsigned char>(bytes[k + i]) : 0u);
-    }
-    for (size_t i = 0; i < 4; ++i)
-    {
-      text += i <= count ? digits[bits >> (18 - 6 * i) & 63] : '=';
-    }
-  }
+  // At most four letters for three bytes that have begun.
+  std::string text((bytes.size() + 2) / 3 * 4, '\0');
+  const auto  length = itksysBase64_Encode(reinterpret_cast<const unsigned char *>(bytes.data()),
+                                          bytes.size(),
+                                          reinterpret_cast<unsigned char *>(text.data()),
+                                          0);
+  text.resize(length);
   return text;
 }
 
