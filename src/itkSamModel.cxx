@@ -3,57 +3,23 @@
 
 #include "itkSamSlidingWindow.h"
 #include "itkSamTensorImplementation.h"
+#include "samDevice.h"
 #include "samMaskGenerator.h"
 #include "samNetwork.h"
 #include "samSliceTransform.h"
 #include "samSlidingWindow.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace itk
 {
 namespace
 {
-at::Device
-FindDevice(const std::string & word)
-{
-  const int64_t count = at::hasCUDA() ? static_cast<int64_t>(at::getNumGPUs()) : 0;
-  if (word == "cpu" || (word == "auto" && count == 0))
-  {
-    return at::Device(at::kCPU);
-  }
-  if (word == "auto")
-  {
-    return at::Device(at::kCUDA, 0);
-  }
-  const std::string prefix = "cuda";
-  int64_t           index = 0;
-  bool              isUnderstood = word == prefix;
-  if (word.compare(0, prefix.size() + 1, prefix + ":") == 0)
-  {
-    const char * const end = word.data() + word.size();
-    const auto         result = std::from_chars(word.data() + prefix.size() + 1, end, index);
-    isUnderstood = result.ec == std::errc() && result.ptr == end && index >= 0;
-  }
-  if (!isUnderstood)
-  {
-    itkSamExceptionMacro("device '" << word << "', expected auto, cpu, cuda or cuda:N");
-  }
-  if (index >= count)
-  {
-    itkSamExceptionMacro("device '" << word << "' is not there (" << count
-                                    << (count == 1 ? " CUDA device" : " CUDA devices") << "), expected auto or cpu");
-  }
-  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
-}
-
 std::string
 ToText(at::IntArrayRef sizes)
 {
@@ -150,7 +116,7 @@ SamModel::Pointer
 SamModel::Read(const std::string & fileName, const std::string & device, const std::string & precision)
 {
   return TranslateExceptions([&] {
-    const at::Device target = FindDevice(device);
+    const at::Device target = sam::FindDevice(device);
     const auto       wanted = sam::FindPrecision(precision, target);
     auto             network = sam::ReadModel(fileName);
     if (!target.is_cpu())
@@ -608,11 +574,8 @@ SamModel::GenerateMasks(const SamTensor &               slice,
     inner.cropPointsDownscale = options.cropNPointsDownscaleFactor;
     inner.minimumRegionArea = static_cast<int64_t>(options.minMaskRegionArea);
     std::vector<SamAutomaticMask> masks;
-    for (auto & found : sam::GenerateMasks(this->GetNetwork(),
-                                           image.squeeze(1).to(at::kCPU, at::kByte),
-                                           inner,
-                                           m_Implementation->device,
-                                           MakeReport(progress)))
+    for (auto & found :
+         sam::GenerateMasks(this->GetNetwork(), image.squeeze(1).to(at::kCPU, at::kByte), inner, MakeReport(progress)))
     {
       SamAutomaticMask mask;
       mask.runs = std::move(found.runs);

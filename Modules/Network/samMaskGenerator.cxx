@@ -323,7 +323,6 @@ std::vector<AutomaticMask>
 GenerateMasks(const Network &              network,
               const at::Tensor &           slice,
               const AutomaticMaskOptions & options,
-              const at::Device &           device,
               const ProgressFunction &     progress)
 {
   CheckOptions(options);
@@ -356,7 +355,7 @@ GenerateMasks(const Network &              network,
   {
     CropMasks  ofCrop(network, options, size, crop);
     const auto part = slice.narrow(1, crop[1], crop[3] - crop[1]).narrow(2, crop[0], crop[2] - crop[0]).contiguous();
-    const auto encoded = network.Encode(ofCrop.GetTransform().PrepareImage(part).to(device),
+    const auto encoded = network.Encode(ofCrop.GetTransform().PrepareImage(part).to(network.GetDevice()),
                                         [&](double fraction) { report(encoderShare * fraction); });
     done += encoderShare;
     const auto extent = at::tensor({ crop[2] - crop[0], crop[3] - crop[1] }, at::kDouble);

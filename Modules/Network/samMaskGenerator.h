@@ -52,13 +52,13 @@ SegmentAnything_EXPORT at::Tensor
 SegmentAnything_EXPORT std::pair<at::Tensor, bool>
                        RemoveSmallRegions(const at::Tensor & mask, int64_t area);
 
-/** All masks of a slice C×H×W of uint8, on the network's device; at most a few of them at a time at the image's size.
+/** All masks of a slice C×H×W of uint8, found on the network's device; at most a few of them at a time at the image's
+ * size.
  * \throws Error naming the option that is out of range. */
 SegmentAnything_EXPORT std::vector<AutomaticMask>
                        GenerateMasks(const Network &              network,
                                      const at::Tensor &           slice,
                                      const AutomaticMaskOptions & options,
-                                     const at::Device &           device,
                                      const ProgressFunction &     progress = {});
 } // namespace sam
 

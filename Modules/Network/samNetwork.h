@@ -65,6 +65,12 @@ public:
     return m_Parameters;
   }
 
+  at::Device
+  GetDevice() const
+  {
+    return m_Parameters.GetTensors().begin()->second.device();
+  }
+
   /** The heavy stage. \a observe gets what the encoder's does. */
   EncodedImage
   Encode(const at::Tensor & image, const ProgressFunction & progress = {}, const Observer & observe = {}) const;

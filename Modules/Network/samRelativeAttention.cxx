@@ -12,8 +12,10 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/softmax.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -23,8 +25,8 @@ namespace sam
 {
 namespace
 {
-/** Largest number of scores that one step of the plain attention holds: 64 MiB of float32. */
-constexpr int64_t maximumScores = int64_t{ 1 } << 24;
+/** Of which LibTorch's fused attention on GPUs wants the channels to be a multiple, in every type. */
+constexpr int64_t channelMultiple = 8;
 
 /** Scores per query, and queries, of a tile: 128 KiB of scores, 128 KiB of keys and 128 KiB of values of 64 channels
  * fit into a second-level cache. */
@@ -327,35 +329,36 @@ RelativeAttention::AttendToGrid(const at::Tensor & x) const
   const int64_t batch = x.size(0);
   const int64_t h = x.size(1);
   const int64_t w = x.size(2);
-  const int64_t headWidth = x.size(3) / m_Heads;
-  // 3×(B·heads)×(h·w)×headWidth
-  const auto parts = m_QueryKeyValue(x)
-                       .reshape({ batch, h * w, 3, m_Heads, headWidth })
-                       .permute({ 2, 0, 3, 1, 4 })
-                       .reshape({ 3, batch * m_Heads, h * w, headWidth });
-  const auto query = parts.select(0, 0).view({ batch * m_Heads, h, w, headWidth });
-  const auto key = (parts.select(0, 1) * (1.0 / std::sqrt(static_cast<double>(headWidth)))).transpose(1, 2);
-  const auto value = parts.select(0, 2);
+  const int64_t channels = x.size(3) / m_Heads;
+  // 3×B×heads×(h·w)×C
+  const auto parts = m_QueryKeyValue(x).view({ batch, h * w, 3, m_Heads, channels }).permute({ 2, 0, 3, 1, 4 });
+  const auto query = parts.select(0, 0);
 
   // The relative terms use the query as it is, without the scale of the dot product.
+  const auto rows = query.reshape({ batch * m_Heads, h, w, channels });
   const auto rowPositions = RelativePositions(h, h, m_RowTable).transpose(1, 2);       // h×C×h
   const auto columnPositions = RelativePositions(w, w, m_ColumnTable).transpose(1, 2); // w×C×w
+  const auto rowTerms = at::matmul(rows, rowPositions).view({ batch, m_Heads, h * w, h });
+  const auto columnTerms =
+    at::matmul(rows.transpose(1, 2), columnPositions).transpose(1, 2).reshape({ batch, m_Heads, h * w, w });
 
-  const int64_t           scoresPerRow = batch * m_Heads * w * h * w;
-  const int64_t           step = std::clamp(maximumScores / scoresPerRow, int64_t{ 1 }, h);
-  std::vector<at::Tensor> outputs;
-  for (int64_t row = 0; row < h; row += step)
-  {
-    const int64_t rows = std::min(step, h - row);
-    const auto    q = query.narrow(1, row, rows);
-    const auto    rowTerm = at::matmul(q, rowPositions.narrow(0, row, rows));
-    const auto    columnTerm = at::matmul(q.transpose(1, 2), columnPositions).transpose(1, 2);
-    auto          scores =
-      at::matmul(q.reshape({ batch * m_Heads, rows * w, headWidth }), key).view({ batch * m_Heads, rows, w, h, w });
-    scores = scores + rowTerm.unsqueeze(4) + columnTerm.unsqueeze(3);
-    outputs.push_back(at::matmul(at::softmax(scores.view({ batch * m_Heads, rows * w, h * w }), -1), value));
-  }
-  const auto attended = outputs.size() == 1 ? outputs.front() : at::cat(outputs, 1);
-  return attended.view({ batch, m_Heads, h, w, headWidth }).permute({ 0, 2, 3, 1, 4 }).reshape({ batch, h, w, -1 });
+  // Further channels in which a query has its terms and a key says where it is: their products are the terms.
+  const int64_t padding = (channelMultiple - (channels + h + w) % channelMultiple) % channelMultiple;
+  const auto    options = query.options();
+  const auto    places = at::cat({ at::eye(h, options).repeat_interleave(w, 0),
+                                   at::eye(w, options).repeat({ h, 1 }),
+                                   at::zeros({ h * w, padding }, options) },
+                              1)
+                        .expand({ batch, m_Heads, -1, -1 });
+  const double scale = 1.0 / std::sqrt(static_cast<double>(channels));
+  const auto   none = at::zeros({ 1 }, options).expand({ batch, m_Heads, h * w, padding });
+  const auto   attended = at::scaled_dot_product_attention(at::cat({ query * scale, rowTerms, columnTerms, none }, 3),
+                                                         at::cat({ parts.select(0, 1), places }, 3),
+                                                         parts.select(0, 2),
+                                                           {},
+                                                         0.0,
+                                                         false,
+                                                         1.0);
+  return attended.transpose(1, 2).reshape({ batch, h, w, -1 });
 }
 } // namespace sam

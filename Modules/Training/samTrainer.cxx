@@ -4,6 +4,7 @@
 #include "samAutocast.h"
 #include "samCaseLoader.h"
 #include "samCaseReader.h"
+#include "samDevice.h"
 #include "samDistribution.h"
 #include "samError.h"
 #include "samMatchingLoss.h"
@@ -17,7 +18,6 @@
 #include "samWindowQueue.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/stack.h>
@@ -43,25 +43,6 @@ constexpr int64_t maximumUselessSteps = 10; // in a row, each with a gradient th
 constexpr int64_t defaultEpochs = 100;
 constexpr int64_t stepsAhead = 2; // for which windows are made before they are needed
 
-at::Device
-DeviceFromName(const std::string & name, int64_t localRank)
-{
-  if (name == "auto")
-  {
-    const auto devices = static_cast<int64_t>(at::globalContext().hasCUDA() ? at::getNumGPUs() : 0);
-    return devices > 0 ? at::Device(at::kCUDA, static_cast<at::DeviceIndex>(localRank % devices)) : at::Device("cpu");
-  }
-  if (name != "cpu" && name.rfind("cuda", 0) != 0)
-  {
-    throw Error("device '" + name + "' is not known, expected auto, cpu, cuda or cuda:N");
-  }
-  if (name != "cpu" && !at::hasCUDA())
-  {
-    throw Error("device '" + name + "' was asked for, but this LibTorch or this machine has no CUDA");
-  }
-  return at::Device(name);
-}
-
 std::vector<std::string>
 ForegroundNames(const Plan & plan)
 {
@@ -85,7 +66,7 @@ public:
     , m_Interrupt(interrupt)
     , m_Processes(ProcessPlace::Find())
     , m_Folder(options.output)
-    , m_Device(DeviceFromName(options.device, m_Processes.GetLocalRank()))
+    , m_Device(FindDevice(options.device, m_Processes.GetLocalRank()))
     , m_Dataset(Dataset::Read(options.dataset))
   {
     if (m_Processes.GetRank() > 0)

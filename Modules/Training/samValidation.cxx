@@ -16,7 +16,7 @@ at::Tensor
 PredictLabels(const Network & network, const at::Tensor & volume, const std::vector<size_t> & mirrorAxes)
 {
   const at::NoGradGuard noGradient;
-  const auto            device = network.GetParameters().GetTensors().begin()->second.device();
+  const auto            device = network.GetDevice();
   const auto            onDevice = volume.to(device);
   SlidingWindow         windows(network.GetPlan(), { volume.size(3), volume.size(2), volume.size(1) });
   const auto            answer = [&network](const at::Tensor & image) {

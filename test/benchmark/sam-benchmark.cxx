@@ -104,7 +104,7 @@ main(int argc, char * argv[])
     setting.architecture = architecture.getValue();
     setting.weights = weights.getValue();
     setting.precision = line.GetPrecision();
-    setting.device = line.GetDevice() == "auto" ? "cpu" : line.GetDevice();
+    setting.device = line.GetDevice();
     const auto positive = [](const TCLAP::ValueArg<int> & option, int most) {
       if (option.getValue() < 1 || option.getValue() > most)
       {

@@ -1,8 +1,9 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samBenchmark.h"
 
+#include "samDevice.h"
 #include "samError.h"
-#include "samResidentMemory.h"
+#include "samPeakMemory.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
@@ -110,12 +111,6 @@ MakePlan(const BenchmarkCase & setting)
                         "--architecture " + setting.architecture);
 }
 
-at::Device
-DeviceOf(const Network & network)
-{
-  return network.GetParameters().GetTensors().begin()->second.device();
-}
-
 at::Tensor
 RandomTensor(const std::vector<int64_t> & size, const at::Device & device)
 {
@@ -132,7 +127,7 @@ MakeBenchmarkNetwork(const BenchmarkCase & setting)
   {
     throw Error(setting.weights + ": a model that makes its own prompts, expected one of SAM's kind");
   }
-  const at::Device device(setting.device);
+  const auto device = FindDevice(setting.device);
   network->To(device);
   network->SetPrecision(FindPrecision(setting.precision, device));
   return network;
@@ -144,7 +139,7 @@ MeasureEncoder(const Network & network, const BenchmarkCase & setting, const std
   at::set_num_threads(setting.threads);
   const c10::InferenceMode guard;
   const auto &             plan = network.GetPlan();
-  const auto               device = DeviceOf(network);
+  const auto               device = network.GetDevice();
   if (setting.size % plan.patch != 0)
   {
     throw Error("--size: " + std::to_string(setting.size) + ", expected a multiple of the patch " +
@@ -154,11 +149,12 @@ MeasureEncoder(const Network & network, const BenchmarkCase & setting, const std
     RandomTensor({ 1, static_cast<int64_t>(plan.channels.size()), setting.slices, setting.size, setting.size }, device);
   BenchmarkResult result;
   result.setting = setting;
+  result.setting.device = device.str();
   result.setting.precision = ToWord(network.GetPrecision());
   result.weightBytes = WeightBytes(network);
-  const ResidentMemory memory;
+  const PeakMemory memory(device);
   result.seconds = Fastest(setting.repeats, [&] { return network.Encode(image).embedding; }, checkpoint);
-  result.peakBytes = device.is_cpu() ? memory.GetPeakBytes() : -1;
+  result.peakBytes = memory.GetBytes();
   if (plan.encoder != "tiny_vit")
   {
     result.floorSeconds = MeasureFloor(plan, setting, device, checkpoint);
@@ -172,7 +168,7 @@ MeasurePrompts(const Network & network, const BenchmarkCase & setting, const std
   at::set_num_threads(setting.threads);
   const c10::InferenceMode guard;
   const auto &             plan = network.GetPlan();
-  const auto               device = DeviceOf(network);
+  const auto               device = network.GetDevice();
   const auto               embedding =
     network.Unpack(RandomTensor({ 1, network.GetPackedChannels(), 1, plan.grid[1], plan.grid[0] }, device));
   const auto points = RandomTensor({ setting.prompts, 1, 2 }, device).sigmoid();
@@ -180,12 +176,13 @@ MeasurePrompts(const Network & network, const BenchmarkCase & setting, const std
 
   BenchmarkResult result;
   result.setting = setting;
+  result.setting.device = device.str();
   result.setting.precision = ToWord(network.GetPrecision());
   result.weightBytes = WeightBytes(network);
-  const ResidentMemory memory;
+  const PeakMemory memory(device);
   result.seconds = Fastest(
     setting.repeats, [&] { return network.Decode(embedding, { points, labels, {}, {} }, true).masks; }, checkpoint);
-  result.peakBytes = device.is_cpu() ? memory.GetPeakBytes() : -1;
+  result.peakBytes = memory.GetBytes();
   result.oneByOneSeconds = Fastest(
     setting.repeats,
     [&] {

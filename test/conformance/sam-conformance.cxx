@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samConformance.h"
+#include "samDevice.h"
 
 #include <ATen/Parallel.h>
 
@@ -13,6 +14,7 @@ main(int argc, char * argv[])
     "each recorded output the largest error. Ends with 0 when all outputs pass, 1 when some fail, 2 when a file or an "
     "output is not known.";
   const int mistake = sam::RunProgram("sam-conformance", description, argc, argv, [&status](sam::CommandLine & line) {
+    line.AddDevice();
     line.AddThreads();
     TCLAP::UnlabeledMultiArg<std::string> paths(
       "recordings", "Recorded files (.safetensors), or folders of them.", true, "FILE|DIR", line.GetParser());
@@ -21,10 +23,11 @@ main(int argc, char * argv[])
     {
       at::set_num_threads(static_cast<int>(line.GetThreads()));
     }
-    sam::Conformance conformance([&line](const std::string & text) {
+    const auto print = [&line](const std::string & text) {
       sam::ThrowIfInterrupted();
       line.Print(text + "\n");
-    });
+    };
+    sam::Conformance conformance(print, sam::FindDevice(line.GetDevice()));
     for (const auto & path : paths.getValue())
     {
       conformance.Check(path);

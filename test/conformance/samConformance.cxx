@@ -188,7 +188,7 @@ Conformance::CheckFile(const std::string & path)
   std::vector<Comparison> comparisons;
   try
   {
-    Recording       recording(path, kind->hasParts ? kind->stem : "");
+    Recording       recording(path, kind->hasParts ? kind->stem : "", m_Device);
     std::string     mistake;
     at::NoGradGuard noGrad;
     try

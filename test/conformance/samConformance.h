@@ -20,9 +20,10 @@ namespace sam
 class Conformance
 {
 public:
-  /** \a print gets the lines of the report. */
-  explicit Conformance(std::function<void(const std::string &)> print)
+  /** \a print gets the lines of the report; the parts run on \a device. */
+  explicit Conformance(std::function<void(const std::string &)> print, at::Device device = at::kCPU)
     : m_Print(std::move(print))
+    , m_Device(device)
   {}
 
   /** Check a .safetensors file, or all below a folder.
@@ -43,6 +44,7 @@ private:
   CheckFile(const std::string & path);
 
   std::function<void(const std::string &)> m_Print;
+  at::Device                               m_Device;
   int                                      m_Files{ 0 };
   int                                      m_Passed{ 0 };
   int                                      m_Failed{ 0 };

@@ -78,10 +78,13 @@ void
 CheckWholeHq(Recording & recording)
 {
   const Network        network(RecognizePlan(recording), recording.Weights(), "parameters");
-  const auto           bytes = recording.Get("in/image").permute({ 2, 0, 1 }).contiguous();
+  const auto           bytes = recording.Get("in/image").cpu().permute({ 2, 0, 1 }).contiguous();
   const SliceTransform transform(network.GetPlan(), { bytes.size(1), bytes.size(2) });
-  const auto           encoded = network.Encode(transform.PrepareImage(bytes));
+  const auto           encoded = network.Encode(transform.PrepareImage(bytes).to(network.GetDevice()));
   recording.Compare("out/embedding", encoded.embedding.squeeze(2));
+  const auto points = [&](const at::Tensor & pixels) {
+    return transform.PreparePoints(pixels.cpu()).to(network.GetDevice());
+  };
   // As an embedding image carries it.
   const auto carried = network.Unpack(network.Pack(encoded));
   for (const std::string given : { "points", "box", "points_box", "points_mask" })
@@ -90,12 +93,12 @@ CheckWholeHq(Recording & recording)
     ManualPrompts prompts;
     if (has("points"))
     {
-      prompts.points = transform.PreparePoints(recording.Get("in/points")).unsqueeze(0);
+      prompts.points = points(recording.Get("in/points")).unsqueeze(0);
       prompts.labels = recording.Get("in/labels").unsqueeze(0);
     }
     if (has("box"))
     {
-      prompts.boxes = transform.PreparePoints(recording.Get("in/box").view({ 2, 2 })).view({ 1, 4 });
+      prompts.boxes = points(recording.Get("in/box").view({ 2, 2 })).view({ 1, 4 });
     }
     if (has("mask"))
     {

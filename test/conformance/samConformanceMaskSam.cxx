@@ -28,7 +28,7 @@ ToVector(const at::Tensor & matrix)
 void
 CompareAssignment(Recording & recording, const std::string & name, const at::Tensor & costs)
 {
-  const auto assignment = SolveAssignment(ToVector(costs), costs.size(0), costs.size(1));
+  const auto assignment = SolveAssignment(ToVector(costs.cpu()), costs.size(0), costs.size(1));
   recording.Compare(name + "/rows", assignment.rows);
   recording.Compare(name + "/cols", assignment.columns);
   recording.Compare(name + "/total", at::full({ 1 }, assignment.total, at::kDouble));
@@ -111,7 +111,8 @@ CheckBoxesAndTargets(Recording & recording)
 
   // The published boxes end at the last pixel's index.
   const auto masks = recording.Get("in/net_masks").to(at::kBool);
-  const auto extent = at::tensor({ masks.size(3), masks.size(2) }, at::kFloat);
+  const auto extent =
+    at::tensor({ masks.size(3), masks.size(2) }, at::TensorOptions(at::kFloat).device(masks.device()));
   recording.Compare("out/network_mask_boxes", MaskBoxes(masks).unflatten(-1, { 2, 2 }) / extent);
 
   const auto & labels = recording.Get("in/seg");
@@ -197,7 +198,8 @@ CompareMatchingLosses(Recording & recording, const MatchingLosses & losses, cons
     recording.Compare("out/matched_queries/" + number, match.queries);
     // The recorded ones count the present labels only.
     const auto order = losses.present[slice].to(at::kLong).cumsum(0) - 1;
-    recording.Compare("out/matched_targets/" + number, order.index_select(0, at::tensor(match.labels, at::kLong)));
+    recording.Compare("out/matched_targets/" + number,
+                      order.cpu().index_select(0, at::tensor(match.labels, at::kLong)));
   }
   recording.Compare("out/num_masks", at::full({ 1 }, losses.targets, at::kFloat));
   recording.Compare("out/loss/loss_ce", losses.classification.view({ 1 }));

@@ -181,7 +181,7 @@ CheckWindowsAndRelativePositions(Recording & recording)
     const auto found = AddRelativePositions(
       scores, query, recording.Get("in/rel_h"), recording.Get("in/rel_w"), { rows, tokens / rows });
     const auto   expected = recording.Find("out/decomposed");
-    const double error = expected.defined() ? (found - expected).abs().max().item<double>() : 0.0;
+    const double error = expected.defined() ? (found.cpu() - expected).abs().max().item<double>() : 0.0;
     if (error < least)
     {
       least = error;
@@ -355,7 +355,7 @@ CheckAutomaticMasks(Recording & recording)
   auto plan = RecognizePlan(recording);
   plan.decoderHeads = recording.Number("dec_heads");
   const Network network(plan, recording.Weights(), "parameters");
-  const auto    image = recording.Get("in/image").permute({ 2, 0, 1 }).contiguous();
+  const auto    image = recording.Get("in/image").cpu().permute({ 2, 0, 1 }).contiguous();
   for (const std::string name : { "plain", "crops" })
   {
     AutomaticMaskOptions options;
@@ -376,7 +376,7 @@ CheckAutomaticMasks(Recording & recording)
     set(".crop_overlap_ratio", options.cropOverlapRatio);
     set(".crop_n_points_downscale_factor", options.cropPointsDownscale);
     set(".min_mask_region_area", options.minimumRegionArea);
-    const auto           masks = GenerateMasks(network, image, options, at::kCPU);
+    const auto           masks = GenerateMasks(network, image, options);
     const auto &         recorded = recording.Get("out/" + name + "/runs");
     std::vector<int64_t> runs;
     std::vector<int64_t> boxes;

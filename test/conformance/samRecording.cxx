@@ -60,12 +60,13 @@ LargestDifference(const at::Tensor & found, const at::Tensor & expected)
 }
 } // namespace
 
-Recording::Recording(const std::string & path, const std::string & stem)
+Recording::Recording(const std::string & path, const std::string & stem, at::Device device)
   : m_File(ReadSafetensors(path))
 {
-  for (const auto & [name, tensor] : m_File.tensors)
+  for (auto & [name, tensor] : m_File.tensors)
   {
     m_Separator = StartsWith(name, "in.") ? '.' : m_Separator;
+    tensor = IsOutput(name) ? tensor : tensor.to(device);
   }
   const auto config = nlohmann::json::parse(m_File.metadata["config"], nullptr, false);
   if (config.is_object())
@@ -94,7 +95,7 @@ Recording::Recording(const std::string & path, const std::string & stem)
       {
         if (!IsOutput(tensor) && m_File.tensors.count(tensor) == 0)
         {
-          m_Given.emplace(tensor, value);
+          m_Given.emplace(tensor, value.to(device));
         }
       }
     }
@@ -282,7 +283,7 @@ Recording::Compare(const std::string & name, const at::Tensor & found, double to
     comparison.remark = "shape " + ToText(found.sizes()) + ", expected " + ToText(expected.sizes());
     return;
   }
-  comparison.error = LargestDifference(found.detach().to(at::kDouble), expected.to(at::kDouble));
+  comparison.error = LargestDifference(found.detach().cpu().to(at::kDouble), expected.to(at::kDouble));
   if (comparison.error <= comparison.tolerance)
   {
     comparison.outcome = Comparison::Outcome::Pass;
@@ -302,8 +303,9 @@ Recording::Compare(const std::string & name, const std::vector<int64_t> & found)
 }
 
 void
-Recording::CompareMasks(const std::string & name, const at::Tensor & logits)
+Recording::CompareMasks(const std::string & name, const at::Tensor & found)
 {
+  const auto logits = found.cpu();
   if (!this->Has(name) || this->Get(name).sizes() != logits.sizes())
   {
     this->Compare(name, logits > 0.0);

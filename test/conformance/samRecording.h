@@ -41,8 +41,9 @@ struct Comparison
 class Recording
 {
 public:
-  /** \a stem is the name that files of one recording share. \throws Error when the file cannot be read. */
-  explicit Recording(const std::string & path, const std::string & stem = {});
+  /** \a stem is the name that files of one recording share. Parameters and inputs are given out on \a device.
+   * \throws Error when the file cannot be read. */
+  explicit Recording(const std::string & path, const std::string & stem = {}, at::Device device = at::kCPU);
 
   bool
   Has(const std::string & name) const;
@@ -107,9 +108,9 @@ public:
   void
   Confirm(const std::string & name, const std::string & remark);
 
-  /** Compare masks, which may differ where the \a logits they were cut from are within 1e-5 of 0. */
+  /** Compare masks, which may differ where the logits \a found, which they are cut from, are within 1e-5 of 0. */
   void
-  CompareMasks(const std::string & name, const at::Tensor & logits);
+  CompareMasks(const std::string & name, const at::Tensor & found);
 
   /** Compares what it gets with \a prefix + name. */
   Observer

@@ -1,6 +1,8 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
-#ifndef samResidentMemory_h
-#define samResidentMemory_h
+#ifndef samPeakMemory_h
+#define samPeakMemory_h
+
+#include <ATen/DeviceAccelerator.h>
 
 #include <cstdint>
 #include <fstream>
@@ -13,14 +15,22 @@
 
 namespace sam
 {
-/** \class ResidentMemory
- * \brief The largest resident memory of this process since the object was made, above what it was then. Linux.
+/** \class PeakMemory
+ * \brief The most memory in use since the object was made, above what it was then: this process's resident memory for
+ * the CPU (Linux), LibTorch's tensors on any other device.
  */
-class ResidentMemory
+class PeakMemory
 {
 public:
-  ResidentMemory()
+  explicit PeakMemory(const at::Device & device)
+    : m_Device(device)
   {
+    if (!m_Device.is_cpu())
+    {
+      at::accelerator::resetPeakStats(m_Device.index());
+      m_Start = this->ReadDevice().current;
+      return;
+    }
 #ifdef __GLIBC__
     malloc_trim(0);
 #endif
@@ -30,13 +40,20 @@ public:
 
   /** −1 where the system does not tell. */
   int64_t
-  GetPeakBytes() const
+  GetBytes() const
   {
-    const int64_t peak = Read("VmHWM:");
+    const int64_t peak = m_Device.is_cpu() ? Read("VmHWM:") : this->ReadDevice().peak;
     return peak < 0 || m_Start < 0 ? -1 : peak - m_Start;
   }
 
 private:
+  c10::CachingAllocator::Stat
+  ReadDevice() const
+  {
+    const auto stats = at::accelerator::getDeviceStats(m_Device.index());
+    return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
+  }
+
   static int64_t
   Read(const std::string & key)
   {
@@ -54,7 +71,8 @@ private:
     return -1;
   }
 
-  int64_t m_Start;
+  at::Device m_Device;
+  int64_t    m_Start;
 };
 } // namespace sam
 
