@@ -1,6 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
-#include "samPrompting.h"
+#include "samEncoding.h"
 #include "samSliceArguments.h"
 
 int

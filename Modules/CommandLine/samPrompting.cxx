@@ -3,13 +3,12 @@
 
 #include "samError.h"
 #include "samPreview.h"
+#include "samPromptList.h"
 
 #include "itkSamPromptedSegmentationImageFilter.h"
-#include "itkSamSliceEncoderImageFilter.h"
 
 #include <nlohmann/json.hpp>
 
-#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -190,113 +189,7 @@ PromptAs(const itk::SamModel * model, const PromptingJob & job, const std::funct
   return lines;
 }
 
-template <typename TImage>
-void
-EncodeAs(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
-{
-  const auto encoder = itk::SamSliceEncoderImageFilter<TImage>::New();
-  encoder->SetInput(Read<TImage>(job.slices.image));
-  SetSlices(encoder.GetPointer(), model, job.slices);
-  SetRange(encoder.GetPointer(), job.slices);
-  UpdateFilter(encoder, job.slices.image, progress);
-  using EmbeddingType = itk::VectorImage<float, TImage::ImageDimension>;
-  WriteAllAtomically({ { job.output, [&](const std::string & file) {
-                          WriteImage<EmbeddingType>(encoder->GetOutput(), file, false);
-                        } } });
-}
-
-void
-CheckCount(const std::string & option, size_t found, size_t expected, const std::string & meaning)
-{
-  if (found != expected)
-  {
-    throw Error(option + ": " + std::to_string(found) + " numbers, expected " + meaning);
-  }
-}
 } // namespace
-
-void
-PromptList::AddPoint(const std::string &         option,
-                     const std::vector<double> & numbers,
-                     unsigned int                dimension,
-                     unsigned int                object)
-{
-  const bool hasKind = numbers.size() == dimension + 1;
-  if (!hasKind)
-  {
-    CheckCount(option,
-               numbers.size(),
-               dimension,
-               dimension == 2 ? "x,y or x,y,0|1 for this 2-D image" : "x,y,z or x,y,z,0|1 for this volume");
-  }
-  else if (numbers.back() != 0.0 && numbers.back() != 1.0)
-  {
-    std::ostringstream found;
-    found << numbers.back();
-    throw Error(option + ": the last number is " + found.str() + ", expected 1 (foreground) or 0 (background)");
-  }
-  points.push_back({ { numbers.begin(), numbers.begin() + dimension }, !hasKind || numbers.back() == 1.0, object });
-}
-
-void
-PromptList::AddBox(const std::string &         option,
-                   const std::vector<double> & numbers,
-                   unsigned int                dimension,
-                   unsigned int                object)
-{
-  CheckCount(option,
-             numbers.size(),
-             2 * dimension,
-             dimension == 2 ? "x1,y1,x2,y2 for this 2-D image" : "x1,y1,z1,x2,y2,z2 for this volume");
-  boxes.push_back(
-    { { numbers.begin(), numbers.begin() + dimension }, { numbers.begin() + dimension, numbers.end() }, object });
-}
-
-void
-PromptList::AddFile(const std::string & path, unsigned int dimension)
-{
-  std::ifstream stream(path);
-  if (!stream)
-  {
-    throw Error(path + ": no such file");
-  }
-  try
-  {
-    const Json json = Json::parse(stream);
-    for (const auto & object : json.at("objects"))
-    {
-      const auto label = object.value("label", 1u);
-      for (const auto & [key, value] : object.items())
-      {
-        if (key != "label" && key != "points" && key != "boxes")
-        {
-          throw Error(path + ": unknown key '" + key + "', expected label, points, boxes");
-        }
-        for (size_t k = 0; key == "points" && k < value.size(); ++k)
-        {
-          AddPoint(path + ": points", value[k].get<std::vector<double>>(), dimension, label);
-        }
-        for (size_t k = 0; key == "boxes" && k < value.size(); ++k)
-        {
-          AddBox(path + ": boxes", value[k].get<std::vector<double>>(), dimension, label);
-        }
-      }
-    }
-  }
-  catch (const Json::exception &)
-  {
-    throw Error(path + R"(: expected JSON such as {"objects": [{"label": 1, "points": [[x, y, z, 1]], "boxes": []}]})");
-  }
-}
-
-void
-Encode(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
-{
-  CheckOutputs({ job.output }, {});
-  WithImageType(job.slices.image, [&](const auto & image) {
-    EncodeAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress);
-  });
-}
 
 std::string
 Prompt(const itk::SamModel * model, const PromptingJob & job, const std::function<void(double)> & progress)
@@ -308,5 +201,4 @@ Prompt(const itk::SamModel * model, const PromptingJob & job, const std::functio
   });
   return lines;
 }
-
 } // namespace sam

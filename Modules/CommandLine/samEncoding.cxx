@@ -1,0 +1,34 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samEncoding.h"
+
+#include "itkSamSliceEncoderImageFilter.h"
+
+namespace sam
+{
+namespace
+{
+template <typename TImage>
+void
+EncodeAs(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
+{
+  const auto encoder = itk::SamSliceEncoderImageFilter<TImage>::New();
+  encoder->SetInput(Read<TImage>(job.slices.image));
+  SetSlices(encoder.GetPointer(), model, job.slices);
+  SetRange(encoder.GetPointer(), job.slices);
+  UpdateFilter(encoder, job.slices.image, progress);
+  using EmbeddingType = itk::VectorImage<float, TImage::ImageDimension>;
+  WriteAllAtomically({ { job.output, [&](const std::string & file) {
+                          WriteImage<EmbeddingType>(encoder->GetOutput(), file, false);
+                        } } });
+}
+} // namespace
+
+void
+Encode(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
+{
+  CheckOutputs({ job.output }, {});
+  WithImageType(job.slices.image, [&](const auto & image) {
+    EncodeAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress);
+  });
+}
+} // namespace sam

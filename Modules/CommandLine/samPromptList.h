@@ -1,0 +1,47 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samPromptList_h
+#define samPromptList_h
+
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** Points and boxes in mm (LPS), each of an object: a value of the label map. */
+struct PromptList
+{
+  struct Point
+  {
+    std::vector<double> position;
+    bool                isForeground{ true };
+    unsigned int        object{ 1 };
+  };
+  struct Box
+  {
+    std::vector<double> corner;
+    std::vector<double> oppositeCorner;
+    unsigned int        object{ 1 };
+  };
+  std::vector<Point> points;
+  std::vector<Box>   boxes;
+
+  /** Add "x,y,z" or "x,y,z,0|1" (0: background), without z for 2-D images. \throws Error naming the option. */
+  void
+  AddPoint(const std::string &         option,
+           const std::vector<double> & numbers,
+           unsigned int                dimension,
+           unsigned int                object);
+
+  /** Add two opposite corners, "x1,y1,z1,x2,y2,z2". \throws Error naming the option. */
+  void
+  AddBox(const std::string & option, const std::vector<double> & numbers, unsigned int dimension, unsigned int object);
+
+  /** Add those of a JSON file: {"objects": [{"label": 1, "points": [[x, y, z, 0|1], ...], "boxes": [[...], ...]},
+   * ...]}.
+   * \throws Error naming the file and what is wrong in it. */
+  void
+  AddFile(const std::string & path, unsigned int dimension);
+};
+} // namespace sam
+
+#endif
