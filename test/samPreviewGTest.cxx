@@ -313,6 +313,33 @@ TEST(Preview, OnlyLabelsOfTheTableAreDrawn)
   EXPECT_FALSE(isGray(sam::MakePreview<Labels>(gray, labels, {})));
 }
 
+TEST(Preview, AnotherLabelImageChoosesThePlanes)
+{
+  auto gray = MakeImage<Gray>({ 40, 40, 40 }, { 1.0, 1.0, 1.0 });
+  auto reference = MakeImage<Labels>({ 40, 40, 40 }, { 1.0, 1.0, 1.0 });
+  auto found = MakeImage<Labels>({ 40, 40, 40 }, { 1.0, 1.0, 1.0 });
+  FillBox(reference.GetPointer(), 1, { 4, 4, 4 }, { 15, 15, 15 });
+  // In the axial plane through the middle of the reference, and in no other.
+  FillBox(found.GetPointer(), 2, { 12, 12, 9 }, { 17, 17, 10 });
+  const Color green = { { 10, 240, 30 } };
+  const auto  own = sam::MakePreview<Labels>(gray, found, twoLabels, {}, Plain());
+  const auto  alike = sam::MakePreview<Labels>(gray, found, twoLabels, {}, Plain(), reference);
+  const auto  ofReference = sam::MakePreview<Labels>(gray, reference, twoLabels, {}, Plain());
+  ASSERT_EQ(GetSize(alike), GetSize(ofReference));
+  const auto panels = [](const sam::PreviewImage * picture, const Color & color) {
+    std::array<bool, 3> seen{};
+    for (long k = 0; k < 3; ++k)
+    {
+      seen[static_cast<size_t>(k)] =
+        Find(picture, color, border + 204 * k, border, border + 204 * k + 200, border + 200).right >= 0;
+    }
+    return seen;
+  };
+  EXPECT_EQ(panels(own, green), (std::array<bool, 3>{ true, true, true }));
+  EXPECT_EQ(panels(alike, green), (std::array<bool, 3>{ true, false, false }));
+  EXPECT_EQ(panels(ofReference, { { 250, 10, 20 } }), (std::array<bool, 3>{ true, true, true }));
+}
+
 TEST(Preview, PicturesKeepTheirShape)
 {
   using Picture = itk::Image<short, 2>;

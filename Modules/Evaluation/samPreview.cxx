@@ -819,7 +819,8 @@ MakePreview(const itk::Image<float, TLabelImage::ImageDimension> * image,
             const TLabelImage *                                    labels,
             const LabelTable &                                     table,
             const std::vector<Region> &                            regions,
-            const PreviewOptions &                                 options)
+            const PreviewOptions &                                 options,
+            const TLabelImage *                                    focus)
 {
   constexpr unsigned int Dimension = TLabelImage::ImageDimension;
   if (image->GetBufferedRegion().GetNumberOfPixels() == 0 || labels->GetBufferedRegion().GetNumberOfPixels() == 0)
@@ -843,8 +844,8 @@ MakePreview(const itk::Image<float, TLabelImage::ImageDimension> * image,
   }
 
   const Box    imageBox = GetImageBox<Dimension>(image);
-  const auto   extents = FindExtents(labels, drawn, regions);
-  Box          labelBox = extents[0].box;
+  const auto   extents = FindExtents(focus != nullptr ? focus : labels, drawn, regions);
+  Box          labelBox = focus != nullptr ? FindExtents(labels, drawn, {})[0].box : extents[0].box;
   const double reach = 4.0 * *std::max_element(labels->GetSpacing().Begin(), labels->GetSpacing().End());
   for (unsigned int d = 0; d < 3; ++d)
   {
@@ -988,7 +989,8 @@ WritePreview(const PreviewImage * picture, const std::string & path)
                                              const itk::Image<pixel, dimension> *, \
                                              const LabelTable &,                   \
                                              const std::vector<Region> &,          \
-                                             const PreviewOptions &)
+                                             const PreviewOptions &,               \
+                                             const itk::Image<pixel, dimension> *)
 SAM_FOR_EACH_LABEL_IMAGE(SAM_INSTANTIATE);
 #undef SAM_INSTANTIATE
 } // namespace sam

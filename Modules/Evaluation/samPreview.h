@@ -36,6 +36,9 @@ struct PreviewOptions
  * patient, and in sagittal planes the front, is on the left of the picture. Gray values run from the 1st to the 99th
  * percentile of what a row of panels shows, or less where that is far from the gray values under the labels.
  *
+ * Another label image \a focus, when given, says in place of \a labels which planes are shown and how much of them, so
+ * that several label images of an image are seen alike.
+ *
  * Only labels of the table are drawn; an empty table stands for all labels, in the colors of GetLabelColor(). The image
  * and the labels may lie on different grids. Throws sam::Error when an image is empty. */
 template <typename TLabelImage>
@@ -44,7 +47,8 @@ MakePreview(const itk::Image<float, TLabelImage::ImageDimension> * image,
             const TLabelImage *                                    labels,
             const LabelTable &                                     table,
             const std::vector<Region> &                            regions = {},
-            const PreviewOptions &                                 options = {});
+            const PreviewOptions &                                 options = {},
+            const TLabelImage *                                    focus = nullptr);
 
 /** Writes the picture as PNG. Throws sam::Error naming the file when it cannot be written. */
 void

@@ -185,7 +185,20 @@ SetGeometry(itk::ImageBase<3> * image, const TrainingCase & item, const std::str
   image->SetDirection(direction);
 }
 
-/** The first channel with the outlines of \a labels (D×H×W, places in the plan's list) as data of an HTML picture. */
+/** An image of \a labels, D×H×W, places in the plan's list. */
+Labels::Pointer
+MakeLabelImage(const Plan & plan, const TrainingCase & item, const at::Tensor & labels)
+{
+  auto image = Labels::New();
+  SetGeometry(image, item, plan.orientation);
+  image->Allocate();
+  const auto places = labels.clamp_min(0).to(at::kInt).contiguous();
+  std::copy_n(places.const_data_ptr<int>(), places.numel(), image->GetBufferPointer());
+  return image;
+}
+
+/** The first channel with the outlines of \a labels, in the planes that show the reference best, as data of an HTML
+ * picture. */
 std::string
 MakePicture(const Plan & plan, const TrainingCase & item, const at::Tensor & labels, const std::string & folder)
 {
@@ -194,11 +207,8 @@ MakePicture(const Plan & plan, const TrainingCase & item, const at::Tensor & lab
   image->Allocate();
   const auto values = item.image[0].contiguous();
   std::copy_n(values.const_data_ptr<float>(), values.numel(), image->GetBufferPointer());
-  const auto outlined = Labels::New();
-  SetGeometry(outlined, item, plan.orientation);
-  outlined->Allocate();
-  const auto places = labels.clamp_min(0).to(at::kInt).contiguous();
-  std::copy_n(places.const_data_ptr<int>(), places.numel(), outlined->GetBufferPointer());
+  const auto outlined = MakeLabelImage(plan, item, labels);
+  const auto reference = MakeLabelImage(plan, item, item.labels);
   LabelTable table;
   for (size_t k = 1; k < plan.labels.size(); ++k)
   {
@@ -209,7 +219,7 @@ MakePicture(const Plan & plan, const TrainingCase & item, const at::Tensor & lab
   options.outlineWidth = 1;
   options.context = false;
   const auto file = (std::filesystem::path(folder) / "report.part.png").string();
-  WritePreview(MakePreview<Labels>(image, outlined, table, {}, options), file);
+  WritePreview(MakePreview<Labels>(image, outlined, table, {}, options, reference), file);
   const auto bytes = ReadTextFile(file);
   std::filesystem::remove(file);
   return "data:image/png;base64," + ToBase64(bytes);
