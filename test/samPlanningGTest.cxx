@@ -124,6 +124,16 @@ TEST(samPlanning, ThickSlices)
   EXPECT_EQ(few.plan.window, (std::array<int64_t, 3>{ 64, 64, 3 }));
 }
 
+TEST(samPlanning, FewSlicesAreThickWhateverTheSpacingSays)
+{
+  const auto stack = sam::PlanMaskSam(MakeFingerprint({ 256, 216, 10 }, { 1, 1, 1 }), MakeDataset());
+  EXPECT_EQ(stack.plan.planarLevels, 2);
+  EXPECT_NE(LineWith(stack, "stack").find("10 slices of 256 x 216 voxels"), std::string::npos);
+  ExpectRuns(stack.plan);
+  const auto volume = sam::PlanMaskSam(MakeFingerprint({ 256, 216, 40 }, { 1, 1, 1 }), MakeDataset());
+  EXPECT_EQ(volume.plan.planarLevels, 0);
+}
+
 TEST(samPlanning, PublishedSizesOnThisData)
 {
   auto       fingerprint = MakeFingerprint({ 216, 256, 10 }, { 1.5, 1.5, 10 });

@@ -17,6 +17,10 @@ constexpr double slicesAxisRatio = 1.5; // longer voxels than this make an axis 
 constexpr double anisotropy = 3.0;      // as nnU-Net
 constexpr double sparseForeground = 0.002;
 
+/** With this many times more rows and columns than slices, the finest resolutions are computed within slices. */
+constexpr double  fewSlicesRatio = 16.0;
+constexpr int64_t fewSlicesLevels = 2;
+
 /** The background, then Okabe and Ito's colors, which the color-blind tell apart. */
 constexpr std::array<std::array<uint8_t, 3>, 9> labelColors{ { { 0, 0, 0 },
                                                                { 230, 159, 0 },
@@ -281,7 +285,15 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   {
     inPlane *= 2.0;
   }
-  if (plan.planarLevels > 0)
+  // Files whose spacing was lost say 1 mm everywhere.
+  if (plan.planarLevels < fewSlicesLevels && voxels[2] * fewSlicesRatio < std::min(voxels[0], voxels[1]))
+  {
+    plan.planarLevels = fewSlicesLevels;
+    planning.decisions.push_back(Line() << "convolutions within a slice at the " << plan.planarLevels
+                                        << " finest resolutions: " << voxels[2] << " slices of " << voxels[0] << " x "
+                                        << voxels[1] << " voxels are a stack of thick slices whatever their spacing");
+  }
+  else if (plan.planarLevels > 0)
   {
     planning.decisions.push_back(Line() << "convolutions within a slice at the " << plan.planarLevels
                                         << " finest resolutions: slices are " << plan.spacing[2] / finer
