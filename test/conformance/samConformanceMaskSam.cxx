@@ -186,7 +186,7 @@ CheckMatchingLosses(Recording & recording)
 void
 CompareMatchingLosses(Recording & recording, const MatchingLosses & losses, const at::Tensor & labels)
 {
-  const auto targets = TargetsFromLabels(labels, losses.present.size(1), false);
+  const auto targets = TargetsFromLabels(labels.cpu(), losses.present.size(1), false);
   for (int64_t slice = 0; slice < labels.size(0); ++slice)
   {
     const auto   number = std::to_string(slice);
@@ -198,8 +198,7 @@ CompareMatchingLosses(Recording & recording, const MatchingLosses & losses, cons
     recording.Compare("out/matched_queries/" + number, match.queries);
     // The recorded ones count the present labels only.
     const auto order = losses.present[slice].to(at::kLong).cumsum(0) - 1;
-    recording.Compare("out/matched_targets/" + number,
-                      order.cpu().index_select(0, at::tensor(match.labels, at::kLong)));
+    recording.Compare("out/matched_targets/" + number, order.index_select(0, at::tensor(match.labels, at::kLong)));
   }
   recording.Compare("out/num_masks", at::full({ 1 }, losses.targets, at::kFloat));
   recording.Compare("out/loss/loss_ce", losses.classification.view({ 1 }));
