@@ -85,7 +85,9 @@ TEST_P(SharedRecordings, EqualThePublishedOnes)
   EXPECT_EQ(report.status, 0) << report.text;
 }
 
-INSTANTIATE_TEST_SUITE_P(SamConformance, SharedRecordings, testing::Values("hqsam", "masksam", "mobilesam", "sam"));
+INSTANTIATE_TEST_SUITE_P(SamConformance,
+                         SharedRecordings,
+                         testing::Values("dapsam", "hqsam", "masksam", "mobilesam", "sam"));
 
 TEST(SamConformance, MoreThanTheToleranceFails)
 {

@@ -202,12 +202,16 @@ ComputeSurfaceDistances(const TLabelImage * prediction, const TLabelImage * refe
     const auto & spacing = reference->GetSpacing();
     auto         forth = ComputeDistances<Dimension>(predictionSurface, referenceSurface, bounds, spacing);
     auto         back = ComputeDistances<Dimension>(referenceSurface, predictionSurface, bounds, spacing);
-    const double sum =
-      std::accumulate(forth.begin(), forth.end(), 0.0) + std::accumulate(back.begin(), back.end(), 0.0);
-    result.mean = sum / static_cast<double>(forth.size() + back.size());
+    const double forthSum = std::accumulate(forth.begin(), forth.end(), 0.0);
+    const double backSum = std::accumulate(back.begin(), back.end(), 0.0);
+    result.mean = (forthSum + backSum) / static_cast<double>(forth.size() + back.size());
+    result.toReference = forthSum / static_cast<double>(forth.size());
+    result.toPrediction = backSum / static_cast<double>(back.size());
     result.maximum =
       std::max(*std::max_element(forth.begin(), forth.end()), *std::max_element(back.begin(), back.end()));
     result.hd95 = std::max(ComputePercentile(forth, 95.0), ComputePercentile(back, 95.0));
+    forth.insert(forth.end(), back.begin(), back.end());
+    result.pooled95 = ComputePercentile(forth, 95.0);
   }
   return results;
 }

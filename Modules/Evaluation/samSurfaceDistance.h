@@ -25,10 +25,16 @@ struct SurfaceDistance
 
   /** The greater of the 95th percentiles of the distances prediction to reference and reference to prediction. */
   std::optional<double> hd95;
+  /** The 95th percentile of all these distances together, which MedPy calls hd95. */
+  std::optional<double> pooled95;
   /** The greatest distance: the Hausdorff distance. */
   std::optional<double> maximum;
   /** Average symmetric surface distance: the mean over the surface pixels of both images together. */
   std::optional<double> mean;
+  /** The mean distance of the prediction's surface from the reference's. */
+  std::optional<double> toReference;
+  /** The mean distance of the reference's surface from the prediction's. */
+  std::optional<double> toPrediction;
 };
 
 /** The surface distances of each label. Throws sam::Error when the grids differ. */

@@ -2,6 +2,7 @@
 #include "samCheckpoint.h"
 
 #include "samError.h"
+#include "samPublishedDapsam.h"
 #include "samSafetensors.h"
 #include "samTorchArchive.h"
 
@@ -21,6 +22,7 @@ const std::string encoderPrefix = "image_encoder.";
 const std::string vitMark = encoderPrefix + "patch_embed.proj.weight";
 const std::string tinyVitMark = encoderPrefix + "patch_embed.seq.0.c.weight";
 const std::string hqMark = "mask_decoder.hf_token.weight";
+const std::string prototypeMark = "prompt_generator.memory_bank.weight";
 
 constexpr int64_t publishedDecoderHeads = 8;
 constexpr int64_t publishedTinyGrid = 64;
@@ -184,21 +186,72 @@ RecognizeDecoder(const Shapes & shapes, Plan & plan)
 {
   const std::string decoder = "mask_decoder.";
   const std::string iouHead = decoder + "iou_prediction_head.layers.";
-  plan.promptSource = "manual";
-  plan.decoder = shapes.Has(hqMark) ? "hq" : "sam";
   plan.decoderHeads = publishedDecoderHeads;
   plan.decoderDepth = shapes.Count(decoder + "transformer.layers.", ".mlp.lin1.weight");
   plan.decoderMlpWidth = shapes.Get(decoder + "transformer.layers.0.mlp.lin1.weight", 2)[0];
-  plan.maskPromptChannels = shapes.Get("prompt_encoder.mask_downscaling.3.weight", 4)[0];
   plan.upscalingSteps = shapes.Has(decoder + "output_upscaling.3.weight") ? 2 : 1;
-  plan.multimasks = shapes.Get(decoder + "mask_tokens.weight", 2)[0] - 1;
   plan.iouHeadDepth = shapes.Count(iouHead, ".weight");
   plan.iouHeadWidth = shapes.Get(iouHead + "0.weight", 2)[0];
+  const int64_t masks = shapes.Get(decoder + "mask_tokens.weight", 2)[0];
+  if (shapes.Has(prototypeMark))
+  {
+    plan.promptSource = "prototype";
+    plan.prototypes = shapes.Get(prototypeMark, 2)[0];
+    plan.decoder = "semantic";
+    plan.keepsSamHeads = true;
+    plan.adaptation = { "low_level_attention" };
+    plan.adapterRatio = GetRatio(shapes.Get(encoderPrefix + "l_adapter.lightweight_mlp_0.0.weight", 2)[0], plan.width);
+    plan.compatibility = Plan::GetCompatibilityWords("prototype");
+    plan.frozen = { encoderPrefix };
+    plan.adapted = { "adapter" };
+    plan.labels.assign(static_cast<size_t>(masks) + 1, LabelPlan());
+    return;
+  }
+  plan.promptSource = "manual";
+  plan.decoder = shapes.Has(hqMark) ? "hq" : "sam";
+  plan.maskPromptChannels = shapes.Get("prompt_encoder.mask_downscaling.3.weight", 4)[0];
+  plan.multimasks = masks - 1;
+}
+
+/** What DAPSAM's authors did to gray slices of prostates or to color images of the fundus, as many labels as masks. */
+void
+FillDapsamPreprocessing(std::string word, const std::string & where, Plan & plan)
+{
+  const size_t masks = plan.labels.size() - 1;
+  word = !word.empty() ? word : masks == 1 ? "dapsam_prostate" : "dapsam_fundus";
+  if (word != "dapsam_prostate" && word != "dapsam_fundus")
+  {
+    throw Error(where + ": preprocessing '" + word + "', expected dapsam_prostate or dapsam_fundus");
+  }
+  const Plan published = PublishedDapsamPlan(word);
+  plan.stem = published.stem;
+  plan.window = { plan.grid[0] * plan.patch, plan.grid[1] * plan.patch, 1 };
+  plan.overlap = published.overlap;
+  plan.orientation = published.orientation;
+  plan.spacing = published.spacing;
+  plan.channels = published.channels;
+  plan.labels = published.labels;
+  plan.nestsLabels = published.nestsLabels;
+  if (plan.labels.size() - 1 != masks)
+  {
+    plan.nestsLabels = false;
+    plan.labels.resize(1);
+    for (size_t k = 1; k <= masks; ++k)
+    {
+      plan.labels.push_back({ static_cast<int64_t>(k), "mask " + std::to_string(k), { 230, 159, 0 } });
+    }
+  }
 }
 
 void
-FillPreprocessing(const std::string & word, const std::string & where, Plan & plan)
+FillPreprocessing(const std::string & given, const std::string & where, Plan & plan)
 {
+  if (plan.promptSource == "prototype")
+  {
+    FillDapsamPreprocessing(given, where, plan);
+    return;
+  }
+  const std::string word = given.empty() ? "sam" : given;
   if (word != "sam" && word != "medsam")
   {
     throw Error(where + ": preprocessing '" + word + "', expected sam or medsam");
@@ -304,12 +357,16 @@ RecognizeCheckpoint(const TensorShapes & shapes, const std::string & where, cons
   {
     known.Fail("unknown architecture: " + std::to_string(shapes.size()) + " tensors" +
                (shapes.empty() ? "" : " such as '" + shapes.begin()->first + "'") + ", expected '" + vitMark +
-               "' (SAM, MedSAM, HQ-SAM) or '" + tinyVitMark + "' (MobileSAM, Light HQ-SAM)");
+               "' (SAM, MedSAM, HQ-SAM, DAPSAM) or '" + tinyVitMark + "' (MobileSAM, Light HQ-SAM)");
   }
   RecognizeDecoder(known, checkpoint.plan);
   if (checkpoint.plan.decoder == "hq")
   {
     checkpoint.architecture = checkpoint.plan.encoder == "tiny_vit" ? "Light HQ-SAM" : "HQ-" + checkpoint.architecture;
+  }
+  if (checkpoint.plan.decoder == "semantic")
+  {
+    checkpoint.architecture = "DAPSAM" + checkpoint.architecture.substr(std::string("SAM").size());
   }
   FillPreprocessing(preprocessing, where, checkpoint.plan);
   if (preprocessing == "medsam")
@@ -336,7 +393,7 @@ OpenModel(const std::string & path, const std::string & preprocessing)
     return { plan.decoder + " decoder, " + plan.encoder + " encoder", false, std::move(plan), std::move(file) };
   }
   file.Drop(IsUnneeded);
-  auto checkpoint = RecognizeCheckpoint(GetShapes(file), path, preprocessing.empty() ? "sam" : preprocessing);
+  auto checkpoint = RecognizeCheckpoint(GetShapes(file), path, preprocessing);
   checkpoint.plan.provenance = nlohmann::json{ { "source", std::filesystem::path(path).filename().string() },
                                                { "architecture", checkpoint.architecture },
                                                { "licence", "that of its publication, not stored in the file" } }

@@ -7,7 +7,6 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
-#include <optional>
 #include <string>
 
 namespace sam
@@ -35,18 +34,33 @@ struct ImageEncoder::Block
       spaceAdapter.emplace(scope / "Space_Adapter", options.width, options.adapterBottleneck, true, isRandom);
       mlpAdapter.emplace(scope / "MLP_Adapter", options.width, options.adapterBottleneck, false, isRandom);
     }
+    if (options.lowLevel.bottleneck > 0)
+    {
+      lowLevelAdapter.emplace(scope / "channel_adapter", options.lowLevel);
+    }
   }
 
-  /** \a observe gets space_adapter_out. */
+  /** \a features are low-level ones, where the block has an adapter for them. \a observe gets space_adapter_out. */
   at::Tensor
-  operator()(const at::Tensor & x, const SliceLayout & layout, const Observer & observe) const
+  operator()(const at::Tensor &  x,
+             const at::Tensor &  features,
+             const SliceLayout & layout,
+             const Observer &    observe) const
   {
     const auto y = padsBeforeNorm || adaptsInWindows ? x + this->AttendInWindows(x, layout, observe)
                    : spaceAdapter                    ? x + this->Adapt(attention(norm1(x)), layout, observe)
                                                      : attention.Plus(norm1(x), x);
     const auto z = norm2(y);
-    const auto answer = mlp.Plus(z, y);
-    return mlpAdapter ? answer + 0.5 * (*mlpAdapter)(z, layout) : answer;
+    auto       answer = mlp.Plus(z, y);
+    if (mlpAdapter)
+    {
+      answer = answer + 0.5 * (*mlpAdapter)(z, layout);
+    }
+    if (lowLevelAdapter)
+    {
+      answer = answer + 0.5 * (*lowLevelAdapter)(z, features);
+    }
+    return answer;
   }
 
   at::Tensor
@@ -85,6 +99,7 @@ struct ImageEncoder::Block
   TransformerMlp                         mlp;
   std::optional<DepthConvolutionAdapter> spaceAdapter;
   std::optional<DepthConvolutionAdapter> mlpAdapter;
+  std::optional<LowLevelAdapter>         lowLevelAdapter;
   bool                                   padsBeforeNorm;
   bool                                   adaptsInWindows;
 };
@@ -103,11 +118,16 @@ ImageEncoder::ImageEncoder(const Scope & scope, const ImageEncoderOptions & opti
     m_DepthEmbedding =
       scope.Declare("temporal_embedding", { 1, options.slices, options.width }, Initialization::Constant(0.0));
   }
+  m_Options.lowLevel.width = options.width;
+  if (options.lowLevel.bottleneck > 0)
+  {
+    m_LowLevelPrompts.emplace(scope / "l_adapter", options.depth, m_Options.lowLevel);
+  }
   const auto & global = options.globalBlocks;
   for (int64_t k = 0; k < options.depth; ++k)
   {
     const bool isGlobal = std::find(global.begin(), global.end(), k) != global.end();
-    m_Blocks.emplace_back(scope / "blocks" / k, options, isGlobal);
+    m_Blocks.emplace_back(scope / "blocks" / k, m_Options, isGlobal);
   }
   m_Neck = EncoderNeck(scope / "neck", options.width, options.neck);
 }
@@ -157,12 +177,30 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   {
     observe("after_pos_and_depth_embed", tokens);
   }
+  at::Tensor features;
+  if (m_LowLevelPrompts)
+  {
+    features = m_LowLevelPrompts->MakeFeatures(tokens);
+    if (observe)
+    {
+      observe("embedding_feature", features.permute({ 0, 3, 1, 2 }));
+    }
+  }
   Output output;
   for (size_t k = 0; k < m_Blocks.size(); ++k)
   {
     const auto name = "block" + std::to_string(k);
+    if (m_LowLevelPrompts)
+    {
+      tokens = tokens + (*m_LowLevelPrompts)(k, tokens, features);
+      if (observe)
+      {
+        observe(name + "_in_after_prompt", tokens);
+      }
+    }
     tokens = m_Blocks[k](
       tokens,
+      features,
       layout,
       observe ? [&](const std::string & part, const at::Tensor & value) { observe(name + "_" + part, value); }
               : Observer());

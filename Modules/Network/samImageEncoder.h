@@ -3,11 +3,13 @@
 #define samImageEncoder_h
 
 #include "samAdapters.h"
+#include "samLowLevelAdapters.h"
 #include "samObserver.h"
 #include "samProgress.h"
 #include "samRelativeAttention.h"
 
 #include <array>
+#include <optional>
 #include <vector>
 
 namespace sam
@@ -34,13 +36,16 @@ struct ImageEncoderOptions
   bool padsBeforeNorm{ false };      ///< windows are padded before the first norm, not behind it
   bool cropsPositions{ false };      ///< a smaller grid takes the top left part of the position table
   bool adaptersStartRandom{ false }; ///< their last layers start at random instead of zero
+
+  LowLevelOptions lowLevel{}; ///< its width is this one's
 };
 
 /** \class ImageEncoder
- * \brief SAM's image encoder (ViT with local windows) and MaskSAM's adaptation of it to volumes.
+ * \brief SAM's image encoder (ViT with local windows), MaskSAM's adaptation of it to volumes and DAPSAM's by low-level
+ * features.
  *
- * Tensor names are SAM's; adapters are Space_Adapter and MLP_Adapter of each block, the depth embedding is
- * temporal_embedding.
+ * Tensor names are SAM's; MaskSAM's adapters are Space_Adapter and MLP_Adapter of each block, the depth embedding is
+ * temporal_embedding; DAPSAM's are channel_adapter of each block and l_adapter.
  */
 class SegmentAnything_EXPORT ImageEncoder
 {
@@ -55,7 +60,8 @@ public:
   };
 
   /** \a x is B×C×D×H×W with H and W multiples of the patch. \a observe gets patch_embed,
-   * after_pos_and_depth_embed and blockK, each (B·D)×h×w×E, and blockK_space_adapter_out.
+   * after_pos_and_depth_embed and blockK, each (B·D)×h×w×E, and blockK_space_adapter_out; of the low-level
+   * branches embedding_feature, (B·D)×E×h×w, and blockK_in_after_prompt.
    * \throws Error when positions are cropped and the grid is larger than their table. */
   Output
   operator()(const at::Tensor & x, const ProgressFunction & progress = {}, const Observer & observe = {}) const;
@@ -72,7 +78,10 @@ private:
   at::Tensor          m_PositionEmbedding;
   at::Tensor          m_DepthEmbedding;
   std::vector<Block>  m_Blocks;
-  EncoderNeck         m_Neck;
+
+  std::optional<LowLevelPrompts> m_LowLevelPrompts;
+
+  EncoderNeck m_Neck;
 };
 } // namespace sam
 

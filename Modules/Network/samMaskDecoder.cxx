@@ -106,7 +106,8 @@ MaskDecoder::operator()(const at::Tensor &  image,
   };
 
   const auto tokens = at::cat(parts, 1);
-  const auto [answers, keys] = m_Transformer(repeat(image) + dense, repeat(positions), tokens, layout);
+  const auto source = repeat(image) + dense;
+  const auto [answers, keys] = m_Transformer(source, repeat(positions), tokens, layout);
 
   const int64_t first = m_Options.hasIouHead ? 1 : 0;
   auto          fine = at::gelu(m_UpscalingNorm(m_Upscaling1(keys.transpose(1, 2).reshape_as(dense))));
@@ -116,6 +117,8 @@ MaskDecoder::operator()(const at::Tensor &  image,
   }
   if (observe)
   {
+    observe("src_in", source);
+    observe("src_out", keys);
     observe("tokens_in", tokens);
     observe("hs", answers);
     observe("upscaled_sam", fine);

@@ -43,7 +43,8 @@ public:
   /** P = B·D·N prompts in \a layout. \a image and \a positions are (B·D)×C×h×w, \a sparse is P×n×C, \a dense is
    * P×C×h×w, \a classTokens P×C (undefined: zero), \a details (B·D)×c×H×W (undefined: none;
    * for HQ-SAM what FuseDetails() answers). Answers all mask tokens, of which Choose() takes some.
-   * \a observe gets tokens_in and hs, the tokens before and after the transformer, upscaled_sam, and what
+   * \a observe gets src_in and tokens_in, what the transformer takes of image and tokens, src_out and hs, what it makes
+   * of them, upscaled_sam, and what
    * HighQualityMask observes. */
   Output
   operator()(const at::Tensor &  image,

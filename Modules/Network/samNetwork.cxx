@@ -7,6 +7,7 @@
 #include "samParallel.h"
 #include "samPromptEncoder.h"
 #include "samPromptGenerator.h"
+#include "samPrototypePrompts.h"
 #include "samSafetensors.h"
 #include "samTinyVit.h"
 
@@ -15,8 +16,11 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/zeros.h>
@@ -35,6 +39,7 @@ public:
   Stem(const Scope & scope, const Plan & plan)
   {
     const auto inputs = static_cast<int64_t>(plan.channels.size());
+    m_RepeatsGray = plan.stem == "gray_rgb";
     if (plan.stem == "pseudo_rgb")
     {
       int64_t channels = inputs;
@@ -72,6 +77,10 @@ public:
   at::Tensor
   operator()(at::Tensor x, EncodedImage & encoded) const
   {
+    if (m_RepeatsGray)
+    {
+      return x.expand({ -1, 3, -1, -1, -1 });
+    }
     if (m_Enlarging)
     {
       const auto & parts = *m_Enlarging;
@@ -119,6 +128,7 @@ private:
   std::optional<Enlarging>                  m_Enlarging;
   std::vector<std::vector<ConvolutionUnit>> m_Levels;
   bool                                      m_KeepsDetails{ false };
+  bool                                      m_RepeatsGray{ false };
 };
 
 /** Pixels of the encoder's input for each token and axis, where the image has plan.patch voxels. */
@@ -128,6 +138,15 @@ EncoderPatch(const Plan & plan)
   return plan.stem == "pyramid"        ? plan.patch >> (plan.stemWidths.size() - 1)
          : plan.stem == "enlarged_rgb" ? 4 * plan.patch
                                        : plan.patch;
+}
+
+/** Channels of the encoder's input. */
+int64_t
+EncoderChannels(const Plan & plan)
+{
+  return plan.stem == "pyramid" ? plan.stemWidths.back()
+         : plan.stem == "none"  ? static_cast<int64_t>(plan.channels.size())
+                                : 3;
 }
 
 /** The stem's features that are finer than the token grid. */
@@ -176,10 +195,7 @@ ImageEncoderOptions
 EncoderOptions(const Plan & plan)
 {
   ImageEncoderOptions options;
-  options.inputChannels = plan.stem == "pyramid" ? plan.stemWidths.back()
-                          : plan.stem == "pseudo_rgb" || plan.stem == "enlarged_rgb"
-                            ? 3
-                            : static_cast<int64_t>(plan.channels.size());
+  options.inputChannels = EncoderChannels(plan);
   options.width = plan.width;
   options.depth = plan.depth;
   options.heads = plan.heads;
@@ -199,6 +215,13 @@ EncoderOptions(const Plan & plan)
   options.padsBeforeNorm = plan.Keeps("padding_before_norm");
   options.cropsPositions = plan.Keeps("cropped_positions");
   options.adaptersStartRandom = plan.Keeps("random_adapters");
+  if (plan.HasAdaptation("low_level_attention"))
+  {
+    options.lowLevel.bottleneck = Bottleneck(plan, plan.width);
+    options.lowLevel.startsAtRandom = options.adaptersStartRandom;
+    options.lowLevel.shufflesTokens = plan.Keeps("shuffled_low_level");
+    options.lowLevel.gatesColumns = plan.Keeps("column_gates");
+  }
   return options;
 }
 
@@ -206,7 +229,7 @@ TinyVitOptions
 TinyOptions(const Plan & plan)
 {
   TinyVitOptions options;
-  options.inputChannels = static_cast<int64_t>(plan.channels.size());
+  options.inputChannels = EncoderChannels(plan);
   options.widths = plan.stageWidths;
   options.depths = plan.stageDepths;
   options.heads = plan.stageHeads;
@@ -247,7 +270,7 @@ PromptOptions(const Plan & plan)
   options.width = plan.neck;
   options.grid = { plan.window[1] / plan.patch, plan.window[0] / plan.patch };
   options.maskChannels = plan.maskPromptChannels;
-  options.slices = plan.adaptation.empty() ? 0 : plan.slices;
+  options.slices = plan.HasAdaptation("depth_convolution") || plan.HasAdaptation("depth_mlp") ? plan.slices : 0;
   return options;
 }
 
@@ -277,11 +300,13 @@ DecoderOptions(const Plan & plan)
   {
     return options;
   }
-  if (!plan.keepsSamHeads)
+  options.hasIouHead = plan.keepsSamHeads;
+  if (plan.decoder == "semantic")
   {
-    options.maskTokens = 1;
-    options.hasIouHead = false;
+    options.maskTokens = static_cast<int64_t>(plan.labels.size()) - 1;
+    return options;
   }
+  options.maskTokens = plan.keepsSamHeads ? options.maskTokens : 1;
   options.classes = static_cast<int64_t>(plan.labels.size());
   options.detailChannels = plan.refinesMasks ? plan.ladder.back() : 0;
   return options;
@@ -345,11 +370,38 @@ RequireGradients(const Parameters & parameters)
   const auto & tensors = parameters.GetTensors();
   return std::any_of(tensors.begin(), tensors.end(), [](const auto & entry) { return entry.second.requires_grad(); });
 }
+/** Shares of K labels B×K×D×H×W from the probabilities of the masks of all but the background. */
+at::Tensor
+SharesOfMasks(const at::Tensor & masks, bool areNested)
+{
+  std::vector<at::Tensor> shares(static_cast<size_t>(masks.size(1)) + 1);
+  at::Tensor              highest; // of the labels behind
+  for (int64_t k = masks.size(1) - 1; k >= 0; --k)
+  {
+    const auto mask = masks.select(1, k);
+    auto &     share = shares[static_cast<size_t>(k) + 1];
+    if (!highest.defined())
+    {
+      highest = share = mask;
+      continue;
+    }
+    const auto above = highest;
+    highest = at::maximum(above, mask);
+    share = areNested ? at::minimum(highest, 1.0 - above) : mask;
+  }
+  shares.front() = 1.0 - highest;
+  const auto all = at::stack(shares, 1);
+  return all / all.sum(1, true);
+}
 } // namespace
 
 at::Tensor
 MaskClassification::Semantic() const
 {
+  if (!classes.defined())
+  {
+    return SharesOfMasks(at::sigmoid(masks), isNested);
+  }
   const int64_t labels = classes.size(3) - 1;
   const auto    weights = at::softmax(classes, 3).narrow(3, 0, labels).transpose(2, 3); // B×D×K×N
   const auto    probabilities = at::sigmoid(masks).transpose(1, 2).flatten(3);          // B×D×N×(H·W)
@@ -362,7 +414,9 @@ struct Network::Implementation
 {
   Implementation(const Plan & plan, const Scope & scope)
     : stem(scope / "stem", plan)
-    , promptEncoder(scope / "prompt_encoder", PromptOptions(plan))
+    , promptEncoder(plan.promptSource == "prototype"
+                      ? std::nullopt
+                      : std::make_optional<PromptEncoder>(scope / "prompt_encoder", PromptOptions(plan)))
     , decoder(scope / "mask_decoder", DecoderOptions(plan))
   {
     const Scope place = scope / "image_encoder";
@@ -378,6 +432,10 @@ struct Network::Implementation
     {
       generator.emplace(scope / "prompt_generator", GeneratorOptions(plan));
     }
+    else if (plan.promptSource == "prototype")
+    {
+      prototypes.emplace(scope / "prompt_generator", plan.neck, plan.prototypes);
+    }
     if (plan.maskConvolutionWidth > 0)
     {
       maskConvolutions.emplace(scope / "mask_convolutions", plan);
@@ -387,9 +445,10 @@ struct Network::Implementation
   Stem                            stem;
   std::optional<ImageEncoder>     vit;
   std::optional<TinyVit>          tinyVit;
-  PromptEncoder                   promptEncoder;
+  std::optional<PromptEncoder>    promptEncoder;
   MaskDecoder                     decoder;
   std::optional<PromptGenerator>  generator;
+  std::optional<PrototypePrompts> prototypes;
   std::optional<MaskConvolutions> maskConvolutions;
 };
 
@@ -490,6 +549,21 @@ Network::Encode(const at::Tensor & image, const ProgressFunction & progress, con
 Prompts
 Network::GeneratePrompts(const EncodedImage & encoded, const Observer & observe) const
 {
+  if (m_Implementation->prototypes)
+  {
+    const auto found = (*m_Implementation->prototypes)(PerSlice(encoded.embedding), observe);
+    if (observe)
+    {
+      observe("addresses", found.addresses);
+    }
+    const auto perImage = [&encoded](const at::Tensor & x) {
+      return x.unflatten(0, { encoded.embedding.size(0), encoded.embedding.size(2) }).transpose(1, 2);
+    };
+    Prompts prompts;
+    prompts.dense = perImage(found.dense);
+    prompts.similarity = perImage(found.similarity);
+    return prompts;
+  }
   if (!m_Implementation->generator)
   {
     throw Error("the model makes no prompts of its own, expected points, boxes or masks");
@@ -500,7 +574,11 @@ Network::GeneratePrompts(const EncodedImage & encoded, const Observer & observe)
 MaskClassification
 Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Observer & observe) const
 {
-  const auto &                 promptEncoder = m_Implementation->promptEncoder;
+  if (m_Implementation->prototypes)
+  {
+    return this->DecodeDense(encoded, prompts.dense, observe);
+  }
+  const auto &                 promptEncoder = *m_Implementation->promptEncoder;
   const auto &                 embedding = encoded.embedding;
   const SliceLayout            layout{ embedding.size(0), embedding.size(2), m_Plan.queries };
   const std::array<int64_t, 2> grid{ embedding.size(3), embedding.size(4) };
@@ -561,6 +639,33 @@ Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Obs
   return result;
 }
 
+MaskClassification
+Network::DecodeDense(const EncodedImage & encoded, const at::Tensor & dense, const Observer & observe) const
+{
+  const auto        image = PerSlice(encoded.embedding);
+  const int64_t     slices = image.size(0);
+  const SliceLayout layout{ encoded.embedding.size(0), encoded.embedding.size(2), 1 };
+  const auto        positions = m_Implementation->prototypes->DensePositions({ image.size(2), image.size(3) });
+  const auto        nothing = at::zeros({ slices, 0, m_Plan.neck }, image.options());
+  const auto        output = m_Implementation->decoder(
+    image, positions.expand({ slices, -1, -1, -1 }), nothing, PerSlice(dense), {}, {}, layout);
+  if (observe)
+  {
+    observe("decoder/low_res_masks", output.masks);
+    if (output.iou.defined())
+    {
+      observe("decoder/iou", output.iou);
+    }
+  }
+  const int64_t      patch = EncoderPatch(m_Plan);
+  MaskClassification result;
+  result.isNested = m_Plan.nestsLabels;
+  result.masks = ResizeLinear(output.masks, { patch * image.size(2), patch * image.size(3) })
+                   .unflatten(0, { layout.batch, layout.slices })
+                   .transpose(1, 2);
+  return result;
+}
+
 at::Tensor
 Network::PlaceBoxes(const at::Tensor &             boxes,
                     const std::array<int64_t, 2> & size,
@@ -598,7 +703,7 @@ Network::Decode(const EncodedImage & encoded, const ManualPrompts & prompts, boo
   // In one piece: a part of a larger tensor might be added up in another order than the same values from a file.
   const auto                   embedding = encoded.embedding.select(2, 0).contiguous();
   const auto                   details = isHq ? encoded.details.back().select(2, 0).contiguous() : at::Tensor();
-  const auto &                 promptEncoder = m_Implementation->promptEncoder;
+  const auto &                 promptEncoder = *m_Implementation->promptEncoder;
   const std::array<int64_t, 2> grid{ embedding.size(2), embedding.size(3) };
   int64_t                      count = 0;
   for (const auto & given : { prompts.points, prompts.boxes, prompts.masks })

@@ -9,18 +9,24 @@
 #include "samPrompts.h"
 
 #include <memory>
+#include <optional>
 
 namespace sam
 {
-/** What the decoder answers: N masks per slice, each with a class. */
+/** What the decoder answers: N masks per slice, each with a class, or one for each label but the background. */
 struct SegmentAnything_EXPORT MaskClassification
 {
   at::Tensor masks;                ///< B×N×D×H×W logits
-  at::Tensor classes;              ///< B×D×N×(K+1) logits, the last for no object
+  at::Tensor classes;              ///< B×D×N×(K+1) logits, the last for no object; undefined: N = K−1, in order
   bool       isNormalized{ true }; ///< whether the scores of the labels are made to sum to one
+  bool       isNested{ false };    ///< without classes: each label's mask holds all later labels, too
 
   /** Probability of each label, B×K×D×H×W: the sum over queries of softmax(classes)·sigmoid(masks), divided by its sum
-   * over the labels where normalized (masksam §e.5). */
+   * over the labels where normalized (masksam §e.5).
+   *
+   * Without classes a label is the most probable one where its mask is above 0, and higher than the others or the last
+   * of nested ones; where no mask is, the background is. Its share is sigmoid(mask), limited by 1 − sigmoid of what is
+   * nested in it; that of the background is 1 − sigmoid of the highest mask. All are divided by their sum. */
   at::Tensor
   Semantic() const;
 };
@@ -75,7 +81,7 @@ public:
   EncodedImage
   Encode(const at::Tensor & image, const ProgressFunction & progress = {}, const Observer & observe = {}) const;
 
-  /** \a observe gets what the generator's does. */
+  /** \a observe gets what the generator's does; of prototypes also addresses, (B·D)×slots. */
   Prompts
   GeneratePrompts(const EncodedImage & encoded, const Observer & observe = {}) const;
 
@@ -129,6 +135,10 @@ private:
   void
   Build();
 
+  /** Of a dense prompt B×C×D×h×w: all masks of the decoder. */
+  MaskClassification
+  DecodeDense(const EncodedImage & encoded, const at::Tensor & dense, const Observer & observe) const;
+
   /** Corners P×4 of boxes in windows of \a size voxels as the prompt encoder takes them, fractions of the \a frame of
    * tokens whose top left part the \a grid is. */
   at::Tensor
@@ -155,6 +165,16 @@ struct SegmentAnything_EXPORT StartReport
   std::vector<std::string>
   Describe() const;
 };
+
+/** The name of a tensor of a network with a \a plan in a checkpoint with another one; empty where it does not start
+ * from it: DAPSAM's masks stand for labels, SAM's do not; its matrix of positions is SAM's prompt encoder's. */
+SegmentAnything_EXPORT std::string
+                       NameInCheckpoint(const std::string & name, const Plan & plan, const Plan & checkpoint);
+
+/** A \a stored tensor where a network has one of \a shape: as it is, or a position table stretched linearly; none where
+ * it does not fit. */
+SegmentAnything_EXPORT std::optional<at::Tensor>
+                       FitTensor(const std::string & name, const at::Tensor & stored, at::IntArrayRef shape);
 
 /** Start a network's parts from a checkpoint of SAM or from a model file: tensors of the same name and shape are taken,
  * position tables of another size stretched.

@@ -204,7 +204,7 @@ ApplyEncoderPreset(Plan & plan)
 void
 ReadStem(Section section, Plan & plan)
 {
-  plan.stem = section.GetWord("type", { "pyramid", "pseudo_rgb", "enlarged_rgb", "none" });
+  plan.stem = section.GetWord("type", { "pyramid", "pseudo_rgb", "enlarged_rgb", "gray_rgb", "none" });
   section.Read("widths", plan.stemWidths);
   for (const int64_t width : plan.stemWidths)
   {
@@ -212,7 +212,7 @@ ReadStem(Section section, Plan & plan)
   }
   if (plan.stem == "pyramid"        ? plan.stemWidths.empty() || plan.stemWidths.size() > 8
       : plan.stem == "enlarged_rgb" ? plan.stemWidths.size() != 2
-                                    : plan.stem == "none" && !plan.stemWidths.empty())
+                                    : plan.stem != "pseudo_rgb" && !plan.stemWidths.empty())
   {
     section.Fail("'widths' does not fit the type '" + plan.stem + "'");
   }
@@ -315,7 +315,7 @@ ReadAdaptation(const Json & json, const std::string & where, Plan & plan)
   for (const auto & entry : json)
   {
     Section section(entry, where + ": adaptation");
-    plan.adaptation.push_back(section.GetWord("type", { "depth_convolution", "depth_mlp" }));
+    plan.adaptation.push_back(section.GetWord("type", { "depth_convolution", "depth_mlp", "low_level_attention" }));
     section.Read("ratio", plan.adapterRatio);
     section.ThrowIfUnused();
   }
@@ -323,14 +323,22 @@ ReadAdaptation(const Json & json, const std::string & where, Plan & plan)
   {
     throw Error(where + ": adaptation: 'ratio' must lie above 0 and not above 4");
   }
+  if (plan.HasAdaptation("low_level_attention") && plan.encoder == "tiny_vit")
+  {
+    throw Error(where + ": adaptation: 'low_level_attention' needs the blocks of a vit, but the encoder is a tiny_vit");
+  }
 }
 
 void
 ReadPromptSource(Section section, Plan & plan)
 {
-  plan.promptSource = section.GetWord("type", { "auxiliary", "manual" });
-  if (plan.promptSource == "manual")
+  plan.promptSource = section.GetWord("type", { "auxiliary", "prototype", "manual" });
+  if (plan.promptSource != "auxiliary")
   {
+    if (plan.promptSource == "prototype")
+    {
+      section.ReadSize("prototypes", plan.prototypes);
+    }
     section.ThrowIfUnused();
     return;
   }
@@ -424,14 +432,23 @@ ReadPromptSource(Section section, Plan & plan)
 void
 ReadDecoder(Section section, Plan & plan)
 {
-  plan.decoder = section.GetWord("type", { "mask_classification", "sam", "hq" });
-  if ((plan.decoder != "mask_classification") != (plan.promptSource == "manual"))
+  plan.decoder = section.GetWord("type", { "mask_classification", "semantic", "sam", "hq" });
+  if (plan.promptSource != (plan.decoder == "mask_classification" ? "auxiliary"
+                            : plan.decoder == "semantic"          ? "prototype"
+                                                                  : "manual"))
   {
     section.Fail("'" + plan.decoder + "' does not go with the prompt source '" + plan.promptSource + "'");
   }
-  if (plan.decoder == "mask_classification")
+  if (plan.promptSource != "manual")
   {
     section.Read("keeps_sam_heads", plan.keepsSamHeads);
+  }
+  if (plan.decoder == "semantic")
+  {
+    section.Read("nests_labels", plan.nestsLabels);
+  }
+  if (plan.decoder == "mask_classification")
+  {
     section.Read("mask_convolution_width", plan.maskConvolutionWidth);
     if (plan.maskConvolutionWidth != 0)
     {
@@ -447,9 +464,12 @@ ReadDecoder(Section section, Plan & plan)
   section.ReadSize("depth", plan.decoderDepth, 1000);
   section.ReadSize("heads", plan.decoderHeads);
   section.ReadSize("mlp_width", plan.decoderMlpWidth);
-  section.ReadSize("mask_prompt_channels", plan.maskPromptChannels);
   section.ReadSize("upscaling_steps", plan.upscalingSteps, 2);
-  section.Read("refines_masks", plan.refinesMasks);
+  if (plan.decoder != "semantic")
+  {
+    section.ReadSize("mask_prompt_channels", plan.maskPromptChannels);
+    section.Read("refines_masks", plan.refinesMasks);
+  }
   if (plan.neck % (2 * plan.decoderHeads) != 0 || plan.neck < 8)
   {
     section.Fail("the encoder's 'neck' " + std::to_string(plan.neck) +
@@ -553,13 +573,18 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
   {
     section.Fail("'channels' must be a list with one entry or more");
   }
+  if (plan.stem == "gray_rgb" && channels.size() != 1)
+  {
+    section.Fail("'channels' has " + std::to_string(channels.size()) + " entries, expected 1 for the stem 'gray_rgb'");
+  }
   plan.channels.clear();
   for (const auto & entry : channels)
   {
     Section     channel(entry, where + ": preprocessing: channels");
     ChannelPlan description;
     description.name = channel.Get<std::string>("name");
-    description.normalization = channel.GetWord("normalization", { "z_score", "clip", "display", "min_max" });
+    description.normalization = channel.GetWord(
+      "normalization", { "z_score", "clip", "display", "min_max", "slice_z_score", "slice_percentiles" });
     if (description.normalization == "clip")
     {
       description.lower = channel.Get<double>("lower");
@@ -658,12 +683,43 @@ ReadCompatibility(Section & root, Plan & plan)
 const std::vector<std::string> &
 Plan::GetCompatibilityWords()
 {
-  static const std::vector<std::string> words{
-    "depth_adapter_in_windows", "padding_before_norm", "cropped_positions",       "binary_mask_prompts",
-    "whole_pixel_boxes",        "boxes_to_last_pixel", "halved_empty_boxes",      "masks_through_input_size",
-    "unnormalized_scores",      "random_adapters",     "probabilities_as_logits", "set_loss_only",
-    "polynomial_learning_rate", "zeros_around_image",  "rounded_window_weights"
+  static const std::vector<std::string> words{ "depth_adapter_in_windows",
+                                               "padding_before_norm",
+                                               "cropped_positions",
+                                               "binary_mask_prompts",
+                                               "whole_pixel_boxes",
+                                               "boxes_to_last_pixel",
+                                               "halved_empty_boxes",
+                                               "masks_through_input_size",
+                                               "unnormalized_scores",
+                                               "random_adapters",
+                                               "probabilities_as_logits",
+                                               "set_loss_only",
+                                               "polynomial_learning_rate",
+                                               "zeros_around_image",
+                                               "rounded_window_weights",
+                                               "shuffled_low_level",
+                                               "column_gates",
+                                               "random_positions",
+                                               "batch_dice" };
+  return words;
+}
+
+std::vector<std::string>
+Plan::GetCompatibilityWords(const std::string & promptSource)
+{
+  static const std::set<std::string> ofPrototypes{
+    "random_adapters", "shuffled_low_level", "column_gates", "random_positions", "batch_dice"
   };
+  std::vector<std::string> words;
+  for (const auto & word : GetCompatibilityWords())
+  {
+    const bool isOfPrototypes = ofPrototypes.count(word) > 0;
+    if (promptSource == "prototype" ? isOfPrototypes : !isOfPrototypes || word == "random_adapters")
+    {
+      words.push_back(word);
+    }
+  }
   return words;
 }
 
@@ -785,9 +841,13 @@ Plan::ToJson() const
   {
     json["prompt_source"]["kernels"] = kernels;
   }
-  if (promptSource == "manual")
+  if (promptSource != "auxiliary")
   {
     json["prompt_source"] = { { "type", promptSource } };
+  }
+  if (promptSource == "prototype")
+  {
+    json["prompt_source"]["prototypes"] = prototypes;
   }
   json["decoder"] = { { "type", decoder },
                       { "depth", decoderDepth },
@@ -796,6 +856,12 @@ Plan::ToJson() const
                       { "mask_prompt_channels", maskPromptChannels },
                       { "upscaling_steps", upscalingSteps },
                       { "refines_masks", refinesMasks } };
+  if (decoder == "semantic")
+  {
+    json["decoder"].erase("mask_prompt_channels");
+    json["decoder"].erase("refines_masks");
+    json["decoder"]["nests_labels"] = nestsLabels;
+  }
   if (keepsSamHeads)
   {
     json["decoder"]["keeps_sam_heads"] = keepsSamHeads;

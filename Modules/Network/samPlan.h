@@ -17,7 +17,8 @@ struct ChannelPlan
   std::string name;
   /** z_score: (v − mean) / deviation of the image; clip: with the numbers below; display: gray values brought to
    * 0..255, then (v − mean) / deviation with the numbers below (SAM); min_max: the slice's range brought to 0..1
-   * (MedSAM). */
+   * (MedSAM); slice_z_score: z_score of each slice by itself (DAPSAM); slice_percentiles: the same after what is above
+   * 0 in the slice was limited to its percentiles 0.2 and 99.8 (DAPSAM's prostates). */
   std::string normalization{ "z_score" };
   double      lower{ 0.0 };
   double      upper{ 0.0 };
@@ -43,7 +44,7 @@ struct SegmentAnything_EXPORT Plan
 {
   // stem: pyramid (convolutions at full, half, ... resolution that replace most of the patch embedding and keep their
   // features for the masks), pseudo_rgb (two convolutions to SAM's three channels), enlarged_rgb (to three channels of
-  // four times as many rows and columns, two widths) or none.
+  // four times as many rows and columns, two widths), gray_rgb (the only channel three times) or none.
   std::string          stem{ "none" };
   std::vector<int64_t> stemWidths{};
 
@@ -63,7 +64,8 @@ struct SegmentAnything_EXPORT Plan
   std::vector<int64_t>   stageHeads{ 2, 4, 5, 10 };
   std::vector<int64_t>   stageWindows{ 7, 7, 14, 7 }; ///< tokens
 
-  // adaptation: depth_convolution (3-D adapters in encoder and decoder) and depth_mlp (token adapters in the decoder).
+  // adaptation: depth_convolution (3-D adapters in encoder and decoder), depth_mlp (token adapters in the decoder) and
+  // low_level_attention (DAPSAM's two branches in the encoder).
   std::vector<std::string> adaptation{};
   double                   adapterRatio{ 0.25 };
   int64_t                  slices{ 1 }; ///< slices that depth embeddings and depth networks are made for
@@ -72,7 +74,8 @@ struct SegmentAnything_EXPORT Plan
    * slices. */
   int64_t planarLevels{ 0 };
 
-  // prompt source: auxiliary (MaskSAM's generator) or manual (points, boxes and masks that are given).
+  // prompt source: auxiliary (MaskSAM's generator), prototype (DAPSAM's) or manual (points, boxes and masks that are
+  // given).
   std::string                       promptSource{ "auxiliary" };
   int64_t                           queries{ 8 };
   std::vector<int64_t>              ladder{};
@@ -82,20 +85,23 @@ struct SegmentAnything_EXPORT Plan
   std::string                         promptHeads{ "perceptrons" };
   int64_t                             fullResolutionStages{ 0 }; ///< of the ladder, which do not climb
   std::vector<std::array<int64_t, 3>> kernels{};                 ///< x, y, z for each stage; empty: 3, 3, 3
+  int64_t                             prototypes{ 256 };         ///< prototype: slots of the memory
 
-  // decoder: mask_classification (MaskSAM's), sam or hq (HQ-SAM's, which takes the encoder's map after the first global
-  // block, of a tiny_vit that after the second stage).
+  // decoder: mask_classification (MaskSAM's), semantic (DAPSAM's: a mask for each label but the background), sam or hq
+  // (HQ-SAM's, which takes the encoder's map after the first global block, of a tiny_vit that after the second stage).
   std::string decoder{ "mask_classification" };
   int64_t     decoderDepth{ 2 };
   int64_t     decoderHeads{ 8 };
   int64_t     decoderMlpWidth{ 2048 };
   int64_t     maskPromptChannels{ 16 };
   int64_t     upscalingSteps{ 2 };
-  bool        refinesMasks{ false };  ///< a second hyper-network on the generator's full-resolution features
-  int64_t     multimasks{ 3 };        ///< sam, hq: masks for an ambiguous prompt, beside the single one
-  int64_t     iouHeadDepth{ 3 };      ///< sam, hq
-  int64_t     iouHeadWidth{ 256 };    ///< sam, hq
-  bool        keepsSamHeads{ false }; ///< mask_classification: has sam's other masks and its head of quality, unused
+  bool        refinesMasks{ false }; ///< a second hyper-network on the generator's full-resolution features
+  int64_t     multimasks{ 3 };       ///< sam, hq: masks for an ambiguous prompt, beside the single one
+  int64_t     iouHeadDepth{ 3 };     ///< sam, hq
+  int64_t     iouHeadWidth{ 256 };   ///< sam, hq
+  bool        nestsLabels{ false };  ///< semantic: a label's mask holds all later labels, as the optic disc the cup
+  /** mask_classification, semantic: has sam's head of quality, and the former its other masks, unused. */
+  bool keepsSamHeads{ false };
   /** mask_classification: channels of the 3-D convolutions that bring all masks of a slice to the image's size
    * together; 0: each one is resized linearly. */
   int64_t maskConvolutionWidth{ 0 };
@@ -143,7 +149,13 @@ struct SegmentAnything_EXPORT Plan
    * - zeros_around_image: windows larger than the image are filled with zeros; corrected: with its border voxels, and
    *   they have no more slices than the image.
    * - rounded_window_weights: windows are blended with weights around the voxel behind the middle, in float16;
-   *   corrected: around the middle, in float32. */
+   *   corrected: around the middle, in float32.
+   * - shuffled_low_level: low-level features are read from the tokens in another order than they are stored; corrected:
+   *   each token has its own.
+   * - column_gates: the attention filter in front of a block gates columns of the image; corrected: channels.
+   * - random_positions: a network that starts from SAM draws the decoder's matrix of positions anew; corrected: it
+   * takes SAM's.
+   * - batch_dice: the loss of masks has one Dice for all images of a batch; corrected: one for each image. */
   std::vector<std::string> compatibility{};
 
   std::string provenance{ "{}" }; ///< JSON object: data, licence, recipe, metrics
@@ -165,6 +177,10 @@ struct SegmentAnything_EXPORT Plan
   /** All words of \c compatibility. */
   static const std::vector<std::string> &
   GetCompatibilityWords();
+
+  /** Those that say something about networks with a prompt source: auxiliary (MaskSAM) or prototype (DAPSAM). */
+  static std::vector<std::string>
+  GetCompatibilityWords(const std::string & promptSource);
 
   /** Whether \c compatibility has a word. */
   bool

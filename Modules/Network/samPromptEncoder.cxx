@@ -2,17 +2,12 @@
 #include "samPromptEncoder.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
-
-#include <numbers>
 
 namespace sam
 {
@@ -20,8 +15,7 @@ PromptEncoder::PromptEncoder(const Scope & scope, const PromptEncoderOptions & o
 {
   const int64_t width = options.width;
   const auto    embedding = Initialization::Normal(1.0);
-  m_GaussianMatrix =
-    (scope / "pe_layer").DeclareConstant("positional_encoding_gaussian_matrix", { 2, width / 2 }, embedding);
+  m_Positions = PositionEncoding(scope / "pe_layer", width);
   for (int64_t k = 0; k < 4; ++k)
   {
     m_PointEmbeddings.push_back((scope / "point_embeddings" / k).Declare("weight", { 1, width }, embedding));
@@ -43,17 +37,10 @@ PromptEncoder::PromptEncoder(const Scope & scope, const PromptEncoderOptions & o
 }
 
 at::Tensor
-PromptEncoder::EncodeCoordinates(const at::Tensor & coordinates) const
-{
-  const auto projected = 2.0 * std::numbers::pi * at::matmul(2.0 * coordinates - 1.0, m_GaussianMatrix);
-  return at::cat({ projected.sin(), projected.cos() }, -1);
-}
-
-at::Tensor
 PromptEncoder::EncodePoints(const at::Tensor & points, const at::Tensor & labels) const
 {
   const auto kind = labels.unsqueeze(-1);
-  const auto positions = EncodeCoordinates(points);
+  const auto positions = m_Positions(points);
   const auto nothing = at::zeros_like(positions);
   return at::where(kind == -1, nothing, positions) + at::where(kind == -1, m_NotAPoint, nothing) +
          at::where(kind == 0, m_PointEmbeddings[0], nothing) + at::where(kind == 1, m_PointEmbeddings[1], nothing);
@@ -62,7 +49,7 @@ PromptEncoder::EncodePoints(const at::Tensor & points, const at::Tensor & labels
 at::Tensor
 PromptEncoder::EncodeBoxes(const at::Tensor & boxes) const
 {
-  return EncodeCoordinates(boxes.reshape({ -1, 2, 2 })) + at::cat({ m_PointEmbeddings[2], m_PointEmbeddings[3] }, 0);
+  return m_Positions(boxes.reshape({ -1, 2, 2 })) + at::cat({ m_PointEmbeddings[2], m_PointEmbeddings[3] }, 0);
 }
 
 at::Tensor
@@ -113,12 +100,7 @@ PromptEncoder::DensePositions(int64_t                        slices,
                               const std::array<int64_t, 2> & grid,
                               const std::array<int64_t, 2> & frame) const
 {
-  const auto options = m_GaussianMatrix.options();
-  const auto y = (at::arange(grid[0], options) + 0.5) / frame[0];
-  const auto x = (at::arange(grid[1], options) + 0.5) / frame[1];
-  const auto coordinates =
-    at::stack({ x.unsqueeze(0).expand({ grid[0], grid[1] }), y.unsqueeze(1).expand({ grid[0], grid[1] }) }, -1);
-  const auto positions = EncodeCoordinates(coordinates).permute({ 2, 0, 1 }).unsqueeze(1);
+  const auto positions = m_Positions.OfGrid(grid, frame).unsqueeze(1);
   if (!m_DepthEmbedding.defined())
   {
     return positions.expand({ -1, slices, -1, -1 });

@@ -3,6 +3,7 @@
 #define samPromptEncoder_h
 
 #include "samLayers.h"
+#include "samPositionEncoding.h"
 #include "samPrompts.h"
 
 namespace sam
@@ -66,11 +67,7 @@ public:
   }
 
 private:
-  /** Fourier features of coordinates in [0, 1]: sines and cosines of a random projection. */
-  at::Tensor
-  EncodeCoordinates(const at::Tensor & coordinates) const;
-
-  at::Tensor              m_GaussianMatrix;
+  PositionEncoding        m_Positions;
   std::vector<at::Tensor> m_PointEmbeddings;
   at::Tensor              m_NotAPoint;
   at::Tensor              m_NoMask;

@@ -17,13 +17,17 @@ struct EncodedImage
                                    ///< what all prompts share of HQ-SAM's, c = C/8 and 4h×4w
 };
 
-/** What tells the decoder where to look: N queries per slice. */
+/** What tells the decoder where to look: MaskSAM's N queries per slice, or DAPSAM's dense prompt. */
 struct Prompts
 {
   at::Tensor masks;       ///< B×N×D×H×W, auxiliary mask logits
   at::Tensor boxes;       ///< B×D×N×4, x1 y1 x2 y2 as fractions of the window's width and height (pixel edges)
   at::Tensor classTokens; ///< B×D×N×C
   at::Tensor details;     ///< B×c×D×H×W, features that refine the masks; undefined when the decoder takes none
+
+  // From prototypes, without the ones above.
+  at::Tensor dense{};      ///< B×C×D×h×w
+  at::Tensor similarity{}; ///< B×1×D×h×w, cosine of the image's prototype and each token
 };
 
 /** Prompts that are given: P of them on one slice, each answered by masks of its own. What is undefined was not given.

@@ -68,7 +68,7 @@ PublishedMaskSamPlan(const std::string & word)
   }
   if (word.find("_published") != std::string::npos)
   {
-    plan.compatibility = Plan::GetCompatibilityWords();
+    plan.compatibility = Plan::GetCompatibilityWords("auxiliary");
   }
   return plan;
 }

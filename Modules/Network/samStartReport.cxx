@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <optional>
+#include <set>
 
 namespace sam
 {
@@ -70,6 +70,34 @@ ListGroups(const std::vector<std::string> & names)
 }
 } // namespace
 
+std::string
+NameInCheckpoint(const std::string & name, const Plan & plan, const Plan & checkpoint)
+{
+  if (plan.decoder != "semantic" || checkpoint.decoder == "semantic")
+  {
+    return name;
+  }
+  // Here a mask stands for a label, there for a reading of an ambiguous prompt.
+  for (const std::string part : { "mask_tokens", "output_hypernetworks_mlps", "iou_prediction_head" })
+  {
+    if (Contains(name, "mask_decoder." + part))
+    {
+      return {};
+    }
+  }
+  if (Contains(name, "prompt_generator.pe_layer.") && !plan.Keeps("random_positions"))
+  {
+    return "prompt_encoder" + name.substr(name.find('.'));
+  }
+  return name;
+}
+
+std::optional<at::Tensor>
+FitTensor(const std::string & name, const at::Tensor & stored, at::IntArrayRef shape)
+{
+  return stored.sizes() == shape ? stored : StretchTable(name, stored.to(at::kFloat), shape);
+}
+
 std::vector<std::string>
 StartReport::Describe() const
 {
@@ -96,23 +124,21 @@ StartFromCheckpoint(Network & network, const std::string & path)
 
   StartReport report;
   bool        hasEncoder = false;
+
+  std::set<std::string> used;
   for (const auto & [name, tensor] : network.GetParameters().GetTensors())
   {
-    const auto found = stored.find(name);
+    const auto found = stored.find(NameInCheckpoint(name, plan, model.plan));
     const bool isKnown = found != stored.end();
-    if (isKnown && found->second.shape == tensor.sizes())
-    {
-      tensor.copy_(model.tensors.Read(name));
-      report.taken.push_back(name);
-      hasEncoder = hasEncoder || name.rfind(encoderPrefix + "blocks.", 0) == 0;
-      continue;
-    }
     if (isKnown)
     {
-      if (const auto table = StretchTable(name, model.tensors.Read(name).to(at::kFloat), tensor.sizes()))
+      used.insert(found->first);
+      if (const auto value = FitTensor(name, model.tensors.Read(found->first), tensor.sizes()))
       {
-        tensor.copy_(*table);
-        report.resampled.push_back(name);
+        tensor.copy_(*value);
+        const bool isWhole = at::IntArrayRef(found->second.shape) == tensor.sizes();
+        (isWhole ? report.taken : report.resampled).push_back(name);
+        hasEncoder = hasEncoder || (isWhole && name.rfind(encoderPrefix + "blocks.", 0) == 0);
         continue;
       }
     }
@@ -130,7 +156,7 @@ StartFromCheckpoint(Network & network, const std::string & path)
   }
   for (const auto & [name, tensor] : stored)
   {
-    if (network.GetParameters().GetTensors().count(name) == 0)
+    if (used.count(name) == 0)
     {
       report.unused.push_back(name);
     }

@@ -10,6 +10,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
@@ -21,6 +22,9 @@ namespace sam
 namespace
 {
 constexpr double coarseRatio = 3.0;
+
+/** Percentiles of slice_percentiles. */
+constexpr std::array<double, 2> positivePercentiles{ 0.2, 99.8 };
 
 /** The coarse axes of a spacing whose ratio is large. */
 std::vector<size_t>
@@ -187,6 +191,37 @@ ResampleVolume(const at::Tensor &             volume,
 }
 
 at::Tensor
+LimitPositive(const at::Tensor & values, const std::array<double, 2> & percentiles, at::Tensor * limits)
+{
+  const auto real = values.to(at::kDouble);
+  auto       limited = real.clone();
+  auto       found = at::zeros({ values.size(0), 2 }, real.options());
+  for (int64_t slice = 0; slice < values.size(0); ++slice)
+  {
+    const auto mask = real[slice] > 0.0;
+    const auto sorted = std::get<0>(real[slice].masked_select(mask).sort());
+    if (sorted.numel() == 0)
+    {
+      continue;
+    }
+    for (size_t side = 0; side < 2; ++side)
+    {
+      const double  rank = percentiles[side] / 100.0 * static_cast<double>(sorted.numel() - 1);
+      const int64_t lower = std::clamp<int64_t>(static_cast<int64_t>(rank), 0, sorted.numel() - 1);
+      const int64_t upper = std::min(lower + 1, sorted.numel() - 1);
+      found[slice][static_cast<int64_t>(side)] =
+        sorted[lower] + (sorted[upper] - sorted[lower]) * (rank - static_cast<double>(lower));
+    }
+    limited[slice] = at::where(mask, real[slice].clamp(found[slice][0], found[slice][1]), real[slice]);
+  }
+  if (limits != nullptr)
+  {
+    *limits = found;
+  }
+  return limited.to(values.scalar_type());
+}
+
+at::Tensor
 NormalizeVolume(const at::Tensor & values, const ChannelPlan & channel, const at::Tensor & mask)
 {
   constexpr double leastDeviation = 1e-8;
@@ -197,10 +232,18 @@ NormalizeVolume(const at::Tensor & values, const ChannelPlan & channel, const at
     return ((real.clamp(channel.lower, channel.upper) - channel.mean) / std::max(channel.deviation, leastDeviation))
       .to(values.scalar_type());
   }
+  if (channel.normalization == "slice_z_score" || channel.normalization == "slice_percentiles")
+  {
+    const auto limited = channel.normalization == "slice_z_score" ? real : LimitPositive(real, positivePercentiles);
+    const auto slices = limited.flatten(1);
+    const auto mean = slices.mean(1).view({ -1, 1, 1 });
+    return ((limited - mean) / slices.std(1, false).clamp_min(leastDeviation).view({ -1, 1, 1 }))
+      .to(values.scalar_type());
+  }
   if (channel.normalization != "z_score")
   {
     throw Error("normalization '" + channel.normalization + "' of channel '" + channel.name +
-                "', expected z_score or clip");
+                "', expected z_score, clip, slice_z_score or slice_percentiles");
   }
   const auto seen = mask.defined() ? real.masked_select(mask) : real.flatten();
   if (seen.numel() == 0)

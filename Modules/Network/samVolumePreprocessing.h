@@ -40,8 +40,14 @@ SegmentAnything_EXPORT at::Tensor
                                       VolumeInterpolation            interpolation,
                                       const std::optional<size_t> &  coarseAxis);
 
-/** A channel's intensities as its normalization (z_score or clip) says. With a \a mask (bool, of the same shape) a
- * z-score looks at what lies in it and leaves everything else as it is.
+/** What is above 0 in each slice of D×H×W limited to two percentiles of it, with linear interpolation between ranks;
+ * \a limits gets them, D×2, zeros where nothing is above 0. */
+SegmentAnything_EXPORT at::Tensor
+LimitPositive(const at::Tensor & values, const std::array<double, 2> & percentiles, at::Tensor * limits = nullptr);
+
+/** A channel's intensities D×H×W as its normalization (z_score, clip, slice_z_score or slice_percentiles) says;
+ * constant ones become 0. With a \a mask (bool, of the same shape) a z_score looks at what lies in it and leaves
+ * everything else as it is.
  * \throws Error when the normalization is another one. */
 SegmentAnything_EXPORT at::Tensor
 NormalizeVolume(const at::Tensor & values, const ChannelPlan & channel, const at::Tensor & mask = {});

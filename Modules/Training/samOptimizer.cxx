@@ -45,7 +45,7 @@ Optimizer::Optimizer(Network & network, Network & average, const Settings & sett
     {
       continue;
     }
-    Group & group = m_Groups[Decays(name, tensor) ? 0 : 1];
+    Group & group = m_Groups[settings.decaysEverything || Decays(name, tensor) ? 0 : 1];
     group.names.push_back(name);
     group.weights.push_back(tensor);
     group.weights.back().requires_grad_(true);

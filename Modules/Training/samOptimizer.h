@@ -25,6 +25,7 @@ public:
   struct Settings
   {
     double weightDecay{ 0.01 };
+    bool   decaysEverything{ false }; ///< no tensor is left out
     double maximumGradientNorm{ 1.0 };
     double averagingDecay{ 0.995 };
   };

@@ -340,7 +340,7 @@ private:
     m_Optimizer = std::make_unique<Optimizer>(
       *m_Network,
       *m_Average,
-      Optimizer::Settings{ recipe.weightDecay, recipe.maximumGradientNorm, recipe.averagingDecay });
+      Optimizer::Settings{ recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay });
   }
 
   void

@@ -65,7 +65,7 @@ VisitEntries(TRecipe & recipe, const TVisit & visit)
 void
 TrainingRecipe::Check() const
 {
-  CheckWord("schedule", schedule, { "cosine", "polynomial" });
+  CheckWord("schedule", schedule, { "cosine", "polynomial", "dapsam" });
   CheckWord("precision", precision, { "float32", "bfloat16" });
   CheckWord("augmentation", augmentation, { "compact", "masksam", "none" });
   CheckAtLeast("batch", static_cast<double>(batch), 1.0);

@@ -17,7 +17,7 @@ struct TrainingRecipe
   uint64_t            seed{ 0 };
   int64_t             batch{ 2 };                ///< windows of one forward pass in one process
   int64_t             accumulate{ 1 };           ///< forward passes whose gradients make one step
-  std::string         schedule{ "cosine" };      ///< of the learning rate: cosine or polynomial
+  std::string         schedule{ "cosine" };      ///< of the learning rate: cosine, polynomial or dapsam
   std::string         precision{ "float32" };    ///< or bfloat16: the network runs under LibTorch's autocast
   std::string         augmentation{ "compact" }; ///< compact, masksam (§g) or none
   std::vector<size_t> mirrorAxes{};              ///< axes (0 = x of the plan's grid) that are mirrored half of the time

@@ -23,10 +23,25 @@ struct Kind
   const char * method;
   const char * stem;
   void (*check)(Recording &);
-  bool hasParts{ false }; ///< one recording lies in several files
+  bool         hasParts{ false };  ///< one recording lies in several files
+  const char * partner{ nullptr }; ///< stem of the recording whose parameters and inputs belong to this one
 };
 
-constexpr std::array kinds{ Kind{ "hqsam", "automatic_masks", CheckAutomaticMasks },
+constexpr std::array kinds{ Kind{ "dapsam", "adapter", CheckLowLevelAdapter },
+                            Kind{ "dapsam", "attention_filter", CheckAttentionFilter },
+                            Kind{ "dapsam", "checkpoint_adapt", CheckStartFromSam },
+                            Kind{ "dapsam", "encoder", CheckDapsamEncoder },
+                            Kind{ "dapsam", "fourier_normalise", CheckFourierAndNormalization },
+                            Kind{ "dapsam", "full_model", CheckWholeDapsam },
+                            Kind{ "dapsam", "losses", CheckMaskLosses },
+                            Kind{ "dapsam", "low_level_adapter", CheckLowLevelPrompts },
+                            Kind{ "dapsam", "mask_decoder", CheckDapsamDecoder },
+                            Kind{ "dapsam", "metrics", CheckMetrics },
+                            Kind{ "dapsam", "prostate_preprocess", CheckPositivePercentiles },
+                            Kind{ "dapsam", "prototype_prompt", CheckPrototypePrompts },
+                            Kind{ "dapsam", "slaug", CheckLocationScale },
+                            Kind{ "dapsam", "train_steps", CheckDapsamSteps, false, "full_model" },
+                            Kind{ "hqsam", "automatic_masks", CheckAutomaticMasks },
                             Kind{ "hqsam", "hq_decoder", CheckHqDecoder },
                             Kind{ "hqsam", "hq_encoder", CheckHqEncoder },
                             Kind{ "hqsam", "hq_losses", CheckHqLosses },
@@ -188,7 +203,13 @@ Conformance::CheckFile(const std::string & path)
   std::vector<Comparison> comparisons;
   try
   {
-    Recording       recording(path, kind->hasParts ? kind->stem : "", m_Device);
+    Recording recording(path, kind->hasParts ? kind->stem : "", m_Device);
+    if (kind->partner != nullptr)
+    {
+      const fs::path file(path);
+      const auto     name = kind->partner + file.filename().string().substr(std::string(kind->stem).size());
+      recording.TakeGiven((file.parent_path() / name).string());
+    }
     std::string     mistake;
     at::NoGradGuard noGrad;
     try

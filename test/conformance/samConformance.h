@@ -73,6 +73,38 @@ CheckTransforms(Recording & recording);
 void
 CheckAutomaticMasks(Recording & recording);
 
+// samConformanceDapsam.cxx
+void
+CheckAttentionFilter(Recording & recording);
+void
+CheckLowLevelAdapter(Recording & recording);
+void
+CheckLowLevelPrompts(Recording & recording);
+void
+CheckDapsamEncoder(Recording & recording);
+void
+CheckPrototypePrompts(Recording & recording);
+void
+CheckDapsamDecoder(Recording & recording);
+void
+CheckWholeDapsam(Recording & recording);
+void
+CheckStartFromSam(Recording & recording);
+
+// samConformanceDapsamTraining.cxx
+void
+CheckMaskLosses(Recording & recording);
+void
+CheckDapsamSteps(Recording & recording);
+void
+CheckLocationScale(Recording & recording);
+void
+CheckFourierAndNormalization(Recording & recording);
+void
+CheckPositivePercentiles(Recording & recording);
+void
+CheckMetrics(Recording & recording);
+
 // samConformanceHqSam.cxx
 void
 CheckHqDecoder(Recording & recording);

@@ -60,7 +60,9 @@ TransformerOptions(const Recording & recording, const std::string & prefix)
   TwoWayTransformerOptions options;
   options.width = recording.Extent(prefix + "norm_final_attn.weight", 0);
   options.depth = recording.Count(prefix + "layers.", ".norm1.weight");
-  options.heads = recording.Number(recording.HasEntry("dec_heads") ? "dec_heads" : "heads");
+  options.heads = recording.Number(recording.HasEntry("dec_heads") ? "dec_heads"
+                                   : recording.HasEntry("dheads")  ? "dheads"
+                                                                   : "heads");
   options.mlpWidth = recording.Extent(prefix + "layers.0.mlp.lin1.weight", 0);
   if (recording.Has("param/" + prefix + "Space_Adapter.T_fc1.weight"))
   {

@@ -34,8 +34,12 @@ StartsWith(const std::string & text, const std::string & prefix)
 bool
 IsOutput(const std::string & name)
 {
-  const auto group = name.substr(0, name.find_first_of("./"));
-  return group != "param" && group != "in" && group != "config";
+  const auto end = std::min(name.find_first_of("./"), name.size());
+  const auto group = name.substr(0, end);
+  const auto isPartOfInput = name.compare(end, 4, name.substr(end, 1) + "in" + name.substr(end, 1)) == 0;
+  const auto last = name.substr(name.find_last_of("./") + 1);
+  return group != "param" && group != "in" && group != "config" && last != "draws" &&
+         (end == name.size() || !isPartOfInput);
 }
 
 std::string
@@ -62,12 +66,14 @@ LargestDifference(const at::Tensor & found, const at::Tensor & expected)
 
 Recording::Recording(const std::string & path, const std::string & stem, at::Device device)
   : m_File(ReadSafetensors(path))
+  , m_Device(device)
 {
   for (auto & [name, tensor] : m_File.tensors)
   {
-    m_Separator = StartsWith(name, "in.") ? '.' : m_Separator;
     tensor = IsOutput(name) ? tensor : tensor.to(device);
   }
+  const auto hasSlash = [](const auto & entry) { return entry.first.find('/') != std::string::npos; };
+  m_Separator = std::any_of(m_File.tensors.begin(), m_File.tensors.end(), hasSlash) ? '/' : '.';
   const auto config = nlohmann::json::parse(m_File.metadata["config"], nullptr, false);
   if (config.is_object())
   {
@@ -91,13 +97,19 @@ Recording::Recording(const std::string & path, const std::string & stem, at::Dev
     if (entry.path().extension() == file.extension() && name != file.stem().string() && StartsWith(name, start) &&
         seed(name) == seed(file.stem().string()))
     {
-      for (auto & [tensor, value] : ReadSafetensors(entry.path().string()).tensors)
-      {
-        if (!IsOutput(tensor) && m_File.tensors.count(tensor) == 0)
-        {
-          m_Given.emplace(tensor, value.to(device));
-        }
-      }
+      this->TakeGiven(entry.path().string());
+    }
+  }
+}
+
+void
+Recording::TakeGiven(const std::string & path)
+{
+  for (auto & [tensor, value] : ReadSafetensors(path).tensors)
+  {
+    if (!IsOutput(tensor) && m_File.tensors.count(tensor) == 0)
+    {
+      m_Given.emplace(tensor, value.to(m_Device));
     }
   }
 }
@@ -105,10 +117,7 @@ Recording::Recording(const std::string & path, const std::string & stem, at::Dev
 std::string
 Recording::ToStored(std::string name) const
 {
-  if (const auto slash = name.find('/'); slash != std::string::npos)
-  {
-    name[slash] = m_Separator;
-  }
+  std::replace(name.begin(), name.end(), '/', m_Separator);
   return name;
 }
 

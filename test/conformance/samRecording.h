@@ -32,10 +32,11 @@ struct Comparison
 /** \class Recording
  * \brief Parameters, inputs and outputs of a published module, and the comparison of ours with its outputs.
  *
- * Tensors below param, in and config are what the module was given; everything else is an output. A large recording
+ * Tensors below param, in and config are what the module was given, and so are part/in/... and .../draws, the random
+ * numbers that it took; everything else is an output. A large recording
  * lies in several files, name_PART_seed.safetensors: each one has the parameters and inputs of all, and outputs of its
  * own. Names are asked for
- * as param/name, whether the file separates with a slash or a dot. What the header's entry config holds as JSON counts
+ * as param/name, whether the file separates with slashes or dots. What the header's entry config holds as JSON counts
  * as entries of the header.
  */
 class Recording
@@ -44,6 +45,10 @@ public:
   /** \a stem is the name that files of one recording share. Parameters and inputs are given out on \a device.
    * \throws Error when the file cannot be read. */
   explicit Recording(const std::string & path, const std::string & stem = {}, at::Device device = at::kCPU);
+
+  /** Take parameters and inputs that this one lacks from another file. \throws Error when it cannot be read. */
+  void
+  TakeGiven(const std::string & path);
 
   bool
   Has(const std::string & name) const;
@@ -129,6 +134,7 @@ private:
   Compare(const std::string & name, const at::Tensor & found, double tolerance, const std::string & remark);
 
   SafetensorsFile                   m_File;
+  at::Device                        m_Device;
   std::map<std::string, at::Tensor> m_Given; ///< parameters and inputs of the recording's other files
   char                              m_Separator{ '/' };
   std::map<std::string, Comparison> m_Comparisons;
