@@ -21,6 +21,14 @@ TEST(samSchedule, IsItsFormula)
   recipe.schedule = "polynomial";
   EXPECT_NEAR(sam::LearningRate(recipe, 99, 0.25), 2.0 * (0.01 + 0.99 * std::pow(0.75, 0.9)), 1e-12);
   EXPECT_NEAR(sam::LearningRate(recipe, 99, 1.0), 0.02, 1e-12);
+
+  // DAPSAM's is a step late and falls behind the warm-up, here over a run of 200 steps.
+  recipe.schedule = "dapsam";
+  EXPECT_DOUBLE_EQ(sam::LearningRate(recipe, 0, 0.0), 0.2);
+  EXPECT_DOUBLE_EQ(sam::LearningRate(recipe, 1, 1.0 / 200.0), 0.2);
+  EXPECT_DOUBLE_EQ(sam::LearningRate(recipe, 10, 10.0 / 200.0), 2.0);
+  EXPECT_DOUBLE_EQ(sam::LearningRate(recipe, 11, 11.0 / 200.0), 2.0);
+  EXPECT_NEAR(sam::LearningRate(recipe, 111, 111.0 / 200.0), 2.0 * std::pow(0.5, 0.9), 1e-12);
 }
 
 TEST(samTrainingRecipe, GoesThroughJson)
