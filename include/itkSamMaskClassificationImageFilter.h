@@ -13,10 +13,11 @@ namespace itk
 /** \class SamMaskClassificationImageFilter
  * \brief Turns an embedding and its prompts into the probability of each label at each voxel.
  *
- * The first input is the embedding, as for SamAutoPromptImageFilter; the second the prompts. The output has one
- * component per label of the model, in the model's order, and lies on the prompts' grid. Components sum to one.
+ * The first input is the embedding, as for SamAutoPromptImageFilter; the second the prompts, or the dense prompt of a
+ * model with prototypes. The output has one component per label of the model, in the model's order, and lies on the
+ * grid of the image's voxels, as the prompts do. Components sum to one.
  *
- * \sa SamAutoPromptImageFilter
+ * \sa SamAutoPromptImageFilter SamPrototypePromptImageFilter
  * \ingroup SegmentAnything
  */
 template <typename TInputImage>
@@ -44,6 +45,10 @@ public:
   itkSetInputMacro(Prompts, PromptImageType);
   itkGetInputMacro(Prompts, PromptImageType);
 
+  /** Set/Get the dense prompt that belongs to the embedding, of SamPrototypePromptImageFilter. */
+  itkSetInputMacro(DensePrompt, InputImageType);
+  itkGetInputMacro(DensePrompt, InputImageType);
+
   /** Set/Get the model. There is no default. */
   itkSetConstObjectMacro(Model, SamModel);
   itkGetConstObjectMacro(Model, SamModel);
@@ -52,7 +57,7 @@ public:
   UpdateOutputData(DataObject * output) override;
 
 protected:
-  SamMaskClassificationImageFilter();
+  SamMaskClassificationImageFilter() = default;
   ~SamMaskClassificationImageFilter() override = default;
 
   void

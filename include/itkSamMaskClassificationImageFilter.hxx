@@ -7,17 +7,17 @@
 namespace itk
 {
 template <typename TInputImage>
-SamMaskClassificationImageFilter<TInputImage>::SamMaskClassificationImageFilter()
-{
-  this->AddRequiredInputName("Prompts");
-}
-
-template <typename TInputImage>
 void
 SamMaskClassificationImageFilter<TInputImage>::VerifyPreconditions() const
 {
   Superclass::VerifyPreconditions();
   SamModel::Verify(m_Model, ImageDimension);
+  const bool isDense = m_Model->HasPrototypes();
+  if ((isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr) == false)
+  {
+    itkSamExceptionMacro("the input " << (isDense ? "DensePrompt" : "Prompts") << " is not set, which the model "
+                                      << m_Model->GetFileName() << " needs");
+  }
 }
 
 template <typename TInputImage>
@@ -26,6 +26,19 @@ SamMaskClassificationImageFilter<TInputImage>::VerifyInputInformation() const
 {
   // Not the superclass: both inputs lie on different grids.
   m_Model->VerifyEmbedding(this->GetInput()->GetNumberOfComponentsPerPixel());
+  if (m_Model->HasPrototypes())
+  {
+    const InputImageType * prompt = this->GetDensePrompt();
+    if (prompt->GetNumberOfComponentsPerPixel() != m_Model->GetNumberOfDensePromptChannels())
+    {
+      itkSamExceptionMacro("the dense prompt has " << prompt->GetNumberOfComponentsPerPixel()
+                                                   << " components, the model " << m_Model->GetFileName() << " expects "
+                                                   << m_Model->GetNumberOfDensePromptChannels());
+    }
+    SamGrid::FromImage<ImageDimension>(prompt).CheckSame(SamGrid::FromImage<ImageDimension>(this->GetInput()),
+                                                         "the dense prompt does not belong to the embedding");
+    return;
+  }
   SamGrid::FromImage<ImageDimension>(this->GetPrompts())
     .CheckSame(SamGrid::FromImage<ImageDimension>(this->GetInput()).ToVoxels(m_Model->GetPatchSize()),
                "the prompts do not belong to the embedding");
@@ -36,7 +49,9 @@ void
 SamMaskClassificationImageFilter<TInputImage>::GenerateOutputInformation()
 {
   OutputImageType * output = this->GetOutput();
-  SamGrid::FromImage<ImageDimension>(this->GetPrompts()).template CopyTo<ImageDimension>(output);
+  SamGrid::FromImage<ImageDimension>(this->GetInput())
+    .ToVoxels(m_Model->GetPatchSize())
+    .template CopyTo<ImageDimension>(output);
   output->SetNumberOfComponentsPerPixel(m_Model->GetNumberOfLabels());
 }
 
@@ -44,10 +59,11 @@ template <typename TInputImage>
 void
 SamMaskClassificationImageFilter<TInputImage>::GenerateInputRequestedRegion()
 {
-  // Both inputs as a whole, of which the tensors are enough.
+  // All inputs as a whole, of which the tensors are enough.
   ProcessObject::GenerateInputRequestedRegion();
   OutputImageType::DeferPixelsOf(this->GetInput());
   OutputImageType::DeferPixelsOf(this->GetPrompts());
+  OutputImageType::DeferPixelsOf(this->GetDensePrompt());
 }
 
 template <typename TInputImage>
@@ -57,6 +73,7 @@ SamMaskClassificationImageFilter<TInputImage>::UpdateOutputData(DataObject * out
   // With more than one input, ProcessObject propagates the request a second time.
   OutputImageType::DeferPixelsOf(this->GetInput());
   OutputImageType::DeferPixelsOf(this->GetPrompts());
+  OutputImageType::DeferPixelsOf(this->GetDensePrompt());
   Superclass::UpdateOutputData(output);
 }
 
@@ -73,7 +90,9 @@ void
 SamMaskClassificationImageFilter<TInputImage>::GenerateData()
 {
   const SamTensor   embedding = OutputImageType::TensorOf(this->GetInput());
-  const SamTensor   probabilities = m_Model->Classify(embedding, this->GetPrompts()->GetPrompts());
+  const SamTensor   probabilities = m_Model->HasPrototypes()
+                                      ? m_Model->Classify(embedding, OutputImageType::TensorOf(this->GetDensePrompt()))
+                                      : m_Model->Classify(embedding, this->GetPrompts()->GetPrompts());
   OutputImageType * output = this->GetOutput();
   output->SetBufferedRegion(output->GetLargestPossibleRegion());
   output->SetTensor(probabilities);

@@ -30,7 +30,9 @@ namespace itk
 struct SamChannel
 {
   std::string name;
-  std::string normalization{ "z_score" }; ///< z_score: (v − mean) / deviation of the image; clip, display: with the
+  std::string normalization{ "z_score" }; ///< z_score: (v − mean) / deviation of the image; slice_z_score: of each
+                                          ///< slice; slice_percentiles: the same after what is above 0 in it was
+                                          ///< limited to its percentiles 0.2 and 99.8; clip, display: with the
                                           ///< numbers below; min_max: the slice's range
   double lower{ 0.0 };                    ///< clip: smallest intensity
   double upper{ 0.0 };                    ///< clip: largest intensity
@@ -134,6 +136,10 @@ public:
   static void
   VerifyPromptable(const SamModel * model);
 
+  /** \throws ExceptionObject when the model has no prototypes. */
+  void
+  VerifyPrototypes() const;
+
   /** \throws ExceptionObject when the labels, the channels, the preprocessing, the window or the device are not those
    * of
    * \a other: then both answers cannot be averaged. */
@@ -209,6 +215,19 @@ public:
   unsigned int
   GetNumberOfQueries() const;
 
+  /** Whether the model tells the decoder by a dense prompt, made from prototypes, where to look (DAPSAM); else by
+   * masks, boxes and class tokens (MaskSAM). */
+  bool
+  HasPrototypes() const;
+
+  /** Prototypes that an image is described by; 0 where there are none. */
+  unsigned int
+  GetNumberOfPrototypes() const;
+
+  /** Components of the dense prompt. */
+  unsigned int
+  GetNumberOfDensePromptChannels() const;
+
   /** Whether the model segments what points, boxes or masks on a slice point at (SAM), instead of prompting itself. */
   bool
   IsPromptable() const;
@@ -243,9 +262,17 @@ public:
   SamPrompts
   Prompt(const SamTensor & embedding) const;
 
+  /** The dense prompt of a model with prototypes. */
+  SamDensePrompt
+  PromptByPrototypes(const SamTensor & embedding) const;
+
   /** Probability of each label, K×D×H×W, summing to one. */
   SamTensor
   Classify(const SamTensor & embedding, const SamPrompts & prompts) const;
+
+  /** The same of a model with prototypes, from its dense prompt C×D×h×w. */
+  SamTensor
+  Classify(const SamTensor & embedding, const SamTensor & densePrompt) const;
 
   /** The heavy stage of a promptable model, slice by slice: \a read answers slice k as C×1×H×W whole numbers from 0 to
    * 255, the answer is E×D×h×w on the grid of tokens. Slices are scaled and padded as the model's preprocessing says.

@@ -166,7 +166,7 @@ SamResampleImageFilter<TInputImage>::GenerateData()
   float *    target = this->GetOutput()->GetBufferPointer();
   const auto inside = SamSampleLattice(lattice, box, buffer, this->GetNumberOfWorkUnits(), target);
   this->UpdateProgress(0.7f);
-  SamNormalizeChannels(m_Channels, inside, box.size[0] * box.size[1] * box.size[2], target);
+  SamNormalizeChannels(m_Channels, inside, box.size, target);
   this->UpdateProgress(1.0f);
 }
 

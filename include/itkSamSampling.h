@@ -34,13 +34,13 @@ SegmentAnything_EXPORT std::vector<unsigned char>
                                         unsigned int                           workUnits,
                                         float *                                target);
 
-/** Normalize samples in place, \a voxels times the channels side by side. Mean and deviation of z_score are those of
- * the samples that are \a inside (empty: all). */
+/** Normalize samples in place, slices of as many voxels as \a size says with the channels side by side. What
+ * normalizations measure is that of the samples that are \a inside (empty: all). */
 SegmentAnything_EXPORT void
-SamNormalizeChannels(const std::vector<SamChannel> &    channels,
-                     const std::vector<unsigned char> & inside,
-                     SizeValueType                      voxels,
-                     float *                            values);
+SamNormalizeChannels(const std::vector<SamChannel> &      channels,
+                     const std::vector<unsigned char> &   inside,
+                     const std::array<SizeValueType, 3> & size,
+                     float *                              values);
 
 /** \throws ExceptionObject naming a channel whose normalization is unknown or makes no sense. */
 SegmentAnything_EXPORT void

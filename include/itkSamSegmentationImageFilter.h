@@ -18,7 +18,8 @@ namespace itk
  * \brief Turns an image into a label map on the same grid, with no prompt drawn by hand.
  *
  * Composes the stages: SamResampleImageFilter brings the image to the model's grid and intensities; over windows run
- * SamEncoderImageFilter, SamAutoPromptImageFilter and SamMaskClassificationImageFilter; their answers are blended on
+ * SamEncoderImageFilter, SamAutoPromptImageFilter (or SamPrototypePromptImageFilter, as the model is) and
+ * SamMaskClassificationImageFilter; their answers are blended on
  * the device. The probabilities are then interpolated linearly at each voxel of the input, and the label of the
  * largest is written: the value that the model gives to the label, not its number. Where the voxels of both grids
  * coincide (same spacing, axes permuted or flipped) nothing is interpolated.

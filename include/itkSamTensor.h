@@ -94,6 +94,17 @@ struct SamPrompts
   SamTensor classTokens; ///< D×N×C
   SamTensor details;     ///< c×D×H×W, features that refine the masks; empty when the decoder takes none
 };
+
+/** \class SamDensePrompt
+ * \brief What tells the decoder where to look, at each of h×w tokens of D slices, and how it came about.
+ * \ingroup SegmentAnything
+ */
+struct SamDensePrompt
+{
+  SamTensor prompt;     ///< C×D×h×w
+  SamTensor similarity; ///< 1×D×h×w, cosine of the embedding and the slice's prototype
+  SamTensor addresses;  ///< D×M, shares of the model's M prototypes in that of the slice, with sum 1
+};
 } // namespace itk
 
 #endif

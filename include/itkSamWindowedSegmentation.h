@@ -21,10 +21,10 @@ struct SamWindowAnswer
 };
 
 /** Probabilities of each label over a volume C×D×H×W that is on the model's grid: SamEncoderImageFilter,
- * SamAutoPromptImageFilter and SamMaskClassificationImageFilter run over windows, whose answers are blended on the
- * device. \a grid says where the volume lies. \a take gets the probabilities K×d×H×W of all slices, some at a time and
- * in their order: the whole volume is never held. \a progress is told how many windows are done, fractions included;
- * the work is given up when it answers false. VDimension is 2 or 3.
+ * SamAutoPromptImageFilter or SamPrototypePromptImageFilter, and SamMaskClassificationImageFilter run over windows,
+ * whose answers are blended on the device. \a grid says where the volume lies. \a take gets the probabilities K×d×H×W
+ * of all slices, some at a time and in their order: the whole volume is never held. \a progress is told how many
+ * windows are done, fractions included; the work is given up when it answers false. VDimension is 2 or 3.
  * \throws ProcessAborted then. */
 template <unsigned int VDimension>
 SegmentAnything_EXPORT void

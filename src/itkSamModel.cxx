@@ -208,6 +208,15 @@ SamModel::VerifyPromptable(const SamModel * model)
 }
 
 void
+SamModel::VerifyPrototypes() const
+{
+  if (!this->HasPrototypes())
+  {
+    itkSamExceptionMacro("the model " << this->GetFileName() << " has no prototypes, expected one that has");
+  }
+}
+
+void
 SamModel::VerifyAveragesWith(const SamModel * other) const
 {
   const auto & mine = m_Implementation->network->GetPlan();
@@ -361,6 +370,24 @@ SamModel::GetNumberOfQueries() const
 }
 
 bool
+SamModel::HasPrototypes() const
+{
+  return this->GetNetwork().GetPlan().promptSource == "prototype";
+}
+
+unsigned int
+SamModel::GetNumberOfPrototypes() const
+{
+  return this->HasPrototypes() ? static_cast<unsigned int>(this->GetNetwork().GetPlan().prototypes) : 0;
+}
+
+unsigned int
+SamModel::GetNumberOfDensePromptChannels() const
+{
+  return static_cast<unsigned int>(this->GetNetwork().GetPlan().neck);
+}
+
+bool
 SamModel::IsPromptable() const
 {
   return this->GetNetwork().GetPlan().promptSource == "manual";
@@ -421,6 +448,12 @@ SamModel::Prompt(const SamTensor & embedding) const
     const auto & network = this->GetNetwork();
     const auto   packed = m_Implementation->ToDevice(embedding);
     CheckSizes("embedding", packed, { network.GetPackedChannels(), -1, -1, -1 });
+    if (this->HasPrototypes())
+    {
+      itkSamExceptionMacro("the model " << this->GetFileName()
+                                        << " makes a dense prompt from prototypes (SamPrototypePromptImageFilter), "
+                                           "expected one that makes masks, boxes and class tokens");
+    }
     const auto prompts = network.GeneratePrompts(network.Unpack(packed.unsqueeze(0)));
     SamPrompts result;
     result.masks = MakeSamTensor(prompts.masks.squeeze(0));
@@ -431,6 +464,44 @@ SamModel::Prompt(const SamTensor & embedding) const
       result.details = MakeSamTensor(prompts.details.squeeze(0));
     }
     return result;
+  });
+}
+
+SamDensePrompt
+SamModel::PromptByPrototypes(const SamTensor & embedding) const
+{
+  return RunInference([&] {
+    const auto & network = this->GetNetwork();
+    const auto   packed = m_Implementation->ToDevice(embedding);
+    CheckSizes("embedding", packed, { network.GetPackedChannels(), -1, -1, -1 });
+    this->VerifyPrototypes();
+    SamDensePrompt result;
+    const auto     keep = [&result](const std::string & name, const at::Tensor & value) {
+      if (name == "addresses")
+      {
+        result.addresses = MakeSamTensor(value);
+      }
+    };
+    const auto prompts = network.GeneratePrompts(network.Unpack(packed.unsqueeze(0)), keep);
+    result.prompt = MakeSamTensor(prompts.dense.squeeze(0));
+    result.similarity = MakeSamTensor(prompts.similarity.squeeze(0));
+    return result;
+  });
+}
+
+SamTensor
+SamModel::Classify(const SamTensor & embedding, const SamTensor & densePrompt) const
+{
+  return RunInference([&] {
+    const auto & network = this->GetNetwork();
+    const auto   packed = m_Implementation->ToDevice(embedding);
+    const auto   dense = m_Implementation->ToDevice(densePrompt);
+    CheckSizes("embedding", packed, { network.GetPackedChannels(), -1, -1, -1 });
+    this->VerifyPrototypes();
+    CheckSizes("dense prompt", dense, { network.GetPlan().neck, packed.size(1), packed.size(2), packed.size(3) });
+    sam::Prompts prompts;
+    prompts.dense = dense.unsqueeze(0);
+    return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), prompts).Semantic().squeeze(0));
   });
 }
 

@@ -236,53 +236,114 @@ samInstantiateSampling(float);
 samInstantiateSampling(double);
 #undef samInstantiateSampling
 
+namespace
+{
+/** Limit what is above 0 to the percentiles 0.2 and 99.8 of it, with linear interpolation between ranks. */
 void
-SamNormalizeChannels(const std::vector<SamChannel> &    channels,
-                     const std::vector<unsigned char> & inside,
-                     SizeValueType                      voxels,
-                     float *                            values)
+FindPositiveLimits(std::vector<double> & positive, double & lower, double & upper)
+{
+  if (positive.empty())
+  {
+    return;
+  }
+  std::sort(positive.begin(), positive.end());
+  const auto percentile = [&positive](double percent) {
+    const double rank = percent / 100.0 * static_cast<double>(positive.size() - 1);
+    const auto   below = static_cast<size_t>(rank);
+    const auto   above = std::min(below + 1, positive.size() - 1);
+    return positive[below] + (positive[above] - positive[below]) * (rank - static_cast<double>(below));
+  };
+  lower = percentile(0.2);
+  upper = percentile(99.8);
+}
+
+/** Normalize one channel of \a voxels samples, \a components side by side. \a inside says which are measured; null:
+ * all.
+ */
+void
+NormalizeChannel(const SamChannel &    channel,
+                 const unsigned char * inside,
+                 size_t                voxels,
+                 size_t                components,
+                 float *               values)
+{
+  double     lower = -std::numeric_limits<double>::infinity();
+  double     upper = std::numeric_limits<double>::infinity();
+  double     mean = channel.mean;
+  double     scale = 1.0 / channel.deviation;
+  const bool isPositiveLimited = channel.normalization == "slice_percentiles";
+  const auto limit = [&](float value) {
+    const auto real = static_cast<double>(value);
+    return isPositiveLimited && real <= 0.0 ? real : std::min(std::max(real, lower), upper);
+  };
+  if (channel.normalization == "clip")
+  {
+    lower = channel.lower;
+    upper = channel.upper;
+  }
+  else
+  {
+    if (isPositiveLimited)
+    {
+      std::vector<double> positive;
+      for (size_t k = 0; k < voxels; ++k)
+      {
+        if ((inside == nullptr || inside[k]) && values[k * components] > 0.0f)
+        {
+          positive.push_back(static_cast<double>(values[k * components]));
+        }
+      }
+      FindPositiveLimits(positive, lower, upper);
+    }
+    // On one thread and in the lattice's order: the same bits for any number of threads.
+    const auto sum = [&](const auto & term) {
+      double total = 0.0;
+      for (size_t k = 0; k < voxels; ++k)
+      {
+        if (inside == nullptr || inside[k])
+        {
+          total += term(limit(values[k * components]));
+        }
+      }
+      return total;
+    };
+    const double count = sum([](double) { return 1.0; });
+    mean = count > 0.0 ? sum([](double value) { return value; }) / count : 0.0;
+    const double variance =
+      count > 0.0 ? sum([mean](double value) { return (value - mean) * (value - mean); }) / count : 0.0;
+    const double deviation = std::sqrt(variance);
+    // What rounding to float alone can bring about counts as constant.
+    const bool isConstant = deviation <= 4.0 * std::numeric_limits<float>::epsilon() * std::abs(mean);
+    scale = isConstant ? 0.0 : 1.0 / deviation;
+  }
+  for (size_t k = 0; k < voxels; ++k)
+  {
+    float & value = values[k * components];
+    value = static_cast<float>((limit(value) - mean) * scale);
+  }
+}
+} // namespace
+
+void
+SamNormalizeChannels(const std::vector<SamChannel> &      channels,
+                     const std::vector<unsigned char> &   inside,
+                     const std::array<SizeValueType, 3> & size,
+                     float *                              values)
 {
   const size_t components = channels.size();
   for (size_t c = 0; c < components; ++c)
   {
-    const SamChannel & channel = channels[c];
-    double             lower = -std::numeric_limits<double>::infinity();
-    double             upper = std::numeric_limits<double>::infinity();
-    double             mean = channel.mean;
-    double             scale = 1.0 / channel.deviation;
-    if (channel.normalization == "clip")
+    const bool   isPerSlice = channels[c].normalization.compare(0, 6, "slice_") == 0;
+    const size_t parts = isPerSlice ? size[2] : 1;
+    const size_t voxels = size[0] * size[1] * size[2] / parts;
+    for (size_t part = 0; part < parts; ++part)
     {
-      lower = channel.lower;
-      upper = channel.upper;
-    }
-    else
-    {
-      // On one thread and in the lattice's order: the same bits for any number of threads.
-      const auto sum = [&](const auto & term) {
-        double total = 0.0;
-        for (size_t k = 0; k < voxels; ++k)
-        {
-          if (inside.empty() || inside[k])
-          {
-            total += term(static_cast<double>(values[k * components + c]));
-          }
-        }
-        return total;
-      };
-      const double count = sum([](double) { return 1.0; });
-      mean = count > 0.0 ? sum([](double value) { return value; }) / count : 0.0;
-      const double variance =
-        count > 0.0 ? sum([mean](double value) { return (value - mean) * (value - mean); }) / count : 0.0;
-      const double deviation = std::sqrt(variance);
-      // What rounding to float alone can bring about counts as constant.
-      const bool isConstant = deviation <= 4.0 * std::numeric_limits<float>::epsilon() * std::abs(mean);
-      scale = isConstant ? 0.0 : 1.0 / deviation;
-    }
-    for (size_t k = 0; k < voxels; ++k)
-    {
-      float &      value = values[k * components + c];
-      const double limited = std::min(std::max(static_cast<double>(value), lower), upper);
-      value = static_cast<float>((limited - mean) * scale);
+      const size_t first = part * voxels;
+      NormalizeChannel(channels[c],
+                       inside.empty() ? nullptr : inside.data() + first,
+                       voxels,
+                       components,
+                       values + first * components + c);
     }
   }
 }
@@ -293,10 +354,12 @@ SamVerifyChannels(const std::vector<SamChannel> & channels)
   for (const auto & channel : channels)
   {
     const bool isClip = channel.normalization == "clip";
-    if (!isClip && channel.normalization != "z_score")
+    if (!isClip && channel.normalization != "z_score" && channel.normalization != "slice_z_score" &&
+        channel.normalization != "slice_percentiles")
     {
-      itkSamExceptionMacro("unknown normalization '" << channel.normalization << "' of channel '" << channel.name
-                                                     << "', expected z_score or clip");
+      itkSamExceptionMacro("unknown normalization '"
+                           << channel.normalization << "' of channel '" << channel.name
+                           << "', expected z_score, clip, slice_z_score or slice_percentiles");
     }
     if (isClip && (!(channel.lower < channel.upper) || !(channel.deviation > 0.0)))
     {

@@ -4,6 +4,7 @@
 #include "itkSamAutoPromptImageFilter.h"
 #include "itkSamEncoderImageFilter.h"
 #include "itkSamMaskClassificationImageFilter.h"
+#include "itkSamPrototypePromptImageFilter.h"
 #include "itkSamSlidingWindow.h"
 #include "itkSamTensorImplementation.h"
 
@@ -27,11 +28,24 @@ public:
   Stages(const SamModel * model, const std::function<bool(double)> & progress)
   {
     m_Encoder->SetModel(model);
-    m_Prompter->SetModel(model);
-    m_Prompter->SetInput(m_Encoder->GetOutput());
     m_Classifier->SetModel(model);
     m_Classifier->SetInput(m_Encoder->GetOutput());
-    m_Classifier->SetPrompts(m_Prompter->GetOutput());
+    if (model->HasPrototypes())
+    {
+      auto prompter = SamPrototypePromptImageFilter<ChannelImageType>::New();
+      prompter->SetModel(model);
+      prompter->SetInput(m_Encoder->GetOutput());
+      m_Classifier->SetDensePrompt(prompter->GetOutput());
+      m_Prompter = prompter;
+    }
+    else
+    {
+      auto prompter = SamAutoPromptImageFilter<ChannelImageType>::New();
+      prompter->SetModel(model);
+      prompter->SetInput(m_Encoder->GetOutput());
+      m_Classifier->SetPrompts(prompter->GetOutput());
+      m_Prompter = prompter;
+    }
     // The encoder takes most of a window's time.
     constexpr double encoderShare = 0.8;
     auto *           encoder = m_Encoder.GetPointer();
@@ -58,11 +72,10 @@ public:
 
 private:
   using EncoderType = SamEncoderImageFilter<ChannelImageType>;
-  using PrompterType = SamAutoPromptImageFilter<ChannelImageType>;
   using ClassifierType = SamMaskClassificationImageFilter<ChannelImageType>;
 
   typename EncoderType::Pointer    m_Encoder{ EncoderType::New() };
-  typename PrompterType::Pointer   m_Prompter{ PrompterType::New() };
+  ProcessObject::Pointer           m_Prompter; ///< its output does not keep it
   typename ClassifierType::Pointer m_Classifier{ ClassifierType::New() };
 };
 } // namespace
