@@ -289,8 +289,11 @@ private:
     {
       cases.push_back(&FindCase(name));
     }
-    const auto planning = PlanMaskSam(
-      ReadFingerprint(m_Dataset, cases), m_Dataset, PlanningLimits::OfDevice(!m_Device.is_cpu()), m_Options.window);
+    const auto planning = PlanByName(m_Options.plan,
+                                     ReadFingerprint(m_Dataset, cases),
+                                     m_Dataset,
+                                     PlanningLimits::OfDevice(!m_Device.is_cpu()),
+                                     m_Options.window);
     m_State.plan = planning.plan;
     m_State.plan.provenance = Json{ { "planning", planning.decisions } }.dump();
     for (const auto & line : planning.decisions)
