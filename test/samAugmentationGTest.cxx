@@ -685,3 +685,27 @@ TEST_F(samAugmentation, RefusesWhatMakesNoSense)
   options.rotationDeviation = std::nan("");
   EXPECT_THROW(sam::WindowSampler({ 8, 8, 8 }, options), sam::Error);
 }
+
+TEST(samWindowSampler, OtherIntensitiesKeepMeanDeviationAndPlaces)
+{
+  auto options = sam::AugmentationOptions::PositionOnly();
+  options.locationScaleProbability = 1.0;
+  options.margin = 0;
+  const auto image = at::randn({ 2, 3, 12, 14 }, at::detail::createCPUGenerator(3));
+  auto       labels = at::zeros({ 3, 12, 14 }, at::kByte);
+  labels.narrow(1, 3, 5).fill_(1);
+  const sam::TrainingCase  trainingCase("noise", image, labels, { 1.0, 1.0, 1.0 });
+  const sam::WindowSampler sample({ 14, 12, 3 }, options);
+  sam::RandomStream        random(4);
+  for (int k = 0; k < 10; ++k)
+  {
+    const auto window = sample(trainingCase, random);
+    EXPECT_TRUE(window.labels.equal(labels.to(at::kLong)));
+    EXPECT_GT((window.image - image).abs().max().item<double>(), 0.1);
+    const auto a = window.image.flatten(1);
+    const auto b = image.flatten(1);
+    EXPECT_LT((a.mean(1) - b.mean(1)).abs().max().item<double>(), 1e-5);
+    EXPECT_LT((a.std(1) - b.std(1)).abs().max().item<double>(), 1e-4);
+  }
+  EXPECT_GT(sam::AugmentationOptions::FromWord("slaug").locationScaleProbability, 0.0);
+}

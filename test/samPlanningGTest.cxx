@@ -143,6 +143,13 @@ TEST(samPlanning, PublishedSizesOnThisData)
   EXPECT_EQ(planning.plan.labels.size(), 3u);
   EXPECT_TRUE(sam::IsPlanName("masksam_acdc"));
   EXPECT_FALSE(sam::IsPlanName("plan.json"));
+
+  const auto slices = sam::PlanByName("dapsam_prostate", fingerprint, MakeDataset());
+  EXPECT_EQ(slices.plan.window, (std::array<int64_t, 3>{ 384, 384, 1 }));
+  EXPECT_EQ(slices.plan.stem, "gray_rgb");
+  EXPECT_EQ(slices.plan.channels.front().normalization, "slice_percentiles");
+  EXPECT_EQ(slices.plan.labels.size(), 3u);
+  sam::Plan::FromJson(slices.plan.ToJson(), "planned");
 }
 
 TEST(samPlanning, OnlyComputedTomographyIsAbsolute)

@@ -38,6 +38,23 @@ MakeTinyPlan(int64_t slices = 4)
   plan.labels = { { 0, "background", {} }, { 1, "first", { 230, 159, 0 } }, { 2, "second", { 86, 180, 233 } } };
   return plan;
 }
+
+/** The same of DAPSAM, for single slices. */
+inline Plan
+MakeTinyDapsamPlan()
+{
+  Plan plan = MakeTinyPlan(1);
+  plan.stem = "gray_rgb";
+  plan.stemWidths.clear();
+  plan.adaptation = { "low_level_attention" };
+  plan.promptSource = "prototype";
+  plan.prototypes = 6;
+  plan.decoder = "semantic";
+  plan.refinesMasks = false;
+  plan.upscalingSteps = 2;
+  plan.channels = { ChannelPlan{ "MR", "slice_z_score" } };
+  return plan;
+}
 } // namespace sam
 
 #endif

@@ -238,6 +238,20 @@ TEST_F(SamTrainer, MixedPrecisionIsNear)
   }
 }
 
+TEST_F(SamTrainer, PrototypesLearnSliceBySlice)
+{
+  std::ofstream(m_Data.folder / "plan.json") << sam::MakeTinyDapsamPlan().ToJson();
+  m_Options.epochs = 6;
+  m_Options.batch = 4;
+  m_Options.schedule = "dapsam";
+  m_Options.augmentation = "slaug";
+  const auto result = Run("run");
+  // An untrained network of this seed scores 0.
+  EXPECT_GT(result.bestMeanDice, 0.3);
+  const auto model = sam::ReadModel((m_Data.folder / "run" / "model.safetensors").string());
+  EXPECT_EQ(model->GetPlan().promptSource, "prototype");
+}
+
 TEST_F(SamTrainer, SecondStartReadsPreparedCases)
 {
   m_Options.cache = (m_Data.folder / "cache").string();

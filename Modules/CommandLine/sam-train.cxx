@@ -81,7 +81,9 @@ main(int argc, char * argv[])
     const auto plan = make(
       "plan",
       "masksam, which plans for the data set; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
-      "(with _published behind: with the published behavior, too); or a JSON file with a plan. Default: masksam.",
+      "(with _published behind: with the published behavior, too); dapsam_prostate or dapsam_fundus likewise; or a "
+      "JSON "
+      "file with a plan. Default: masksam.",
       "PLAN");
     const auto initialize = make("initialize",
                                  "A checkpoint of SAM that the network's parts start from; what the plan freezes of "
@@ -123,15 +125,17 @@ main(int argc, char * argv[])
       "", "accumulate", "Passes whose gradients make one step. Default: 1.", false, defaults.accumulate, "N", parser);
     const auto learningRate = make("learning-rate", "The highest. Default: 0.002.", "RATE");
     const auto schedule =
-      make("schedule", "How the learning rate falls: cosine or polynomial. Default: cosine.", "WORD");
+      make("schedule", "How the learning rate falls: cosine, polynomial or dapsam. Default: cosine.", "WORD");
     const auto precision =
       make("precision",
            "float32, or bfloat16: mixed precision, which pays where the device has units for it. Default: float32.",
            "TYPE");
-    const auto       augmentation = make("augmentation",
-                                   "compact (small turns, noise, gamma), masksam (as published: turns up to 180 "
-                                         "degrees in plane, coarse images, contrast) or none. Default: compact.",
-                                   "WORD");
+    const auto augmentation =
+      make("augmentation",
+           "compact (small turns, noise, gamma), masksam (as published: turns up to 180 "
+           "degrees in plane, coarse images, contrast), slaug (compact, and every second window "
+           "with other intensities, for other scanners) or none. Default: compact.",
+           "WORD");
     const auto       mirror = make("mirror",
                              "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows are "
                                    "mirrored, such as 0. Default: none.",

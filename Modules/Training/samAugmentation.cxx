@@ -2,6 +2,7 @@
 #include "samAugmentation.h"
 
 #include "samError.h"
+#include "samLocationScale.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
@@ -236,6 +237,22 @@ ApplyGamma(const at::Tensor & values, double gamma)
   const auto deviation = changed.std(false).clamp_min(1e-7);
   return (changed - changed.mean()) / deviation * values.std(false) + values.mean();
 }
+
+/** Location-scale augmentation of C×D×H×W on its range, after which mean and deviation of each channel are as before.
+ */
+at::Tensor
+ChangeIntensities(const at::Tensor & image, const at::Tensor & labels, RandomStream & random)
+{
+  const auto lowest = image.min();
+  const auto unit = ((image - lowest) / (image.max() - lowest).clamp_min(1e-7)).unsqueeze(0);
+  const auto draws = Draws::Of(random);
+  const auto changed = (random.Chance(0.5) ? AugmentGlobally(unit, draws)
+                                           : AugmentLabels(unit, labels.clamp_min(0).unsqueeze(0).unsqueeze(0), draws))
+                         .squeeze(0);
+  const auto mean = [](const at::Tensor & x) { return x.mean({ 1, 2, 3 }, true); };
+  const auto deviation = [](const at::Tensor & x) { return x.flatten(1).std(1, false).view({ -1, 1, 1, 1 }); };
+  return (changed - mean(changed)) / deviation(changed).clamp_min(1e-7) * deviation(image) + mean(image);
+}
 } // namespace
 
 TrainingCase::TrainingCase(std::string                   name_,
@@ -268,6 +285,12 @@ AugmentationOptions::FromWord(const std::string & word)
   {
     return {};
   }
+  if (word == "slaug")
+  {
+    AugmentationOptions options;
+    options.locationScaleProbability = 0.5;
+    return options;
+  }
   auto options = PositionOnly();
   if (word == "masksam")
   {
@@ -285,7 +308,7 @@ AugmentationOptions::FromWord(const std::string & word)
   }
   else if (word != "none")
   {
-    throw Error("augmentation '" + word + "' is not known, expected compact, masksam or none");
+    throw Error("augmentation '" + word + "' is not known, expected compact, masksam, slaug or none");
   }
   return options;
 }
@@ -323,6 +346,7 @@ WindowSampler::WindowSampler(const std::array<int64_t, 3> & window, const Augmen
   CheckProbability("coarse probability", options.coarseProbability);
   CheckProbability("inverted gamma probability", options.invertedGammaProbability);
   CheckProbability("contrast probability", options.contrastProbability);
+  CheckProbability("location-scale probability", options.locationScaleProbability);
   CheckDeviation("rotation deviation", options.rotationDeviation);
   CheckDeviation("scale deviation", options.scaleDeviation);
   CheckDeviation("axis scale deviation", options.axisScaleDeviation);
@@ -494,6 +518,10 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
   }
 
   // 3. Intensities.
+  if (random.Chance(m_Options.locationScaleProbability))
+  {
+    result.image = ChangeIntensities(result.image, result.labels, random);
+  }
   for (int64_t channel = 0; channel < result.image.size(0); ++channel)
   {
     auto values = result.image[channel];

@@ -54,6 +54,10 @@ struct AugmentationOptions
   double                zoomProbability{ 0.0 }; ///< p of a further scaling in plane
   std::array<double, 2> zoom{ { 0.7, 1.4 } };   ///< above 1 objects become larger
 
+  // Intensity of all channels together
+  double locationScaleProbability{ 0.0 }; ///< p of AugmentGlobally() or, as likely, AugmentLabels() on the window's
+                                          ///< range; mean and deviation are kept
+
   // Intensity, for each channel on its own; in this order
   double                blurProbability{ 0.1 };
   std::array<double, 2> blurSigma{ { 0.5, 1.0 } }; ///< voxels, in-plane
@@ -71,8 +75,9 @@ struct AugmentationOptions
   double                noiseProbability{ 0.15 };
   double                noiseDeviation{ 0.1 }; ///< largest sd; the sd is uniform up to it
 
-  /** compact: what is above; masksam: the chances and ranges of the published training (masksam §g); none:
-   * PositionOnly(). \throws Error when the word is another one. */
+  /** compact: what is above; masksam: the chances and ranges of the published training (masksam §g); slaug: compact and
+   * location-scale augmentation of every second window (dapsam §f); none: PositionOnly(). \throws Error when the word
+   * is another one. */
   static AugmentationOptions
   FromWord(const std::string & word);
 

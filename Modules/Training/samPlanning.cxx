@@ -2,6 +2,7 @@
 #include "samPlanning.h"
 
 #include "samError.h"
+#include "samPublishedDapsam.h"
 #include "samPublishedMaskSam.h"
 
 #include <algorithm>
@@ -328,8 +329,10 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
 bool
 IsPlanName(const std::string & word)
 {
-  const auto & published = GetPublishedMaskSamWords();
-  return word == "masksam" || std::find(published.begin(), published.end(), word) != published.end();
+  const auto isOneOf = [&word](const std::vector<std::string> & words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  return word == "masksam" || isOneOf(GetPublishedMaskSamWords()) || isOneOf(GetPublishedDapsamWords());
 }
 
 Planning
@@ -344,9 +347,24 @@ PlanByName(const std::string &                           word,
   {
     return adapted;
   }
-  Planning planning;
-  planning.plan = PublishedMaskSamPlan(word);
+  Planning   planning;
+  const bool isDapsam = word.rfind("dapsam", 0) == 0;
+  planning.plan = isDapsam ? PublishedDapsamPlan(word) : PublishedMaskSamPlan(word);
+  const auto normalization = planning.plan.channels.front().normalization;
   planning.plan.channels = adapted.plan.channels;
+  if (isDapsam)
+  {
+    const size_t channels = planning.plan.channels.size();
+    if (channels != 1 && channels != 3)
+    {
+      throw Error("plan '" + word + "' takes 1 or 3 channels, the data set has " + std::to_string(channels));
+    }
+    planning.plan.stem = channels == 1 ? "gray_rgb" : "none";
+    for (auto & channel : planning.plan.channels)
+    {
+      channel = { channel.name, normalization };
+    }
+  }
   planning.plan.labels = adapted.plan.labels;
   planning.plan.spacing = adapted.plan.spacing;
   planning.plan.orientation = adapted.plan.orientation;
@@ -354,9 +372,9 @@ PlanByName(const std::string &                           word,
                                " voxels");
   for (const auto & line : adapted.decisions)
   {
-    for (const char * begin : { "slices across", "spacing", "channel" })
+    for (const std::string begin : { "slices across", "spacing", "channel" })
     {
-      if (line.rfind(begin, 0) == 0)
+      if (line.rfind(begin, 0) == 0 && !(isDapsam && begin == "channel"))
       {
         planning.decisions.push_back(line);
       }

@@ -54,8 +54,9 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
 bool
 IsPlanName(const std::string & word);
 
-/** The plan that a word stands for: masksam (PlanMaskSam), or one of GetPublishedMaskSamWords() with the published
- * sizes and with channels, labels, spacing and orientation of this data. \throws Error when the word is not known. */
+/** The plan that a word stands for: masksam (PlanMaskSam), or one of GetPublishedMaskSamWords() or
+ * GetPublishedDapsamWords() with the published sizes and with channels, labels, spacing and orientation of this data;
+ * how channels are normalized is DAPSAM's own affair. \throws Error when the word is not known. */
 Planning
 PlanByName(const std::string &                           word,
            const DatasetFingerprint &                    fingerprint,

@@ -7,6 +7,7 @@
 #include "samDevice.h"
 #include "samDistribution.h"
 #include "samError.h"
+#include "samMaskLoss.h"
 #include "samMatchingLoss.h"
 #include "samPlanning.h"
 #include "samSchedule.h"
@@ -262,7 +263,7 @@ private:
       if (!fs::exists(m_Options.plan))
       {
         throw Error("plan '" + m_Options.plan + "' is not known, expected masksam, masksam_acdc, masksam_synapse, " +
-                    "masksam_amos or a JSON file with a plan");
+                    "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON file with a plan");
       }
       m_State.plan = Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan);
       if (m_State.plan.channels.size() != m_Dataset.channels.size())
@@ -576,21 +577,37 @@ private:
       // The losses want many digits.
       for (auto * tensor : { &prompts.masks, &prompts.boxes, &answer.masks, &answer.classes })
       {
-        *tensor = tensor->to(at::kFloat);
+        *tensor = tensor->defined() ? tensor->to(at::kFloat) : *tensor;
       }
-      auto loss = recipe.semanticWeight * SemanticLoss(answer.Semantic(), label, 1e-5, sum).total;
-      if (recipe.setWeight > 0.0)
-      {
-        auto                random = RandomStream::OfItem(recipe.seed,
-                                           static_cast<uint64_t>(m_State.steps * recipe.accumulate + pass),
-                                           static_cast<uint64_t>(m_Processes.GetRank()));
-        const at::Generator points = at::detail::createCPUGenerator(random.Bits());
-        loss = loss + recipe.setWeight * m_MatchingLoss(prompts, answer, label, points, nullptr, sum).total;
-      }
+      const auto loss = this->ComputeLoss(prompts, answer, label, pass, sum);
       (loss / static_cast<double>(recipe.accumulate)).backward();
       mean += loss.item<double>() / static_cast<double>(recipe.accumulate);
     }
     return mean;
+  }
+
+  at::Tensor
+  ComputeLoss(const Prompts &            prompts,
+              const MaskClassification & answer,
+              const at::Tensor &         label,
+              int64_t                    pass,
+              const SumOverProcesses &   sum) const
+  {
+    if (!answer.classes.defined())
+    {
+      return MaskLoss(answer.masks, label, MaskLossOptions::FromPlan(m_State.plan), sum).total;
+    }
+    const auto & recipe = m_State.recipe;
+    auto         loss = recipe.semanticWeight * SemanticLoss(answer.Semantic(), label, 1e-5, sum).total;
+    if (recipe.setWeight > 0.0)
+    {
+      auto                random = RandomStream::OfItem(recipe.seed,
+                                         static_cast<uint64_t>(m_State.steps * recipe.accumulate + pass),
+                                         static_cast<uint64_t>(m_Processes.GetRank()));
+      const at::Generator points = at::detail::createCPUGenerator(random.Bits());
+      loss = loss + recipe.setWeight * m_MatchingLoss(prompts, answer, label, points, nullptr, sum).total;
+    }
+    return loss;
   }
 
   void

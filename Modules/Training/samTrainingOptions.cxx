@@ -67,7 +67,7 @@ TrainingRecipe::Check() const
 {
   CheckWord("schedule", schedule, { "cosine", "polynomial", "dapsam" });
   CheckWord("precision", precision, { "float32", "bfloat16" });
-  CheckWord("augmentation", augmentation, { "compact", "masksam", "none" });
+  CheckWord("augmentation", augmentation, { "compact", "masksam", "slaug", "none" });
   CheckAtLeast("batch", static_cast<double>(batch), 1.0);
   CheckAtLeast("accumulate", static_cast<double>(accumulate), 1.0);
   CheckAtLeast("validation interval", static_cast<double>(validationInterval), 1.0);

@@ -19,7 +19,7 @@ struct TrainingRecipe
   int64_t             accumulate{ 1 };           ///< forward passes whose gradients make one step
   std::string         schedule{ "cosine" };      ///< of the learning rate: cosine, polynomial or dapsam
   std::string         precision{ "float32" };    ///< or bfloat16: the network runs under LibTorch's autocast
-  std::string         augmentation{ "compact" }; ///< compact, masksam (§g) or none
+  std::string         augmentation{ "compact" }; ///< compact, masksam (§g), slaug or none
   std::vector<size_t> mirrorAxes{};              ///< axes (0 = x of the plan's grid) that are mirrored half of the time
   double              foregroundShare{ -1.0 };   ///< of windows around a foreground voxel; below 0: from the data
   bool                mirrorsValidation{ false }; ///< predictions of validation are means over the mirrored axes
