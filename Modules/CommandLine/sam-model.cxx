@@ -2,6 +2,7 @@
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samNetwork.h"
+#include "samPrototypeUse.h"
 
 #include <ATen/Parallel.h>
 
@@ -71,7 +72,7 @@ DescribeEncoder(const sam::Plan & plan)
           " tokens, neck " + std::to_string(plan.neck);
   if (plan.stem != "none")
   {
-    text += "\nstem " + plan.stem + " of widths " + Join(plan.stemWidths, ", ");
+    text += "\nstem " + plan.stem + (plan.stemWidths.empty() ? "" : " of widths " + Join(plan.stemWidths, ", "));
   }
   if (!plan.adaptation.empty())
   {
@@ -84,7 +85,9 @@ std::string
 DescribePrompts(const sam::Plan & plan)
 {
   return plan.promptSource == "manual" ? "manual: points, boxes and masks that are given"
-                                       : plan.promptSource + ": " + std::to_string(plan.queries) + " queries";
+         : plan.promptSource == "prototype"
+           ? "prototype: a dense prompt from " + std::to_string(plan.prototypes) + " prototypes"
+           : plan.promptSource + ": " + std::to_string(plan.queries) + " queries";
 }
 
 std::string
@@ -178,6 +181,10 @@ PrintInformation(const sam::CommandLine & line, const sam::ModelFile & model)
                (plan.channels.size() == 1 ? " channel" : " channels"));
   PrintEntry(line, "preprocessing", DescribePreprocessing(plan));
   PrintEntry(line, "labels", DescribeLabels(plan));
+  if (!plan.compatibility.empty())
+  {
+    PrintEntry(line, "compatibility", Join(plan.compatibility, ", "));
+  }
   PrintEntry(line, "provenance", DescribeProvenance(plan));
 }
 
@@ -193,12 +200,12 @@ main(int argc, char * argv[])
 {
   const std::string description =
     "Tells what is in a model file (info), checks all of it (verify) or writes it as a .safetensors file of this "
-    "software (convert). Understands its own files and the published checkpoints of SAM, MedSAM and MobileSAM, .pth, "
-    ".pt or .safetensors; nothing in them is run.";
+    "software (convert). Understands its own files and the published checkpoints of SAM, MedSAM, MobileSAM, HQ-SAM and "
+    "DAPSAM, .pth, .pt or .safetensors; nothing in them is run.";
   return sam::RunProgram("sam-model", description, argc, argv, [](sam::CommandLine & line) {
     auto &                               parser = line.GetParser();
     std::vector<std::string>             actions{ "info", "verify", "convert" };
-    std::vector<std::string>             preprocessings{ "sam", "medsam" };
+    std::vector<std::string>             preprocessings{ "sam", "medsam", "dapsam_prostate", "dapsam_fundus" };
     std::vector<std::string>             precisions{ "float32", "float16", "bfloat16" };
     TCLAP::ValuesConstraint<std::string> knownActions(actions);
     TCLAP::ValuesConstraint<std::string> knownPreprocessings(preprocessings);
@@ -206,7 +213,8 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<std::string>         preprocessing(
       "",
       "preprocessing",
-      "What was done to the images of a published checkpoint, whose tensors do not tell: sam or medsam. Default: sam.",
+      "What was done to the images of a published checkpoint, whose tensors do not tell: sam or medsam; of DAPSAM "
+              "dapsam_prostate or dapsam_fundus. Default: sam, or for one mask dapsam_prostate, else dapsam_fundus.",
       false,
       "",
       &knownPreprocessings,
@@ -219,6 +227,13 @@ main(int argc, char * argv[])
                                            "float32",
                                            &knownPrecisions,
                                            parser);
+    TCLAP::MultiArg<std::string> images(
+      "",
+      "image",
+      "info of a model with prototypes (DAPSAM): measure how the slices of this image use them. Repeat for more.",
+      false,
+      "IMAGE",
+      parser);
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> action("action", "What to do.", true, "", &knownActions, parser);
     TCLAP::UnlabeledValueArg<std::string> input("input", "The model file.", true, "", "FILE", parser);
@@ -236,6 +251,10 @@ main(int argc, char * argv[])
     {
       throw sam::Error("--precision: is for convert alone");
     }
+    if (action.getValue() != "info" && images.isSet())
+    {
+      throw sam::Error("--image: is for info alone");
+    }
     if (converts)
     {
       const std::string ending = ".safetensors";
@@ -252,6 +271,12 @@ main(int argc, char * argv[])
     if (action.getValue() == "info")
     {
       PrintInformation(line, model);
+      if (images.isSet())
+      {
+        const auto network =
+          itk::SamModel::FromNetwork(std::make_shared<const sam::Network>(model.plan, model.tensors), input.getValue());
+        PrintEntry(line, "prototypes", sam::MeasurePrototypeUse(network, images.getValue()).Describe());
+      }
     }
     else if (action.getValue() == "verify")
     {
