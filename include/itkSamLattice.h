@@ -194,6 +194,8 @@ struct SamTaps
  * "acquisition": as the image's), its spacing is the given one (0: the image's own along that axis) and its center is
  * the center of the image.
  *
+ * Along an axis with a *stretched* size the lattice has that number of voxels over the image's extent instead.
+ *
  * An image whose axes are the same apart from order and sign (within 1e-4) is *aligned*: the number of voxels is the
  * rounded quotient of its extent and the spacing. Where spacings agree (within 0.1 %) the voxels coincide, so that
  * sampling copies. Positions are computed along the lattice's axes, hence the numbers are the same bit for bit in
@@ -209,8 +211,14 @@ class SegmentAnything_EXPORT SamLattice
 public:
   using VectorType = SamGrid::VectorType;
 
+  /** Voxels along each axis; 0: as the spacing says. */
+  using StretchedSizeType = std::array<SizeValueType, 3>;
+
   /** \throws ExceptionObject for an unknown orientation, a negative spacing or an image without voxels. */
-  SamLattice(const SamGrid & image, const std::string & orientation, const VectorType & spacing);
+  SamLattice(const SamGrid &           image,
+             const std::string &       orientation,
+             const VectorType &        spacing,
+             const StretchedSizeType & stretched = { { 0, 0, 0 } });
 
   /** The whole lattice; its box starts at 0. */
   const SamGrid &

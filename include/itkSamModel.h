@@ -183,6 +183,10 @@ public:
   SpacingType
   GetSpacing() const;
 
+  /** Voxels along each axis that any image is stretched to, whatever its spacing; 0 along axes where it is not. */
+  SizeType
+  GetStretchedSize() const;
+
   /** Voxels of a window. */
   SizeType
   GetWindowSize() const;

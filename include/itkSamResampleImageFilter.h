@@ -55,6 +55,7 @@ public:
   using PointType = Point<double, ImageDimension>;
   using VectorType = Vector<double, ImageDimension>;
   using SpacingType = SamModel::SpacingType;
+  using StretchedSizeType = SamLattice::StretchedSizeType;
   using ChannelsType = std::vector<SamChannel>;
 
   /** Take orientation, spacing and channels from a model. */
@@ -70,6 +71,12 @@ public:
   void
   SetOutputSpacing(const SpacingType & spacing);
   itkGetConstReferenceMacro(OutputSpacing, SpacingType);
+
+  /** Set/Get the number of voxels along the output's axes x, y, z that the image is stretched to; 0: as the spacing
+   * says. Default is 0, 0, 0. */
+  void
+  SetStretchedSize(const StretchedSizeType & size);
+  itkGetConstReferenceMacro(StretchedSize, StretchedSizeType);
 
   /** Set/Get how each channel is normalized. Default is no channel: any number of components, values unchanged. */
   void
@@ -120,6 +127,9 @@ private:
   std::string  m_Orientation{ "LPS" };
   SpacingType  m_OutputSpacing{ { 0.0, 0.0, 0.0 } };
   ChannelsType m_Channels{};
+
+  StretchedSizeType m_StretchedSize{ { 0, 0, 0 } };
+
   unsigned int m_ModelDimension{ 0 };
   bool         m_HasRegionOfInterest{ false };
   PointType    m_RegionCenter{};

@@ -21,6 +21,7 @@ SamResampleImageFilter<TInputImage>::SetModel(const SamModel * model)
   }
   this->SetOrientation(model->GetOrientation());
   this->SetOutputSpacing(model->GetSpacing());
+  this->SetStretchedSize(model->GetStretchedSize());
   this->SetChannels(model->GetChannels());
   if (m_ModelDimension != model->GetDimension())
   {
@@ -36,6 +37,17 @@ SamResampleImageFilter<TInputImage>::SetOutputSpacing(const SpacingType & spacin
   if (m_OutputSpacing != spacing)
   {
     m_OutputSpacing = spacing;
+    this->Modified();
+  }
+}
+
+template <typename TInputImage>
+void
+SamResampleImageFilter<TInputImage>::SetStretchedSize(const StretchedSizeType & size)
+{
+  if (m_StretchedSize != size)
+  {
+    m_StretchedSize = size;
     this->Modified();
   }
 }
@@ -79,7 +91,8 @@ template <typename TInputImage>
 SamLattice
 SamResampleImageFilter<TInputImage>::MakeLattice() const
 {
-  return SamLattice(SamGrid::FromImage<ImageDimension>(this->GetInput()), m_Orientation, m_OutputSpacing);
+  return SamLattice(
+    SamGrid::FromImage<ImageDimension>(this->GetInput()), m_Orientation, m_OutputSpacing, m_StretchedSize);
 }
 
 template <typename TInputImage>

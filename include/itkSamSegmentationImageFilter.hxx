@@ -104,8 +104,10 @@ template <typename TInputImage, typename TOutputImage>
 SamLattice
 SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeLattice() const
 {
-  return SamLattice(
-    SamGrid::FromImage<ImageDimension>(this->GetInput()), m_Model->GetOrientation(), m_Model->GetSpacing());
+  return SamLattice(SamGrid::FromImage<ImageDimension>(this->GetInput()),
+                    m_Model->GetOrientation(),
+                    m_Model->GetSpacing(),
+                    m_Model->GetStretchedSize());
 }
 
 template <typename TInputImage, typename TOutputImage>

@@ -351,7 +351,10 @@ SamGrid::ToVoxels(SizeValueType patch) const
   return voxels;
 }
 
-SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, const VectorType & spacing)
+SamLattice::SamLattice(const SamGrid &           image,
+                       const std::string &       orientation,
+                       const VectorType &        spacing,
+                       const StretchedSizeType & stretched)
   : m_Image(image)
 {
   m_Grid.dimension = image.dimension;
@@ -400,27 +403,33 @@ SamLattice::SamLattice(const SamGrid & image, const std::string & orientation, c
   {
     const unsigned int axis = m_ImageAxis[j];
     const double       own = image.spacing[axis];
-    const bool         agrees = spacing[j] == 0.0 || std::abs(spacing[j] - own) <= spacingTolerance * own;
-    m_Grid.spacing[j] = agrees ? own : spacing[j];
-    double count = 0.0;
-    if (m_IsAligned)
+    double             extent = static_cast<double>(image.box.size[axis]) * own;
+    if (!m_IsAligned)
     {
-      count = RoundHalfUp(static_cast<double>(image.box.size[axis]) * own / m_Grid.spacing[j]);
-    }
-    else
-    {
-      double extent = 0.0;
+      extent = 0.0;
       for (unsigned int i = 0; i < 3; ++i)
       {
         const double product = View(m_Grid.direction).col(j).dot(View(image.direction).col(i));
         extent +=
           std::abs(product) * image.spacing[i] * (i < image.dimension ? static_cast<double>(image.box.size[i]) : 0.0);
       }
+    }
+    const bool   isStretched = stretched[j] > 0;
+    const double wanted = isStretched ? extent / static_cast<double>(stretched[j]) : spacing[j];
+    const bool   agrees = wanted == 0.0 || std::abs(wanted - own) <= spacingTolerance * own;
+    m_Grid.spacing[j] = agrees ? own : wanted;
+    double count = 0.0;
+    if (m_IsAligned)
+    {
+      count = RoundHalfUp(extent / m_Grid.spacing[j]);
+    }
+    else
+    {
       count = std::ceil(extent / m_Grid.spacing[j] - indexTolerance);
       const double ratio = m_Grid.spacing[j] / own;
       m_Subsamples[j] = ratio > averagingThreshold ? static_cast<unsigned int>(std::ceil(ratio)) : 1;
     }
-    m_Grid.box.size[j] = static_cast<SizeValueType>(std::max(1.0, count));
+    m_Grid.box.size[j] = isStretched ? stretched[j] : static_cast<SizeValueType>(std::max(1.0, count));
     latticeCenter[j] = 0.5 * (static_cast<double>(m_Grid.box.size[j]) - 1.0);
   }
   const VectorType center = image.ToPhysical(imageCenter);

@@ -232,7 +232,8 @@ SamModel::VerifyAveragesWith(const SamModel * other) const
             m_Implementation->labelNames == other->m_Implementation->labelNames,
           "the labels are");
   require(this->GetChannels() == other->GetChannels(), "channels or their normalization are");
-  require(mine.orientation == theirs.orientation && mine.spacing == theirs.spacing, "orientation and spacing are");
+  require(mine.fit == theirs.fit && mine.orientation == theirs.orientation && mine.spacing == theirs.spacing,
+          "orientation and spacing are");
   require(mine.window == theirs.window && mine.overlap == theirs.overlap, "window and overlap are");
   require(m_Implementation->device == other->m_Implementation->device, "devices are");
 }
@@ -300,6 +301,14 @@ SamModel::SpacingType
 SamModel::GetSpacing() const
 {
   return this->GetNetwork().GetPlan().spacing;
+}
+
+SamModel::SizeType
+SamModel::GetStretchedSize() const
+{
+  auto size = this->GetWindowSize();
+  size[2] = 0;
+  return this->GetNetwork().GetPlan().fit == "window" ? size : SizeType{ { 0, 0, 0 } };
 }
 
 SamModel::SizeType

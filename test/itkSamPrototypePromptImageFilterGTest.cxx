@@ -30,7 +30,7 @@ using LabelVolumeType = itk::Image<unsigned char, 3>;
 
 /** A tiny DAPSAM for slices of 20 × 20 pixels. */
 itk::SamModel::Pointer
-MakeModel()
+MakeModel(const std::string & fit = "spacing")
 {
   const std::string plan = R"({
     "version": 1,
@@ -43,7 +43,8 @@ MakeModel()
     "decoder": {"type": "semantic", "depth": 2, "heads": 2, "mlp_width": 16, "upscaling_steps": 2,
                 "nests_labels": true},
     "driver": {"window": [20, 20, 1], "overlap": [0.5, 0.5, 0.0]},
-    "preprocessing": {"orientation": "acquisition", "spacing": [0.0, 0.0, 0.0],
+    "preprocessing": {"fit": ")" +
+                           fit + R"(", "orientation": "acquisition", "spacing": [0.0, 0.0, 0.0],
                       "channels": [{"name": "MR", "normalization": "slice_percentiles"}]},
     "labels": [{"value": 0, "name": "background"}, {"value": 1, "name": "disc"}, {"value": 5, "name": "cup"}]
   })";
@@ -245,6 +246,60 @@ TEST(SamPrototypePrompt, SlicesAreNormalizedByThemselves)
     ASSERT_NEAR(values[2000 + k], values[k], 1e-5);
     ASSERT_EQ(values[4000 + k], 0.0f);
   }
+}
+
+TEST(SamPrototypePrompt, SlicesAreStretchedToTheWindow)
+{
+  const auto model = MakeModel("window");
+  EXPECT_EQ(model->GetStretchedSize(), (itk::SamModel::SizeType{ { 20, 20, 0 } }));
+  // An oblique volume, too: its own axes are those of the model's voxels.
+  VolumeType::SpacingType spacing;
+  spacing[0] = 0.5;
+  spacing[1] = 0.8;
+  spacing[2] = 4.0;
+  VolumeType::PointType origin;
+  origin.Fill(-3.0);
+  const auto volume =
+    itk::MakeSamTestImage<VolumeType>({ { 3, -4, 2 } }, { { 33, 47, 3 } }, spacing, origin, itk::ObliqueSamDirection());
+  Chain chain(volume, model);
+  chain.resample->Update();
+  const auto * resampled = chain.resample->GetOutput();
+  EXPECT_EQ(resampled->GetLargestPossibleRegion().GetSize(), (itk::Size<3>{ { 20, 20, 3 } }));
+  EXPECT_DOUBLE_EQ(resampled->GetSpacing()[0], 0.5 * 33.0 / 20.0);
+  EXPECT_DOUBLE_EQ(resampled->GetSpacing()[1], 0.8 * 47.0 / 20.0);
+  EXPECT_DOUBLE_EQ(resampled->GetSpacing()[2], 4.0);
+  // Both have the same center.
+  const auto middle = [](const itk::ImageBase<3> * image) {
+    itk::ContinuousIndex<double, 3> index;
+    itk::Point<double, 3>           point;
+    for (unsigned int i = 0; i < 3; ++i)
+    {
+      index[i] = static_cast<double>(image->GetLargestPossibleRegion().GetIndex(i)) +
+                 0.5 * (static_cast<double>(image->GetLargestPossibleRegion().GetSize(i)) - 1.0);
+    }
+    image->TransformContinuousIndexToPhysicalPoint(index, point);
+    return point;
+  };
+  EXPECT_LT(middle(resampled).EuclideanDistanceTo(middle(volume)), 1e-9);
+
+  auto segment = itk::SamSegmentationImageFilter<VolumeType>::New();
+  segment->SetInput(volume);
+  segment->SetModel(model);
+  segment->Update();
+  EXPECT_EQ(segment->GetNumberOfWindows(), 3u) << "one for each slice";
+  EXPECT_EQ(segment->GetOutput()->GetLargestPossibleRegion(), volume->GetLargestPossibleRegion());
+
+  // An image of the window's size is taken as it is, with the same answer as where spacing counts.
+  const auto small = itk::MakeSamTestVolume<VolumeType>({ { 20, 20, 2 } });
+  const auto labels = [&small](const itk::SamModel * ofModel) {
+    auto filter = itk::SamSegmentationImageFilter<VolumeType>::New();
+    filter->SetInput(small);
+    filter->SetModel(ofModel);
+    filter->Update();
+    const auto * output = filter->GetOutput();
+    return std::vector<unsigned char>(output->GetBufferPointer(), output->GetBufferPointer() + 800);
+  };
+  EXPECT_EQ(labels(model), labels(MakeModel()));
 }
 
 TEST(SamPrototypePrompt, MistakesAreNamed)

@@ -455,6 +455,9 @@ TEST(SamDapsam, PlansThatMakeNoSenseAreRefused)
   EXPECT_TRUE(Contains(refusal([](auto & plan) { plan.prototypes = 0; }), "'prototypes' is 0"));
   EXPECT_TRUE(Contains(refusal([](auto & plan) { plan.channels.resize(2, plan.channels.front()); }),
                        "expected 1 for the stem 'gray_rgb'"));
+  EXPECT_TRUE(
+    Contains(refusal([](auto & plan) { plan.fit = "square"; }), "'fit' is 'square', expected spacing or window"));
+  EXPECT_TRUE(Contains(refusal([](auto & plan) { plan.window[2] = 2; }), "'fit' is 'window', expected spacing for"));
   EXPECT_TRUE(Contains(refusal([](auto & plan) { plan.encoder = "tiny_vit"; }), "needs the blocks of a vit"));
   EXPECT_TRUE(Contains(refusal([](auto & plan) { plan.compatibility = { "column_gate" }; }), "unknown word"));
 }

@@ -76,7 +76,8 @@ DescribeEncoder(const sam::Plan & plan)
   }
   if (!plan.adaptation.empty())
   {
-    text += "\nadaptation " + Join(plan.adaptation, ", ") + " for " + std::to_string(plan.slices) + " slices";
+    text += "\nadaptation " + Join(plan.adaptation, ", ") +
+            (plan.slices > 1 ? " for " + std::to_string(plan.slices) + " slices" : "");
   }
   return text;
 }

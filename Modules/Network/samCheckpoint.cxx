@@ -225,6 +225,7 @@ FillDapsamPreprocessing(std::string word, const std::string & where, Plan & plan
   }
   const Plan published = PublishedDapsamPlan(word);
   plan.stem = published.stem;
+  plan.fit = published.fit;
   plan.window = { plan.grid[0] * plan.patch, plan.grid[1] * plan.patch, 1 };
   plan.overlap = published.overlap;
   plan.orientation = published.orientation;

@@ -541,15 +541,20 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
 {
   if (section.Has("fit"))
   {
-    plan.fit = section.GetWord("fit", { "spacing", "longest_side", "square" });
+    plan.fit = section.GetWord("fit", { "spacing", "longest_side", "square", "window" });
   }
-  if ((plan.fit == "spacing") != (plan.promptSource != "manual"))
+  const bool isManual = plan.promptSource == "manual";
+  const bool isForManual = plan.fit == "longest_side" || plan.fit == "square";
+  if (isForManual != isManual || (plan.fit == "window" && plan.window[2] != 1))
   {
     section.Fail("'fit' is '" + plan.fit + "', expected " +
-                 (plan.fit == "spacing" ? "longest_side or square" : "spacing") + " for the prompt source '" +
-                 plan.promptSource + "'");
+                 (isManual              ? "longest_side or square"
+                  : plan.window[2] == 1 ? "spacing or window"
+                                        : "spacing") +
+                 " for the prompt source '" + plan.promptSource + "'" +
+                 (isManual ? "" : " and a window of " + std::to_string(plan.window[2]) + " slices"));
   }
-  if (plan.fit != "spacing" && plan.grid[0] != plan.grid[1])
+  if (isManual && plan.grid[0] != plan.grid[1])
   {
     section.Fail("'fit' '" + plan.fit + "' needs a square 'grid' of the encoder, found " +
                  std::to_string(plan.grid[0]) + "x" + std::to_string(plan.grid[1]));

@@ -111,7 +111,8 @@ struct SegmentAnything_EXPORT Plan
   std::array<double, 3>  overlap{ { 0.5, 0.5, 0.5 } }; ///< fraction of the window, 0 to below 1
 
   // preprocessing. fit: spacing (resample to it), longest_side (SAM: scale slices so that their longer side fills the
-  // grid of tokens, zeros below and to the right) or square (MedSAM: stretch them to the grid).
+  // grid of tokens, zeros below and to the right), square (MedSAM: stretch them to the grid) or window (DAPSAM: stretch
+  // slices to the window).
   std::string              fit{ "spacing" };
   std::string              orientation{ "LPS" };         ///< where the axes point, or acquisition: as stored
   std::array<double, 3>    spacing{ { 1.0, 1.0, 1.0 } }; ///< mm; 0 keeps the image's own

@@ -37,6 +37,7 @@ PublishedDapsamPlan(const std::string & word)
   plan.keepsSamHeads = true;
   plan.frozen = { "image_encoder." };
   plan.adapted = { "adapter" };
+  plan.fit = "window";
   plan.orientation = "acquisition";
   plan.spacing = { 0.0, 0.0, 0.0 };
   plan.overlap = { 0.5, 0.5, 0.0 };

@@ -130,6 +130,10 @@ CaseLoader::MakeKey(const DatasetCase & description) const
   }
   const auto plan = nlohmann::json::parse(m_Plan.ToJson());
   key["preprocessing"] = plan.at("preprocessing");
+  if (m_Plan.fit == "window")
+  {
+    key["window"] = m_Plan.window;
+  }
   for (const auto & label : m_Dataset.labels)
   {
     key["labels"].push_back(label.value);

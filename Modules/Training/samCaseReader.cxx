@@ -136,6 +136,11 @@ ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase &
   resample->SetInput(image);
   resample->SetOrientation(plan.orientation);
   resample->SetOutputSpacing(plan.spacing);
+  if (plan.fit == "window")
+  {
+    resample->SetStretchedSize(
+      { { static_cast<itk::SizeValueType>(plan.window[0]), static_cast<itk::SizeValueType>(plan.window[1]), 0 } });
+  }
   resample->SetChannels(channels);
   Reading(imageFile, [&resample] { resample->Update(); });
   ChannelImage * onGrid = resample->GetOutput();

@@ -366,15 +366,15 @@ PlanByName(const std::string &                           word,
     }
   }
   planning.plan.labels = adapted.plan.labels;
-  planning.plan.spacing = adapted.plan.spacing;
   planning.plan.orientation = adapted.plan.orientation;
+  planning.plan.spacing = isDapsam ? planning.plan.spacing : adapted.plan.spacing;
   planning.decisions.push_back(word + ": the published sizes, window " + std::string(Line() << planning.plan.window) +
                                " voxels");
   for (const auto & line : adapted.decisions)
   {
     for (const std::string begin : { "slices across", "spacing", "channel" })
     {
-      if (line.rfind(begin, 0) == 0 && !(isDapsam && begin == "channel"))
+      if (line.rfind(begin, 0) == 0 && !(isDapsam && begin != "slices across"))
       {
         planning.decisions.push_back(line);
       }
