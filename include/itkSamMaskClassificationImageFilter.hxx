@@ -13,7 +13,8 @@ SamMaskClassificationImageFilter<TInputImage>::VerifyPreconditions() const
   Superclass::VerifyPreconditions();
   SamModel::Verify(m_Model, ImageDimension);
   const bool isDense = m_Model->HasPrototypes();
-  if ((isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr) == false)
+  const bool isSet = isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr;
+  if (!isSet)
   {
     itkSamExceptionMacro("the input " << (isDense ? "DensePrompt" : "Prompts") << " is not set, which the model "
                                       << m_Model->GetFileName() << " needs");

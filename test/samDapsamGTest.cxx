@@ -6,6 +6,7 @@
 #include "samOptimizer.h"
 #include "samPublishedDapsam.h"
 #include "samSafetensors.h"
+#include "samTinyPlan.h"
 #include "samVolumePreprocessing.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -305,6 +306,26 @@ TEST(SamDapsam, TrainingChangesTheAdaptersAndLeavesTheEncoder)
     {
       EXPECT_TRUE(isSame) << name;
     }
+  }
+}
+
+TEST(SamDapsam, MasksLieOnTheImageWhateverTheStem)
+{
+  auto plan = sam::MakeTinyDapsamPlan();
+  for (const std::string stem : { "gray_rgb", "pyramid", "pseudo_rgb", "enlarged_rgb" })
+  {
+    plan.stem = stem;
+    plan.stemWidths = stem == "gray_rgb"     ? std::vector<int64_t>{}
+                      : stem == "pseudo_rgb" ? std::vector<int64_t>{ 4 }
+                                             : std::vector<int64_t>{ 4, 8 };
+    const sam::Network network(sam::Plan::FromJson(plan.ToJson(), stem), 3);
+    const auto         image = MakeImage(plan, 1, 2, 12, 16);
+    EXPECT_EQ(Masks(network, image).sizes(), at::IntArrayRef({ 1, 2, 2, 12, 16 })) << stem;
+    // As an embedding image carries it.
+    const at::NoGradGuard noGrad;
+    const auto            encoded = network.Encode(image);
+    const auto            carried = network.Unpack(network.Pack(encoded));
+    EXPECT_TRUE(carried.embedding.equal(encoded.embedding)) << stem;
   }
 }
 

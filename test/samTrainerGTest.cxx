@@ -349,7 +349,7 @@ TEST_F(SamTrainer, MistakesAreNamed)
   m_Options.device = "cpu";
 
   m_Options.schedule = "linear";
-  EXPECT_EQ(MessageOf(), "schedule 'linear' is not known, expected cosine or polynomial");
+  EXPECT_EQ(MessageOf(), "schedule 'linear' is not known, expected cosine, polynomial or dapsam");
   m_Options.schedule = "cosine";
 
   m_Options.mirrorsValidation = true;

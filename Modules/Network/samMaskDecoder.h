@@ -44,8 +44,7 @@ public:
    * P×C×h×w, \a classTokens P×C (undefined: zero), \a details (B·D)×c×H×W (undefined: none;
    * for HQ-SAM what FuseDetails() answers). Answers all mask tokens, of which Choose() takes some.
    * \a observe gets src_in and tokens_in, what the transformer takes of image and tokens, src_out and hs, what it makes
-   * of them, upscaled_sam, and what
-   * HighQualityMask observes. */
+   * of them, upscaled_sam, and what HighQualityMask observes. */
   Output
   operator()(const at::Tensor &  image,
              const at::Tensor &  positions,

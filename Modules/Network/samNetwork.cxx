@@ -370,6 +370,7 @@ RequireGradients(const Parameters & parameters)
   const auto & tensors = parameters.GetTensors();
   return std::any_of(tensors.begin(), tensors.end(), [](const auto & entry) { return entry.second.requires_grad(); });
 }
+
 /** Shares of K labels B×K×D×H×W from the probabilities of the masks of all but the background. */
 at::Tensor
 SharesOfMasks(const at::Tensor & masks, bool areNested)
@@ -657,10 +658,9 @@ Network::DecodeDense(const EncodedImage & encoded, const at::Tensor & dense, con
       observe("decoder/iou", output.iou);
     }
   }
-  const int64_t      patch = EncoderPatch(m_Plan);
   MaskClassification result;
   result.isNested = m_Plan.nestsLabels;
-  result.masks = ResizeLinear(output.masks, { patch * image.size(2), patch * image.size(3) })
+  result.masks = ResizeLinear(output.masks, { m_Plan.patch * image.size(2), m_Plan.patch * image.size(3) })
                    .unflatten(0, { layout.batch, layout.slices })
                    .transpose(1, 2);
   return result;

@@ -34,12 +34,13 @@ StartsWith(const std::string & text, const std::string & prefix)
 bool
 IsOutput(const std::string & name)
 {
-  const auto end = std::min(name.find_first_of("./"), name.size());
-  const auto group = name.substr(0, end);
-  const auto isPartOfInput = name.compare(end, 4, name.substr(end, 1) + "in" + name.substr(end, 1)) == 0;
+  // group/part/.../last
+  const auto first = std::min(name.find_first_of("./"), name.size());
+  const auto second = std::min(name.find_first_of("./", first + 1), name.size());
+  const auto group = name.substr(0, first);
+  const auto part = name.substr(std::min(first + 1, name.size()), second - std::min(first + 1, second));
   const auto last = name.substr(name.find_last_of("./") + 1);
-  return group != "param" && group != "in" && group != "config" && last != "draws" &&
-         (end == name.size() || !isPartOfInput);
+  return group != "param" && group != "in" && group != "config" && part != "in" && last != "draws";
 }
 
 std::string
