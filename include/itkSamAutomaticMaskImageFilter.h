@@ -48,7 +48,8 @@ public:
   using OutputPixelType = typename TOutputImage::PixelType;
 
   /** \class MaskType
-   * \brief A mask of the last run. */
+   * \brief A mask of the last run.
+   * \ingroup SegmentAnything */
   struct MaskType
   {
     unsigned int     label; ///< its number in the label map

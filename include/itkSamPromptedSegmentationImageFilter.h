@@ -63,7 +63,8 @@ public:
   using MasksImageType = VectorImage<unsigned char, ImageDimension>;
 
   /** \class ScoreType
-   * \brief One mask of the last run. */
+   * \brief One mask of the last run.
+   * \ingroup SegmentAnything */
   struct ScoreType
   {
     unsigned int   object;

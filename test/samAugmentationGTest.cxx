@@ -648,6 +648,123 @@ TEST_F(samAugmentation, BlurIsAGaussianWithinSlices)
   }
 }
 
+// The published training's transforms, with the chance 1 and a factor that is known.
+TEST_F(samAugmentation, TurnsInPlaneByAnyAngle)
+{
+  auto options = FixedOptions();
+  options.turnProbability = 1.0;
+  options.largestTurn = 180.0;
+  const Spacing            spacing{ 0.5, 1.0, 1.4 };
+  const auto               trainingCase = PositionCase({ 60, 40, 30 }, spacing);
+  const sam::WindowSampler sampler({ 5, 5, 5 }, options);
+  sam::RandomStream        random(21);
+  Moments                  angles;
+  for (int trial = 0; trial < 1500; ++trial)
+  {
+    const auto window = sampler(trainingCase, random);
+    const auto m = JacobianOf(window, spacing);
+    ASSERT_NEAR(m[2][2], 1.0, 1e-3);
+    ASSERT_NEAR(m[2][0], 0.0, 1e-3);
+    ASSERT_NEAR(m[0][2], 0.0, 1e-3);
+    const auto image = window.image;
+    if (image[0].min().item<double>() < 0.6 || image[0].max().item<double>() > 28.9 ||
+        image[1].min().item<double>() < 1.1 || image[1].max().item<double>() > 37.9)
+    {
+      continue; // repeated border voxels
+    }
+    ASSERT_NEAR(m[0][0] * m[0][0] + m[1][0] * m[1][0], 1.0, 1e-3);
+    ASSERT_NEAR(m[0][0], m[1][1], 1e-3);
+    ASSERT_NEAR(m[1][0], -m[0][1], 1e-3);
+    angles.Add(std::atan2(m[1][0], m[0][0]) * 180.0 / std::numbers::pi);
+  }
+  ASSERT_GT(angles.count, 700);
+  EXPECT_NEAR(angles.Mean(), 0.0, 5.0 * 104.0 / std::sqrt(angles.count));
+  EXPECT_NEAR(angles.Deviation(), 360.0 / std::sqrt(12.0), 5.0 * 104.0 / std::sqrt(2.0 * angles.count));
+}
+
+TEST_F(samAugmentation, ZoomsInPlane)
+{
+  auto options = FixedOptions();
+  options.zoomProbability = 1.0;
+  options.zoom = { 0.7, 1.4 };
+  const Spacing            spacing{ 1.0, 1.0, 1.0 };
+  const auto               trainingCase = PositionCase({ 60, 60, 30 });
+  const sam::WindowSampler sampler({ 5, 5, 5 }, options);
+  sam::RandomStream        random(22);
+  Moments                  zooms;
+  for (int trial = 0; trial < 1000; ++trial)
+  {
+    const auto window = sampler(trainingCase, random);
+    const auto m = JacobianOf(window, spacing);
+    ASSERT_NEAR(m[2][2], 1.0, 1e-3);
+    if (window.image.narrow(0, 0, 2).min().item<double>() <= 1.0 ||
+        window.image.narrow(0, 0, 2).max().item<double>() >= 58.0)
+    {
+      continue; // repeated border voxels
+    }
+    ASSERT_NEAR(m[0][0], m[1][1], 1e-3);
+    const double zoom = 1.0 / m[0][0];
+    ASSERT_GE(zoom, 0.7 - 1e-3);
+    ASSERT_LE(zoom, 1.4 + 2e-3);
+    zooms.Add(zoom);
+  }
+  ASSERT_GT(zooms.count, 500);
+  EXPECT_NEAR(zooms.Mean(), 1.05, 5.0 * 0.21 / std::sqrt(zooms.count));
+}
+
+TEST_F(samAugmentation, CoarseImagesAreInterpolatedFromEverySecondVoxel)
+{
+  auto options = FixedOptions();
+  options.coarseProbability = 1.0;
+  options.coarse = { 0.5, 0.5 };
+  const Size               window{ 24, 20, 2 };
+  const auto               trainingCase = PositionCase(window);
+  const sam::WindowSampler sampler(window, options);
+  sam::RandomStream        random(23);
+  const auto               change = sampler(trainingCase, random).image - trainingCase.image;
+  // Every second voxel is taken, whose places are those between it and the next: half a voxel too low. Cubics keep
+  // straight lines, away from the border.
+  const auto inside = change.narrow(2, 4, 12).narrow(3, 4, 16);
+  EXPECT_LT((inside.narrow(0, 0, 2) + 0.5).abs().max().item<double>(), 1e-4);
+  EXPECT_EQ(change[2].abs().max().item<double>(), 0.0) << "slices stay as they are";
+}
+
+TEST_F(samAugmentation, ContrastIsAboutTheMeanWithinTheRange)
+{
+  const auto trainingCase = FixedCase();
+  const auto image = trainingCase.image;
+  auto       options = FixedOptions();
+  options.contrastProbability = 1.0;
+  sam::RandomStream random(24);
+  options.contrast = { 0.75, 0.75 };
+  const auto mean = image.mean();
+  const auto less = sam::WindowSampler(fixedWindow, options)(trainingCase, random).image;
+  EXPECT_TRUE(less.allclose(mean + 0.75 * (image - mean)));
+  options.contrast = { 1.25, 1.25 };
+  const auto more = sam::WindowSampler(fixedWindow, options)(trainingCase, random).image;
+  EXPECT_EQ(more.max().item<float>(), image.max().item<float>());
+  EXPECT_EQ(more.min().item<float>(), image.min().item<float>());
+  const auto free = (more < image.max()).logical_and(more > image.min());
+  EXPECT_GT(free.sum().item<int64_t>(), 700);
+  EXPECT_TRUE(more.masked_select(free).allclose((mean + 1.25 * (image - mean)).masked_select(free)));
+}
+
+TEST_F(samAugmentation, InvertedGammaBendsTheOtherWay)
+{
+  const auto              trainingCase = FixedCase();
+  const sam::TrainingCase inverted("inverted", -trainingCase.image, trainingCase.labels, { 1.0, 1.0, 1.0 });
+  auto                    options = FixedOptions();
+  options.gamma = { 1.5, 1.5 };
+  sam::RandomStream random(25);
+  options.gammaProbability = 1.0;
+  const auto ofInverted = sam::WindowSampler(fixedWindow, options)(inverted, random).image;
+  options.gammaProbability = 0.0;
+  options.invertedGammaProbability = 1.0;
+  const auto found = sam::WindowSampler(fixedWindow, options)(trainingCase, random).image;
+  EXPECT_TRUE(found.equal(-ofInverted));
+  EXPECT_GT(found.median().item<double>(), trainingCase.image.median().item<double>() + 0.02);
+}
+
 TEST_F(samAugmentation, ChannelsVaryOnTheirOwn)
 {
   const auto              one = at::full({ 1, 2, 8, 8 }, 1.0);
