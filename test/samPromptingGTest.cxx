@@ -1,14 +1,11 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
-#include "samEvaluationTestImages.h"
-#include "samSliceImages.h"
+#include "samTestProgram.h"
 
 #include "itkSamTestModel.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cstdlib>
-#include <iterator>
 
 using namespace sam::test;
 
@@ -18,28 +15,6 @@ using Picture = itk::Image<unsigned char, 2>;
 using Volume = itk::Image<short, 3>;
 using Labels = itk::Image<unsigned char, 3>;
 using Features = itk::VectorImage<float, 3>;
-
-struct Outcome
-{
-  bool        isWell;
-  std::string output; ///< of both streams
-};
-
-std::string
-ReadText(const std::filesystem::path & path)
-{
-  std::ifstream stream(path, std::ios::binary);
-  return { std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>() };
-}
-
-template <typename TImage>
-std::vector<typename TImage::InternalPixelType>
-ReadPixels(const std::filesystem::path & path)
-{
-  const auto image = sam::Read<TImage>(path.string());
-  const auto count = image->GetBufferedRegion().GetNumberOfPixels() * image->GetNumberOfComponentsPerPixel();
-  return { image->GetBufferPointer(), image->GetBufferPointer() + count };
-}
 
 /** A model file, a volume of 22 x 19 x 7 voxels and a picture of 30 x 24 pixels. */
 struct Files
@@ -74,11 +49,7 @@ struct Files
   Outcome
   Run(const std::string & program, const std::string & arguments) const
   {
-    const std::string command = "\"" SEGMENTANYTHING_PROGRAMS "/" + program + "\" --threads 1 --device cpu --model " +
-                                (*this)("model.safetensors") + " " + arguments + " > " + (*this)("output.txt") +
-                                " 2>&1";
-    const bool isWell = std::system(command.c_str()) == 0;
-    return { isWell, ReadText(folder / "output.txt") };
+    return RunProgram(folder, program, "--model " + (*this)("model.safetensors") + " " + arguments);
   }
 
   TemporaryFolder folder;

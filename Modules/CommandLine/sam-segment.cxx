@@ -1,68 +1,17 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCohort.h"
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samSegmentation.h"
 
-#include <filesystem>
-
-namespace
-{
-/** One job per image of a folder: files of the same name in the output folder, and of the same stem elsewhere. */
-std::vector<sam::SegmentationJob>
-MakeJobs(const sam::SegmentationJob & given)
-{
-  namespace fs = std::filesystem;
-  if (!fs::is_directory(given.image))
-  {
-    return { given };
-  }
-  const auto makeFolder = [](const std::string & folder) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (!fs::is_directory(folder))
-    {
-      throw sam::Error(folder + ": cannot be made, expected a folder because the input is one");
-    }
-  };
-  makeFolder(given.output);
-  std::vector<sam::SegmentationJob> jobs;
-  for (const auto & image : sam::FindImages(given.image))
-  {
-    sam::SegmentationJob job = given;
-    const auto           name = fs::path(image).filename();
-    auto                 stem = name.stem();
-    if (stem.extension() == ".nii")
-    {
-      stem = stem.stem();
-    }
-    job.image = image;
-    job.output = (fs::path(given.output) / name).string();
-    if (!given.statistics.empty())
-    {
-      makeFolder(given.statistics);
-      job.statistics = (fs::path(given.statistics) / stem).string() + ".json";
-    }
-    if (!given.preview.empty())
-    {
-      makeFolder(given.preview);
-      job.preview = (fs::path(given.preview) / stem).string() + ".png";
-    }
-    jobs.push_back(job);
-  }
-  if (jobs.empty())
-  {
-    throw sam::Error(given.image + ": no image in this folder");
-  }
-  return jobs;
-}
-} // namespace
+#include <chrono>
 
 int
 main(int argc, char * argv[])
 {
   const std::string description =
-    "Segments an image, or all images of a folder, with a model file. The label map has the image's size, spacing, "
-    "origin and direction.";
+    "Segments an image, or all images of a folder or list, with a model file. The label map has the image's size, "
+    "spacing, origin and direction. One broken case does not stop the others.";
   return sam::RunProgram("sam-segment", description, argc, argv, [](sam::CommandLine & line) {
     auto &                       parser = line.GetParser();
     TCLAP::MultiArg<std::string> model("",
@@ -94,12 +43,38 @@ main(int argc, char * argv[])
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png|DIR", parser);
     TCLAP::SwitchArg largestComponent(
       "", "largest-component", "Keep of each label the largest connected part only.", parser);
+    TCLAP::SwitchArg skipExisting(
+      "",
+      "skip-existing",
+      "Leave out cases whose label map, and statistics and picture if asked for, are there.",
+      parser);
+    TCLAP::ValueArg<std::string> shard("",
+                                       "shard",
+                                       "K/N: only every N-th case from the K-th on, K from 0, so that N programs share "
+                                       "a cohort.",
+                                       false,
+                                       "0/1",
+                                       "K/N",
+                                       parser);
+    TCLAP::ValueArg<std::string> report(
+      "",
+      "report",
+      "What became of each case, with seconds and mistakes, as JSON; it is written anew after each.",
+      false,
+      "",
+      "FILE.json",
+      parser);
     line.AddDevice();
     line.AddPrecision();
     line.AddThreads();
     line.AddQuiet();
-    TCLAP::UnlabeledValueArg<std::string> image(
-      "image", "The image, or a folder of images.", true, "", "IMAGE", parser);
+    TCLAP::UnlabeledValueArg<std::string> image("image",
+                                                "The image, the folder of a DICOM series, a folder of images, or a "
+                                                ".txt file with the path of an image in each line.",
+                                                true,
+                                                "",
+                                                "IMAGE",
+                                                parser);
     TCLAP::UnlabeledValueArg<std::string> output(
       "output", "The label map, or the folder for label maps of the same names.", true, "", "OUT", parser);
     line.Parse();
@@ -119,10 +94,7 @@ main(int argc, char * argv[])
     {
       given.regions.push_back(sam::ParseRegion("--region", text));
     }
-    if (!std::filesystem::exists(given.image))
-    {
-      throw sam::Error(given.image + ": no such file, expected an image or a folder of images");
-    }
+    const auto part = sam::ParseShard("--shard", shard.getValue());
     if (line.GetThreads() > 0)
     {
       itk::SamModel::SetNumberOfThreads(line.GetThreads());
@@ -132,10 +104,21 @@ main(int argc, char * argv[])
     {
       models.emplace_back(itk::SamModel::Read(file, line.GetDevice(), line.GetPrecision()));
     }
-    const auto jobs = MakeJobs(given);
-    size_t     failed = 0;
+    const auto        jobs = sam::MakeJobs(given, part);
+    sam::CohortReport cases(report.getValue(), model.getValue(), part);
+    size_t            failed = 0;
     for (size_t k = 0; k < jobs.size(); ++k)
     {
+      if (skipExisting.getValue() && sam::IsDone(jobs[k]))
+      {
+        line.Print(jobs[k].image + ": " + jobs[k].output + " is there\n");
+        cases.Add(jobs[k], "skipped", 0.0);
+        continue;
+      }
+      const auto start = std::chrono::steady_clock::now();
+      const auto seconds = [start] {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      };
       try
       {
         sam::Segment(models, jobs[k], [&](double fraction) {
@@ -143,9 +126,11 @@ main(int argc, char * argv[])
           line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
         });
         line.Print(jobs[k].image + " -> " + jobs[k].output + "\n");
+        cases.Add(jobs[k], "segmented", seconds());
       }
       catch (const sam::Error & error)
       {
+        cases.Add(jobs[k], "failed", seconds(), error.what());
         if (jobs.size() == 1)
         {
           throw;

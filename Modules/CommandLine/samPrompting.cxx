@@ -30,8 +30,7 @@ template <typename TImage>
 typename TImage::Pointer
 ReadGrid(const std::string & path)
 {
-  const auto reader = itk::ImageFileReader<TImage>::New();
-  reader->SetFileName(path);
+  const auto reader = MakeImageReader<TImage>(path);
   Naming(path, [&reader] { reader->UpdateOutputInformation(); });
   auto grid = TImage::New();
   grid->CopyInformation(reader->GetOutput());

@@ -2,6 +2,7 @@
 #include "samSegmentation.h"
 
 #include "samError.h"
+#include "samImageReading.h"
 #include "samLabelImage.h"
 #include "samLargestComponent.h"
 #include "samPreview.h"
@@ -10,7 +11,6 @@
 
 #include "itkSamSegmentationImageFilter.h"
 
-#include "itkImageFileReader.h"
 #include "itkImageIOFactory.h"
 #include "itkVectorIndexSelectionCastImageFilter.h"
 
@@ -46,9 +46,9 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
 
-  const auto reader = itk::ImageFileReader<ChannelImage>::New();
-  reader->SetFileName(job.image);
+  const auto reader = MakeImageReader<ChannelImage>(job.image);
   Naming(job.image, [&reader] { reader->Update(); });
+  CheckSlicePlaces(reader->GetOutput()->GetMetaDataDictionary(), job.image);
 
   const auto segment = itk::SamSegmentationImageFilter<ChannelImage, LabelImage>::New();
   segment->SetInput(reader->GetOutput());

@@ -3,12 +3,12 @@
 #define samSliceImages_h
 
 #include "samImageFile.h"
+#include "samImageReading.h"
 #include "samLabelImage.h"
 #include "samSteps.h"
 
 #include "itkSamModel.h"
 
-#include "itkImageFileReader.h"
 #include "itkVectorImage.h"
 
 #include <string>
@@ -27,14 +27,14 @@ struct SliceOptions
   std::vector<long>   range;  ///< none: all slices; or first and last; prompts choose their slices
 };
 
-/** Read the pixels of a file whose header was read. */
+/** Read the pixels of a file whose header was read, or of a DICOM series. */
 template <typename TImage>
 typename TImage::Pointer
 Read(const std::string & path)
 {
-  const auto reader = itk::ImageFileReader<TImage>::New();
-  reader->SetFileName(path);
+  const auto reader = MakeImageReader<TImage>(path);
   Naming(path, [&reader] { reader->Update(); });
+  CheckSlicePlaces(reader->GetOutput()->GetMetaDataDictionary(), path);
   return reader->GetOutput();
 }
 

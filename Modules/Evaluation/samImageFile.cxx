@@ -1,5 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samImageFile.h"
+
+#include "samDicomSeries.h"
 #include "samError.h"
 
 #include "itkByteSwapper.h"
@@ -189,7 +191,12 @@ ReadImageHeader(const std::string & path)
   }
   if (fs::is_directory(path))
   {
-    throw Error(path + ": is a folder, expected an image file");
+    const auto slices = FindDicomSeries(path);
+    if (slices.empty())
+    {
+      throw Error(path + ": is a folder without DICOM images, expected an image file or a DICOM series");
+    }
+    return ReadImageHeader(slices.front());
   }
   itk::ImageIOBase::Pointer imageIO;
   try

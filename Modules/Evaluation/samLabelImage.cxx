@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <set>
 #include <sstream>
@@ -64,6 +65,10 @@ FirstPixel(const itk::ImageBase<VDimension> * image)
 unsigned int
 GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path)
 {
+  if (std::filesystem::is_directory(path))
+  {
+    return 3; // the header is that of a slice
+  }
   unsigned int dimension = imageIO->GetNumberOfDimensions();
   while (dimension > 3 && imageIO->GetDimensions(dimension - 1) <= 1)
   {

@@ -1,0 +1,203 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCohort.h"
+
+#include "samCommandLine.h"
+#include "samDicomSeries.h"
+#include "samError.h"
+#include "samSteps.h"
+
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+namespace sam
+{
+namespace
+{
+namespace fs = std::filesystem;
+
+void
+MakeFolder(const std::string & folder)
+{
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder))
+  {
+    throw Error(folder + ": cannot be made, expected a folder because the input is one, or a list");
+  }
+}
+
+std::vector<std::string>
+ReadList(const std::string & path)
+{
+  std::ifstream                      stream(path);
+  std::vector<std::string>           images;
+  std::map<std::string, std::string> names;
+  for (std::string line; std::getline(stream, line);)
+  {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
+    {
+      line.pop_back();
+    }
+    if (line.empty())
+    {
+      continue;
+    }
+    const fs::path image = fs::path(path).parent_path() / line; // an absolute one remains
+    if (!fs::exists(image))
+    {
+      throw Error(path + ": '" + line + "' is not there, expected the path of an image in each line");
+    }
+    const auto [found, isNew] = names.emplace(image.filename().string(), line);
+    if (!isNew)
+    {
+      throw Error(path + ": '" + found->second + "' and '" + line +
+                  "' have the same name, expected one name for each label map");
+    }
+    images.push_back(image.string());
+  }
+  return images;
+}
+
+std::string
+StemOf(const fs::path & image)
+{
+  const auto stem = image.stem();
+  return (stem.extension() == ".nii" ? stem.stem() : stem).string();
+}
+} // namespace
+
+Shard
+ParseShard(const std::string & option, const std::string & text)
+{
+  Shard              shard;
+  const char * const end = text.data() + text.size();
+  auto               result = std::from_chars(text.data(), end, shard.part);
+  if (result.ec == std::errc() && result.ptr != end && *result.ptr == '/')
+  {
+    result = std::from_chars(result.ptr + 1, end, shard.count);
+  }
+  else
+  {
+    result.ec = std::errc::invalid_argument;
+  }
+  if (result.ec != std::errc() || result.ptr != end || shard.part >= shard.count)
+  {
+    throw Error(option + ": '" + text + "', expected K/N with K from 0 to N - 1, such as 0/4");
+  }
+  return shard;
+}
+
+std::vector<SegmentationJob>
+MakeJobs(const SegmentationJob & given, const Shard & shard)
+{
+  const bool isFolder = fs::is_directory(given.image) && FindDicomSeries(given.image).empty();
+  const bool isList = !isFolder && fs::path(given.image).extension() == ".txt" && !fs::is_directory(given.image);
+  if (!fs::exists(given.image))
+  {
+    throw Error(given.image + ": no such file, expected an image, a folder of images or a list of them (.txt)");
+  }
+  std::vector<SegmentationJob> jobs;
+  if (!isFolder && !isList)
+  {
+    jobs.push_back(given);
+  }
+  else
+  {
+    MakeFolder(given.output);
+    for (const auto & folder : { given.statistics, given.preview })
+    {
+      if (!folder.empty())
+      {
+        MakeFolder(folder);
+      }
+    }
+    for (const auto & image : isFolder ? FindImages(given.image) : ReadList(given.image))
+    {
+      SegmentationJob job = given;
+      job.image = image;
+      job.output = (fs::path(given.output) / fs::path(image).filename()).string();
+      if (!given.statistics.empty())
+      {
+        job.statistics = (fs::path(given.statistics) / StemOf(image)).string() + ".json";
+      }
+      if (!given.preview.empty())
+      {
+        job.preview = (fs::path(given.preview) / StemOf(image)).string() + ".png";
+      }
+      jobs.push_back(job);
+    }
+    if (jobs.empty())
+    {
+      throw Error(given.image + ": no image in this " + (isFolder ? "folder" : "list"));
+    }
+  }
+  std::vector<SegmentationJob> ofShard;
+  for (size_t k = shard.part; k < jobs.size(); k += shard.count)
+  {
+    ofShard.push_back(jobs[k]);
+  }
+  return ofShard;
+}
+
+bool
+IsDone(const SegmentationJob & job)
+{
+  for (const auto & file : { job.output, job.statistics, job.preview })
+  {
+    if (!file.empty() && !fs::exists(file))
+    {
+      return false;
+    }
+  }
+  return true;
+}
+
+CohortReport::CohortReport(std::string path, std::vector<std::string> models, const Shard & shard)
+  : m_Path(std::move(path))
+  , m_Models(std::move(models))
+  , m_Shard(shard)
+{
+  this->Write();
+}
+
+void
+CohortReport::Add(const SegmentationJob & job, const std::string & status, double seconds, const std::string & message)
+{
+  m_Cases.push_back({ job.image, job.output, status, seconds, message });
+  this->Write();
+}
+
+void
+CohortReport::Write() const
+{
+  if (m_Path.empty())
+  {
+    return;
+  }
+  using Json = nlohmann::ordered_json;
+  Json counts{ { "segmented", 0 }, { "skipped", 0 }, { "failed", 0 } };
+  Json cases = Json::array();
+  for (const auto & item : m_Cases)
+  {
+    counts[item.status] = counts[item.status].get<int>() + 1;
+    Json entry{
+      { "image", item.image }, { "output", item.output }, { "status", item.status }, { "seconds", item.seconds }
+    };
+    if (!item.message.empty())
+    {
+      entry["message"] = item.message;
+    }
+    cases.push_back(entry);
+  }
+  const Json report{ { "version", SegmentAnything_VERSION },
+                     { "models", m_Models },
+                     { "shard", std::to_string(m_Shard.part) + "/" + std::to_string(m_Shard.count) },
+                     { "counts", counts },
+                     { "cases", cases } };
+  WriteAtomically(m_Path, [&report](const std::string & temporary) { WriteText(report.dump(2) + "\n", temporary); });
+}
+} // namespace sam

@@ -1,0 +1,71 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samCohort_h
+#define samCohort_h
+
+#include "samSegmentation.h"
+
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** Part of the cases that one of several programs takes: every \c count-th from the \c part-th on. */
+struct Shard
+{
+  size_t part{ 0 };
+  size_t count{ 1 };
+};
+
+/** "K/N", K from 0 to N - 1. \throws Error naming the option. */
+Shard
+ParseShard(const std::string & option, const std::string & text);
+
+/** The jobs of \a given, whose image is an image, a folder of images, the folder of a
+ * DICOM series or a text file (.txt) with the path of an image in
+ * each line (relative paths start in the folder of the text file). For a folder or a list, label maps get the names of
+ * the images in the folder \c given.output, and statistics and previews their stems in folders of their own; these
+ * folders are made. Each shard gets its part of the jobs, which may be none.
+ * \throws Error naming the folder or list when it has no image, the file that is missing, or two images of a list that
+ * have the same name. */
+std::vector<SegmentationJob>
+MakeJobs(const SegmentationJob & given, const Shard & shard);
+
+/** Whether all that a job writes is there. Files are complete as soon as they have their names. */
+bool
+IsDone(const SegmentationJob & job);
+
+/** \class CohortReport
+ * \brief What became of each case, for programs to read.
+ */
+class CohortReport
+{
+public:
+  /** Empty \a path: nothing is written. */
+  CohortReport(std::string path, std::vector<std::string> models, const Shard & shard);
+
+  /** \a status is segmented, skipped or failed, with the mistake as \a message. The file is written anew.
+   * \throws Error when it cannot be. */
+  void
+  Add(const SegmentationJob & job, const std::string & status, double seconds, const std::string & message = {});
+
+private:
+  struct Case
+  {
+    std::string image;
+    std::string output;
+    std::string status;
+    double      seconds;
+    std::string message;
+  };
+
+  void
+  Write() const;
+
+  std::string              m_Path;
+  std::vector<std::string> m_Models;
+  Shard                    m_Shard;
+  std::vector<Case>        m_Cases;
+};
+} // namespace sam
+
+#endif

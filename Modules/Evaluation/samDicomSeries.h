@@ -1,0 +1,16 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samDicomSeries_h
+#define samDicomSeries_h
+
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** The files of the DICOM series in a folder, in the order of their slices; none when nothing in it is DICOM.
+ * \throws Error when there are several series, naming them. */
+std::vector<std::string>
+FindDicomSeries(const std::string & folder);
+} // namespace sam
+
+#endif

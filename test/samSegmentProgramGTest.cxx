@@ -1,0 +1,257 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samTestProgram.h"
+
+#include "itkSamTestModel.h"
+
+#include "itkGDCMImageIO.h"
+#include "itkMetaDataObject.h"
+#include "itkRegionOfInterestImageFilter.h"
+
+#include <nlohmann/json.hpp>
+
+#include <set>
+
+using namespace sam::test;
+
+namespace
+{
+namespace fs = std::filesystem;
+using Volume = itk::Image<short, 3>;
+using Labels = itk::Image<unsigned char, 3>;
+
+/** A model file and three volumes in a folder. */
+class SamSegmentProgram : public testing::Test
+{
+protected:
+  SamSegmentProgram()
+  {
+    itk::SamTestModelOptions options;
+    options.isSharp = true;
+    itk::MakeSamTestModel(options)->Write((folder / "model.safetensors").string());
+    fs::create_directory(folder / "images");
+    short seed = 1;
+    for (const std::string name : { "a.nii.gz", "b.nrrd", "c.mha" })
+    {
+      const auto volume = MakeImage<Volume>({ 20, 18, 6 }, { 0.9, 1.1, 1.3 }, { -11.3, 4.7, 21.9 });
+      for (itk::ImageRegionIteratorWithIndex<Volume> it(volume, volume->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+      {
+        it.Set(static_cast<short>((seed * 37 * it.GetIndex()[0] + 11 * it.GetIndex()[1] * it.GetIndex()[2]) % 101));
+      }
+      Write(volume.GetPointer(), folder / "images" / name);
+      ++seed;
+    }
+  }
+
+  std::string
+  Quoted(const std::string & name) const
+  {
+    return '"' + (folder / name).string() + '"';
+  }
+
+  Outcome
+  Run(const std::string & arguments) const
+  {
+    return RunProgram(folder, "sam-segment", "--model " + Quoted("model.safetensors") + " " + arguments);
+  }
+
+  nlohmann::json
+  ReadJson(const std::string & name) const
+  {
+    return nlohmann::json::parse(ReadText(folder / name));
+  }
+
+  std::set<std::string>
+  Listing(const std::string & name) const
+  {
+    std::set<std::string> names;
+    for (const auto & entry : fs::directory_iterator(folder / name))
+    {
+      names.insert(entry.path().filename().string());
+    }
+    return names;
+  }
+
+  TemporaryFolder folder;
+};
+} // namespace
+
+TEST_F(SamSegmentProgram, LabelsLieOnTheGridOfTheImage)
+{
+  const auto outcome = Run("--statistics " + Quoted("s.json") + " --preview " + Quoted("p.png") + " " +
+                           Quoted("images/a.nii.gz") + " " + Quoted("out.nrrd"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto image = sam::Read<Volume>((folder / "images/a.nii.gz").string());
+  const auto labels = sam::Read<Labels>((folder / "out.nrrd").string());
+  EXPECT_EQ(labels->GetLargestPossibleRegion().GetSize(), image->GetLargestPossibleRegion().GetSize());
+  for (unsigned int d = 0; d < 3; ++d)
+  {
+    for (unsigned int k = 0; k < 3; ++k)
+    {
+      EXPECT_NEAR(labels->GetDirection()[d][k], image->GetDirection()[d][k], 1e-6);
+    }
+    EXPECT_NEAR(labels->GetSpacing()[d], image->GetSpacing()[d], 1e-6);
+    EXPECT_NEAR(labels->GetOrigin()[d], image->GetOrigin()[d], 1e-5);
+  }
+  const auto pixels = ReadPixels<Labels>(folder / "out.nrrd");
+  EXPECT_GT(std::set<int>(pixels.begin(), pixels.end()).size(), 1u);
+  EXPECT_EQ(ReadJson("s.json")["labels"].size(), 2u);
+  EXPECT_EQ(Listing(""),
+            (std::set<std::string>{ "images", "model.safetensors", "out.nrrd", "output.txt", "p.png", "s.json" }));
+}
+
+TEST_F(SamSegmentProgram, ShardsShareACohort)
+{
+  auto outcome = Run(Quoted("images") + " " + Quoted("all"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  for (const std::string shard : { "0/2", "1/2" })
+  {
+    outcome = Run("--shard " + shard + " " + Quoted("images") + " " + Quoted("part" + shard.substr(0, 1)));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+  }
+  EXPECT_EQ(Listing("part0"), (std::set<std::string>{ "a.nii.gz", "c.mha" }));
+  EXPECT_EQ(Listing("part1"), (std::set<std::string>{ "b.nrrd" }));
+  EXPECT_EQ(ReadPixels<Labels>(folder / "part0/c.mha"), ReadPixels<Labels>(folder / "all/c.mha"));
+  EXPECT_EQ(ReadPixels<Labels>(folder / "part1/b.nrrd"), ReadPixels<Labels>(folder / "all/b.nrrd"));
+  EXPECT_TRUE(Run("--shard 3/4 " + Quoted("images") + " " + Quoted("none")).isWell) << "more programs than cases";
+  for (const std::string shard : { "2/2", "1", "-1/2", "0/0", "1/2x" })
+  {
+    outcome = Run("--shard=" + shard + " " + Quoted("images") + " " + Quoted("bad"));
+    EXPECT_FALSE(outcome.isWell);
+    EXPECT_NE(outcome.output.find("--shard: '" + shard + "', expected K/N"), std::string::npos) << outcome.output;
+  }
+  EXPECT_FALSE(fs::exists(folder / "bad"));
+}
+
+TEST_F(SamSegmentProgram, FinishedCasesAreSkippedOnRequest)
+{
+  const std::string arguments = "--statistics " + Quoted("st") + " --skip-existing --report " + Quoted("report.json") +
+                                " " + Quoted("images") + " " + Quoted("out");
+  ASSERT_TRUE(Run(arguments).isWell);
+  EXPECT_EQ(ReadJson("report.json")["counts"],
+            (nlohmann::json{ { "segmented", 3 }, { "skipped", 0 }, { "failed", 0 } }));
+  fs::remove(folder / "out/b.nrrd");
+  fs::remove(folder / "st/c.json");
+  const auto before = fs::last_write_time(folder / "out/a.nii.gz");
+  const auto outcome = Run(arguments);
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto report = ReadJson("report.json");
+  EXPECT_EQ(report["cases"][0]["status"], "skipped");
+  EXPECT_EQ(report["cases"][1]["status"], "segmented");
+  EXPECT_EQ(report["cases"][2]["status"], "segmented") << "its statistics were missing";
+  EXPECT_EQ(fs::last_write_time(folder / "out/a.nii.gz"), before);
+  EXPECT_EQ(Listing("st"), (std::set<std::string>{ "a.json", "b.json", "c.json" }));
+}
+
+TEST_F(SamSegmentProgram, OneBrokenCaseIsReportedAndStopsNoOther)
+{
+  std::ofstream(folder / "images/b.nrrd", std::ios::binary) << "NRRD0004\ntype: short\ndimension: 3\nsizes: 9 9 9\n";
+  const auto outcome = Run("--report " + Quoted("report.json") + " " + Quoted("images") + " " + Quoted("out"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("1 of 3 images were not segmented"), std::string::npos) << outcome.output;
+  EXPECT_EQ(Listing("out"), (std::set<std::string>{ "a.nii.gz", "c.mha" }));
+  const auto report = ReadJson("report.json");
+  EXPECT_EQ(report["counts"]["failed"], 1);
+  EXPECT_EQ(report["cases"][1]["status"], "failed");
+  EXPECT_NE(report["cases"][1]["message"].get<std::string>().find("b.nrrd"), std::string::npos);
+  EXPECT_GT(report["cases"][2]["seconds"].get<double>(), 0.0);
+}
+
+TEST_F(SamSegmentProgram, AListNamesItsImages)
+{
+  std::ofstream(folder / "list.txt") << "images/c.mha\r\n\n" << (folder / "images/a.nii.gz").string() << "\n";
+  auto outcome = Run(Quoted("list.txt") + " " + Quoted("out"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  EXPECT_EQ(Listing("out"), (std::set<std::string>{ "a.nii.gz", "c.mha" }));
+
+  std::ofstream(folder / "list.txt") << "images/c.mha\nimages/d.mha\n";
+  outcome = Run(Quoted("list.txt") + " " + Quoted("out"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("'images/d.mha' is not there"), std::string::npos) << outcome.output;
+  std::ofstream(folder / "list.txt") << "images/c.mha\nimages/../images/c.mha\n";
+  outcome = Run(Quoted("list.txt") + " " + Quoted("out"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("have the same name"), std::string::npos) << outcome.output;
+}
+
+/** The slices of an image as DICOM files of one series, without \a missing. */
+void
+WriteSeries(const fs::path & image, const fs::path & folder, const std::string & series, long missing = -1)
+{
+  const auto volume = sam::Read<Volume>(image.string());
+  fs::create_directory(folder);
+  const auto size = volume->GetLargestPossibleRegion().GetSize();
+  for (long slice = 0; slice < static_cast<long>(size[2]); ++slice)
+  {
+    if (slice == missing)
+    {
+      continue;
+    }
+    const auto             cut = itk::RegionOfInterestImageFilter<Volume, Volume>::New();
+    const Volume::SizeType one{ { size[0], size[1], 1 } };
+    cut->SetInput(volume);
+    cut->SetRegionOfInterest(Volume::RegionType({ { 0, 0, slice } }, one));
+    cut->Update();
+    auto & header = cut->GetOutput()->GetMetaDataDictionary();
+    itk::EncapsulateMetaData<std::string>(header, "0008|0060", "MR");
+    itk::EncapsulateMetaData<std::string>(header, "0020|000d", "1.2.3");
+    itk::EncapsulateMetaData<std::string>(header, "0020|000e", series);
+    itk::EncapsulateMetaData<std::string>(header, "0020|0013", std::to_string(slice + 1));
+    const auto format = itk::GDCMImageIO::New();
+    format->KeepOriginalUIDOn();
+    const auto writer = itk::ImageFileWriter<Volume>::New();
+    writer->SetImageIO(format);
+    writer->SetInput(cut->GetOutput());
+    // Names in another order than the slices.
+    writer->SetFileName((folder / (series + "_" + std::to_string(97 - slice * 13 % 17) + ".dcm")).string());
+    writer->Update();
+  }
+}
+
+TEST_F(SamSegmentProgram, ADicomSeriesIsAVolume)
+{
+  const auto image = folder / "images/c.mha";
+  WriteSeries(image, folder / "series", "1.2.3.4");
+  auto outcome = Run(Quoted("series") + " " + Quoted("dicom.mha"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  ASSERT_TRUE(Run(Quoted("images/c.mha") + " " + Quoted("labels.mha")).isWell);
+  const auto found = sam::Read<Labels>((folder / "dicom.mha").string());
+  const auto expected = sam::Read<Labels>((folder / "labels.mha").string());
+  EXPECT_EQ(ReadPixels<Labels>(folder / "dicom.mha"), ReadPixels<Labels>(folder / "labels.mha"));
+  for (unsigned int d = 0; d < 3; ++d)
+  {
+    EXPECT_NEAR(found->GetSpacing()[d], expected->GetSpacing()[d], 1e-4);
+    EXPECT_NEAR(found->GetOrigin()[d], expected->GetOrigin()[d], 1e-4);
+  }
+
+  WriteSeries(image, folder / "gap", "1.2.3.4", 2);
+  outcome = Run(Quoted("gap") + " " + Quoted("none.mha"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("expected a series without a gap"), std::string::npos) << outcome.output;
+  WriteSeries(image, folder / "series", "1.2.3.5");
+  outcome = Run(Quoted("series") + " " + Quoted("none.mha"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("has 2 DICOM series"), std::string::npos) << outcome.output;
+  EXPECT_FALSE(fs::exists(folder / "none.mha"));
+}
+
+TEST_F(SamSegmentProgram, MistakesAreOneLineAndLeaveNoFile)
+{
+  const std::string image = Quoted("images/a.nii.gz");
+  std::ofstream(folder / "short.mha") << "short";
+  for (const auto & [arguments, words] : std::vector<std::pair<std::string, std::string>>{
+         { Quoted("none.mha") + " " + Quoted("out.mha"), "none.mha: no such file" },
+         { Quoted("short.mha") + " " + Quoted("out.mha"), "short.mha" },
+         { image + " " + Quoted("out.xyz"), "out.xyz: no image format has this ending" },
+         { image + " " + Quoted("nowhere/out.mha"), "nowhere" },
+         { "--region 1,2,3 " + image + " " + Quoted("out.mha"), "--region" },
+         { "--mirror 3 " + image + " " + Quoted("out.mha"), "3" },
+         { "--report " + Quoted("nowhere/r.json") + " " + image + " " + Quoted("out.mha"), "nowhere" } })
+  {
+    const auto outcome = Run(arguments);
+    EXPECT_FALSE(outcome.isWell) << arguments;
+    EXPECT_NE(outcome.output.find(words), std::string::npos) << outcome.output;
+    EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
+    EXPECT_EQ(outcome.output.rfind("sam-segment: ", 0), 0u) << outcome.output;
+  }
+  EXPECT_EQ(Listing(""), (std::set<std::string>{ "images", "model.safetensors", "output.txt", "short.mha" }));
+}
