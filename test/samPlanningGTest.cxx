@@ -69,6 +69,7 @@ TEST(samPlanning, SmallIsotropicImages)
   const auto & plan = planning.plan;
   EXPECT_EQ(plan.orientation, "LPS");
   EXPECT_EQ(plan.window, (std::array<int64_t, 3>{ 40, 56, 8 }));
+  EXPECT_EQ(plan.overlap, (std::array<double, 3>{ 0.5, 0.5, 0.5 }));
   EXPECT_EQ(plan.patch, 4);
   EXPECT_EQ(plan.stemWidths, (std::vector<int64_t>{ 16, 32 }));
   EXPECT_EQ(plan.ladder, (std::vector<int64_t>{ 64, 32, 16 }));

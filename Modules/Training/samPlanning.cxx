@@ -310,7 +310,6 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   plan.globalBlocks = { 1, 3 };
   plan.neck = 64;
   ChooseWindow(planning, voxels, limits, window);
-  plan.overlap = { 0.25, 0.25, 0.5 };
   plan.adaptation = { "depth_convolution", "depth_mlp" };
   plan.queries = std::max<int64_t>(4, static_cast<int64_t>(dataset.labels.size()) + 1);
   plan.decoderHeads = 4;
