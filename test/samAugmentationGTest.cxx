@@ -10,6 +10,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 #include <gtest/gtest.h>
@@ -722,10 +723,14 @@ TEST_F(samAugmentation, CoarseImagesAreInterpolatedFromEverySecondVoxel)
   const sam::WindowSampler sampler(window, options);
   sam::RandomStream        random(23);
   const auto               change = sampler(trainingCase, random).image - trainingCase.image;
-  // Every second voxel is taken, whose places are those between it and the next: half a voxel too low. Cubics keep
-  // straight lines, away from the border.
-  const auto inside = change.narrow(2, 4, 12).narrow(3, 4, 16);
-  EXPECT_LT((inside.narrow(0, 0, 2) + 0.5).abs().max().item<double>(), 1e-4);
+  // Every second voxel is taken, whose places are those between it and the next: half a voxel too low. The cubic with
+  // the parameter -0.75 bends straight lines of slope 2 by 3/32 a quarter of the way from its nodes. Away from the
+  // border.
+  constexpr double bend = 3.0 / 32.0;
+  const auto       even = at::arange(24).remainder(2) == 0;
+  const auto       expected = at::where(even, -0.5 - bend, -0.5 + bend);
+  EXPECT_LT((change[0].narrow(2, 4, 16) - expected.narrow(0, 4, 16)).abs().max().item<double>(), 1e-4);
+  EXPECT_LT((change[1].narrow(1, 4, 12) - expected.narrow(0, 4, 12).unsqueeze(1)).abs().max().item<double>(), 1e-4);
   EXPECT_EQ(change[2].abs().max().item<double>(), 0.0) << "slices stay as they are";
 }
 

@@ -99,6 +99,31 @@ TEST_F(SamSegmentProgram, LabelsLieOnTheGridOfTheImage)
             (std::set<std::string>{ "images", "model.safetensors", "out.nrrd", "output.txt", "p.png", "s.json" }));
 }
 
+TEST_F(SamSegmentProgram, LabelsAreChosenAndSmallPartsLeftOut)
+{
+  const std::string files = Quoted("images/c.mha") + " " + Quoted("out.mha");
+  ASSERT_TRUE(Run(files).isWell);
+  auto       expected = ReadPixels<Labels>(folder / "out.mha");
+  const auto kept = *std::max_element(expected.begin(), expected.end());
+  ASSERT_GT(std::set<int>(expected.begin(), expected.end()).size(), 2u);
+  std::replace_if(expected.begin(), expected.end(), [kept](int value) { return value != kept; }, 0);
+  auto outcome = Run("--labels " + std::to_string(kept) + " --statistics " + Quoted("s.json") + " " + files);
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  EXPECT_EQ(ReadPixels<Labels>(folder / "out.mha"), expected);
+  const auto statistics = ReadJson("s.json");
+  ASSERT_EQ(statistics["labels"].size(), 1u);
+  EXPECT_EQ(statistics["labels"][0]["value"], kept);
+
+  ASSERT_TRUE(Run("--minimum-size 1e9 --fill-holes " + files).isWell);
+  const auto none = ReadPixels<Labels>(folder / "out.mha");
+  EXPECT_EQ(std::count(none.begin(), none.end(), 0), static_cast<long>(none.size()));
+
+  outcome = Run("--labels 99 " + files);
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("--labels: '99' is no label of"), std::string::npos) << outcome.output;
+  EXPECT_FALSE(Run("--minimum-size=-1 " + files).isWell);
+}
+
 TEST_F(SamSegmentProgram, ShardsShareACohort)
 {
   auto outcome = Run(Quoted("images") + " " + Quoted("all"));

@@ -43,6 +43,17 @@ main(int argc, char * argv[])
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png|DIR", parser);
     TCLAP::SwitchArg largestComponent(
       "", "largest-component", "Keep of each label the largest connected part only.", parser);
+    TCLAP::ValueArg<std::string> labels("",
+                                        "labels",
+                                        "Names or values of the labels to keep, separated by commas. Default: all.",
+                                        false,
+                                        "",
+                                        "LIST",
+                                        parser);
+    TCLAP::ValueArg<double>      minimumSize(
+      "", "minimum-size", "Connected parts of a label that are smaller become background.", false, 0.0, "MM3", parser);
+    TCLAP::SwitchArg fillHoles(
+      "", "fill-holes", "Background that one label encloses gets the label. Comes last.", parser);
     TCLAP::SwitchArg skipExisting(
       "",
       "skip-existing",
@@ -79,9 +90,11 @@ main(int argc, char * argv[])
       "output", "The label map, or the folder for label maps of the same names.", true, "", "OUT", parser);
     line.Parse();
 
-    sam::SegmentationJob given{
-      image.getValue(), output.getValue(), statistics.getValue(), preview.getValue(), {}, false, {}
-    };
+    sam::SegmentationJob given;
+    given.image = image.getValue();
+    given.output = output.getValue();
+    given.statistics = statistics.getValue();
+    given.preview = preview.getValue();
     if (mirror.isSet())
     {
       for (const int axis : sam::ParseIntegers("--mirror", mirror.getValue()))
@@ -90,6 +103,12 @@ main(int argc, char * argv[])
       }
     }
     given.largestComponent = largestComponent.getValue();
+    given.minimumSize = minimumSize.getValue();
+    given.fillsHoles = fillHoles.getValue();
+    if (!(given.minimumSize >= 0.0))
+    {
+      throw sam::Error("--minimum-size: expected a volume in mm3, 0 or more");
+    }
     for (const auto & text : region.getValue())
     {
       given.regions.push_back(sam::ParseRegion("--region", text));
@@ -103,6 +122,10 @@ main(int argc, char * argv[])
     for (const auto & file : model.getValue())
     {
       models.emplace_back(itk::SamModel::Read(file, line.GetDevice(), line.GetPrecision()));
+    }
+    if (labels.isSet())
+    {
+      given.labels = sam::ParseLabels("--labels", labels.getValue(), models.front());
     }
     const auto        jobs = sam::MakeJobs(given, part);
     sam::CohortReport cases(report.getValue(), model.getValue(), part);

@@ -1,10 +1,10 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samSegmentation.h"
 
+#include "samComponents.h"
 #include "samError.h"
 #include "samImageReading.h"
 #include "samLabelImage.h"
-#include "samLargestComponent.h"
 #include "samPreview.h"
 #include "samStatistics.h"
 #include "samSteps.h"
@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <sstream>
 
 namespace sam
 {
@@ -24,16 +25,41 @@ namespace
 {
 using Models = std::vector<itk::SamModel::ConstPointer>;
 
-/** Labels of the model without the background. */
+/** Labels of the model without the background; those of \a chosen alone, when there are some. */
 LabelTable
-MakeTable(const itk::SamModel * model)
+MakeTable(const itk::SamModel * model, const std::set<int> & chosen)
 {
   LabelTable table;
   for (unsigned int k = 1; k < model->GetNumberOfLabels(); ++k)
   {
-    table.push_back({ model->GetLabelValues()[k], model->GetLabelNames()[k], model->GetLabelColors()[k] });
+    if (chosen.empty() || chosen.count(model->GetLabelValues()[k]) > 0)
+    {
+      table.push_back({ model->GetLabelValues()[k], model->GetLabelNames()[k], model->GetLabelColors()[k] });
+    }
   }
   return table;
+}
+
+template <typename TLabelImage>
+void
+Postprocess(TLabelImage * labels, const SegmentationJob & job)
+{
+  if (!job.labels.empty())
+  {
+    KeepLabels(labels, job.labels);
+  }
+  if (job.largestComponent)
+  {
+    KeepLargestComponents(labels);
+  }
+  if (job.minimumSize > 0.0)
+  {
+    RemoveSmallComponents(labels, job.minimumSize);
+  }
+  if (job.fillsHoles)
+  {
+    FillHoles(labels);
+  }
 }
 
 template <unsigned int VDimension, typename TLabel>
@@ -72,11 +98,8 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   UpdateFilter(segment, job.image, progress);
 
   LabelImage * labels = segment->GetOutput();
-  if (job.largestComponent)
-  {
-    KeepLargestComponents(labels);
-  }
-  const LabelTable table = MakeTable(model);
+  Postprocess(labels, job);
+  const LabelTable table = MakeTable(model, job.labels);
   DescribeLabels(table, labels->GetMetaDataDictionary());
 
   const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
@@ -114,6 +137,35 @@ Segment(const Models & models, const SegmentationJob & job, const std::function<
   {
     isSmall ? SegmentAs<3, unsigned char>(models, job, progress) : SegmentAs<3, short>(models, job, progress);
   }
+}
+
+std::set<int>
+ParseLabels(const std::string & option, const std::string & text, const itk::SamModel * model)
+{
+  const auto         table = MakeTable(model, {});
+  std::set<int>      values;
+  std::istringstream words(text);
+  for (std::string word; std::getline(words, word, ',');)
+  {
+    const auto found = std::find_if(table.begin(), table.end(), [&word](const LabelDescription & label) {
+      return label.name == word || std::to_string(label.value) == word;
+    });
+    if (found == table.end())
+    {
+      std::string all;
+      for (const auto & label : table)
+      {
+        all += (all.empty() ? "" : ", ") + std::to_string(label.value) + " (" + label.name + ")";
+      }
+      throw Error(option + ": '" + word + "' is no label of " + model->GetFileName() + ", expected some of " + all);
+    }
+    values.insert(found->value);
+  }
+  if (values.empty())
+  {
+    throw Error(option + ": no label, expected names or values separated by commas");
+  }
+  return values;
 }
 
 std::vector<std::string>

@@ -7,6 +7,7 @@
 #include "itkSamModel.h"
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,10 @@ struct SegmentationJob
   std::string         statistics;                ///< JSON
   std::string         preview;                   ///< PNG
   std::vector<Region> regions;                   ///< none: the whole image
+  std::set<int>       labels;                    ///< of the label map, statistics and preview; none: all
   bool                largestComponent{ false }; ///< of each label only that one is kept
+  double              minimumSize{ 0.0 };        ///< mm³ of each component
+  bool                fillsHoles{ false };
 
   std::vector<unsigned int> mirrorAxes; ///< see SamSegmentationImageFilter::SetMirrorAxes
 };
@@ -33,6 +37,11 @@ void
 Segment(const std::vector<itk::SamModel::ConstPointer> & models,
         const SegmentationJob &                          job,
         const std::function<void(double)> &              progress);
+
+/** Values of the labels that \a text lists by name or value, separated by commas.
+ * \throws Error naming the option, the word that the model does not have, and those that it has. */
+std::set<int>
+ParseLabels(const std::string & option, const std::string & text, const itk::SamModel * model);
 
 /** The images in a folder, by name: files whose ending an image format of ITK claims. */
 std::vector<std::string>
