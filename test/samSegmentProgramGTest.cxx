@@ -128,6 +128,7 @@ TEST_F(SamSegmentProgram, ShardsShareACohort)
 {
   auto outcome = Run(Quoted("images") + " " + Quoted("all"));
   ASSERT_TRUE(outcome.isWell) << outcome.output;
+  EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 3) << "a line for each: " << outcome.output;
   for (const std::string shard : { "0/2", "1/2" })
   {
     outcome = Run("--shard " + shard + " " + Quoted("images") + " " + Quoted("part" + shard.substr(0, 1)));

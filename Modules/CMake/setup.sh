@@ -78,8 +78,8 @@ make_venv() {
   fi
   say "virtual environment build/venv with torch $torch_version"
   quietly "$python" -m venv --clear "$venv"
-  # C++ needs the torch package alone, but the tests write checkpoints with PyTorch.
-  quietly "$venv/bin/python" -m pip install "torch==$torch_version"
+  # C++ needs the torch package alone; the tests write checkpoints with PyTorch and read programs as 3D Slicer does.
+  quietly "$venv/bin/python" -m pip install "torch==$torch_version" ctk-cli
   touch "$venv/torch-$torch_version"
 }
 

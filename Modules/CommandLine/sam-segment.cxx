@@ -70,7 +70,7 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<std::string> report(
       "",
       "report",
-      "What became of each case, with seconds and mistakes, as JSON; it is written anew after each.",
+      "Where it goes what became of each case, with seconds and mistakes, as JSON; written anew after each.",
       false,
       "",
       "FILE.json",

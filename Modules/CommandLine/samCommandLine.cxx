@@ -1,14 +1,17 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samError.h"
+#include "samModuleDescription.h"
 
 #include "itkMultiThreaderBase.h"
 
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <locale>
@@ -151,6 +154,32 @@ IsUnlabeled(const TCLAP::Arg * argument)
   return Trim(argument->longID()).compare(0, 1, "<") == 0;
 }
 
+/** What is required comes first, what every program has last. */
+int
+GetRank(const TCLAP::Arg * argument)
+{
+  const auto & name = argument->getName();
+  const bool   isEverywhere = name == "help" || name == "version" || name == "xml" || name == "filter-progress";
+  return argument->isRequired() ? 0 : isEverywhere ? 2 : 1;
+}
+
+/** The arguments in the order in which they are explained. */
+std::vector<TCLAP::Arg *>
+OrderArguments(TCLAP::CmdLineInterface & line)
+{
+  // TCLAP keeps the last option first, behind the options what stands without one, in order.
+  std::vector<TCLAP::Arg *> arguments(line.getArgList().rbegin(), line.getArgList().rend());
+  std::reverse(arguments.begin(),
+               std::find_if_not(arguments.begin(), arguments.end(), [](TCLAP::Arg * a) { return IsUnlabeled(a); }));
+  arguments.erase(std::remove_if(arguments.begin(),
+                                 arguments.end(),
+                                 [](TCLAP::Arg * a) { return a->getName() == TCLAP::Arg::ignoreNameString(); }),
+                  arguments.end());
+  std::stable_sort(
+    arguments.begin(), arguments.end(), [](TCLAP::Arg * a, TCLAP::Arg * b) { return GetRank(a) < GetRank(b); });
+  return arguments;
+}
+
 /** Writes --help and --version; mistakes are left to RunProgram(). */
 class Output : public TCLAP::StdOutput
 {
@@ -165,16 +194,7 @@ public:
   {
     std::string required;
     bool        optional = false;
-    // TCLAP keeps the last option first, behind the options what stands without one, in order.
-    std::vector<TCLAP::Arg *> arguments(line.getArgList().rbegin(), line.getArgList().rend());
-    std::reverse(arguments.begin(),
-                 std::find_if_not(arguments.begin(), arguments.end(), [](TCLAP::Arg * a) { return IsUnlabeled(a); }));
-    arguments.erase(std::remove_if(arguments.begin(),
-                                   arguments.end(),
-                                   [](TCLAP::Arg * a) { return a->getName() == TCLAP::Arg::ignoreNameString(); }),
-                    arguments.end());
-    std::stable_sort(
-      arguments.begin(), arguments.end(), [](TCLAP::Arg * a, TCLAP::Arg * b) { return GetRank(a) < GetRank(b); });
+    const auto  arguments = OrderArguments(line);
     for (TCLAP::Arg * argument : arguments)
     {
       if (argument->isRequired())
@@ -213,13 +233,6 @@ public:
   }
 
 private:
-  /** What is required comes first, what every program has last. */
-  static int
-  GetRank(const TCLAP::Arg * argument)
-  {
-    return argument->isRequired() ? 0 : argument->getName() == "help" || argument->getName() == "version" ? 2 : 1;
-  }
-
   static std::string
   GetSynopsis(TCLAP::Arg * argument)
   {
@@ -246,19 +259,33 @@ private:
 
 struct CommandLine::Implementation
 {
-  Implementation(const std::string & name, const std::string & description)
+  Implementation(const std::string & name, const std::string & text)
     : program(name)
-    , output(name, description)
-    , parser(description, ' ', SegmentAnything_VERSION)
+    , description(text)
+    , output(name, text)
+    , parser(text, ' ', SegmentAnything_VERSION)
+    , xml("", "xml", "Print a description of the program for 3D Slicer and end.", parser)
+    , filterProgress(
+        "",
+        "filter-progress",
+        "Report on standard output how far the work is, as 3D Slicer reads it; done where Slicer starts the "
+        "program, too.",
+        parser)
   {
     parser.setOutput(&output);
     parser.setExceptionHandling(false);
   }
 
   std::string                                   program;
+  std::string                                   description;
   std::vector<std::string>                      arguments;
   Output                                        output;
   TCLAP::CmdLine                                parser;
+  TCLAP::SwitchArg                              xml;
+  TCLAP::SwitchArg                              filterProgress;
+  bool                                          reportsProgress{ false }; ///< in tags
+  int                                           reportedPercent{ -1 };
+  std::chrono::steady_clock::time_point         start{ std::chrono::steady_clock::now() };
   std::unique_ptr<TCLAP::ValueArg<std::string>> device;
   std::unique_ptr<TCLAP::ValueArg<std::string>> precision;
   std::unique_ptr<TCLAP::ValueArg<int>>         threads;
@@ -274,6 +301,12 @@ CommandLine::CommandLine(const std::string & program, const std::string & descri
 
 CommandLine::~CommandLine()
 {
+  if (m_Implementation->reportsProgress)
+  {
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - m_Implementation->start;
+    std::cout << "<filter-end>\n<filter-name>" << m_Implementation->program << "</filter-name>\n<filter-time>"
+              << time.count() << "</filter-time>\n</filter-end>" << std::endl;
+  }
   if (m_Implementation->progressLength > 0)
   {
     std::cerr << '\r' << std::string(m_Implementation->progressLength, ' ') << '\r' << std::flush;
@@ -361,6 +394,12 @@ CommandLine::Parse()
       separated.push_back(argument);
     }
   }
+  if (separated.size() == 2 && separated[1] == "--xml")
+  {
+    std::cout << MakeModuleDescription(
+      m_Implementation->program, m_Implementation->description, OrderArguments(parser));
+    throw TCLAP::ExitException(0);
+  }
   try
   {
     parser.parse(separated);
@@ -376,6 +415,13 @@ CommandLine::Parse()
       }
     }
     throw Error((option.empty() ? "" : option + ": ") + ToOneLine(exception.error()) + "; see --help");
+  }
+  m_Implementation->reportsProgress =
+    m_Implementation->filterProgress.getValue() || std::getenv("SLICER_HOME") != nullptr;
+  if (m_Implementation->reportsProgress)
+  {
+    std::cout << "<filter-start>\n<filter-name>" << m_Implementation->program
+              << "</filter-name>\n<filter-comment></filter-comment>\n</filter-start>" << std::endl;
   }
   if (m_Implementation->device)
   {
@@ -448,11 +494,16 @@ CommandLine::Warn(const std::string & text) const
 void
 CommandLine::ShowProgress(double fraction, const std::string & text)
 {
+  const int percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
+  if (m_Implementation->reportsProgress && percent != m_Implementation->reportedPercent)
+  {
+    m_Implementation->reportedPercent = percent;
+    std::cout << "<filter-progress>" << percent / 100.0 << "</filter-progress>" << std::endl;
+  }
   if (this->GetQuiet() || !IsTerminal())
   {
     return;
   }
-  const int         percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
   const std::string line = std::to_string(percent) + "% " + text;
   const std::string blanks(
     m_Implementation->progressLength > line.size() ? m_Implementation->progressLength - line.size() : 0, ' ');

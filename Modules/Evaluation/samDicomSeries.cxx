@@ -3,13 +3,48 @@
 
 #include "samError.h"
 
+#include "itkGDCMImageIO.h"
 #include "itkGDCMSeriesFileNames.h"
+#include "itkImageIOFactory.h"
+
+#include <filesystem>
+#include <set>
 
 namespace sam
 {
+namespace
+{
+/** Whether the first image of a folder is a DICOM file. */
+bool
+HoldsDicom(const std::string & folder)
+{
+  std::set<std::string> files;
+  for (const auto & entry : std::filesystem::directory_iterator(folder))
+  {
+    if (entry.is_regular_file())
+    {
+      files.insert(entry.path().string());
+    }
+  }
+  for (const auto & file : files)
+  {
+    if (const auto format = itk::ImageIOFactory::CreateImageIO(file.c_str(), itk::IOFileModeEnum::ReadMode))
+    {
+      return dynamic_cast<const itk::GDCMImageIO *>(format.GetPointer()) != nullptr;
+    }
+  }
+  return false;
+}
+} // namespace
+
 std::vector<std::string>
 FindDicomSeries(const std::string & folder)
 {
+  // Looking for series would read every file of other formats.
+  if (!HoldsDicom(folder))
+  {
+    return {};
+  }
   const auto names = itk::GDCMSeriesFileNames::New();
   names->SetUseSeriesDetails(true);
   names->SetDirectory(folder);

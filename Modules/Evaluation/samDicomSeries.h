@@ -7,7 +7,8 @@
 
 namespace sam
 {
-/** The files of the DICOM series in a folder, in the order of their slices; none when nothing in it is DICOM.
+/** The files of the DICOM series in a folder, in the order of their slices; none when its first image is no
+ * DICOM file.
  * \throws Error when there are several series, naming them. */
 std::vector<std::string>
 FindDicomSeries(const std::string & folder);
