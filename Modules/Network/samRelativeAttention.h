@@ -47,7 +47,7 @@ private:
   at::Tensor
   Attend(const at::Tensor & x) const;
 
-  /** Plain tensor operations on maps that are attended to as a whole. */
+  /** LibTorch's attention on maps B×h×w×C that are attended to as a whole; with gradients, and on any device. */
   at::Tensor
   AttendToGrid(const at::Tensor & x) const;
 
