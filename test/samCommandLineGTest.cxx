@@ -6,7 +6,6 @@
 #include "itkMultiThreaderBase.h"
 
 #include <csignal>
-#include <iterator>
 #include <locale>
 
 using namespace sam::test;
@@ -37,13 +36,6 @@ Call(std::vector<std::string> arguments, const std::function<void(sam::CommandLi
   outcome.output = ::testing::internal::GetCapturedStdout();
   outcome.error = ::testing::internal::GetCapturedStderr();
   return outcome;
-}
-
-std::string
-ReadText(const std::filesystem::path & path)
-{
-  std::ifstream stream(path);
-  return { std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>() };
 }
 
 class CommaDecimals : public std::numpunct<char>

@@ -319,6 +319,35 @@ TEST_F(samDataset, ReadsSplitFiles)
   ExpectError([&] { sam::ReadSplit(dataset, Path("none.json"), 0); }, { "none.json", "cannot be opened" });
 }
 
+TEST_F(samDataset, KeepsSites)
+{
+  auto       dataset = Make({ "c_1", "c_2", "c_3", "c_4", "c_5" });
+  const auto read = [this](const std::string & lines) {
+    Write("sites.csv", "file,site\n" + lines);
+    return sam::SiteTable::Read(Path("sites.csv"));
+  };
+  const auto path = Path("sites.csv");
+  const auto table = read("c_1.nii.gz,x\nc_2.nii.gz,y\nc_3.nii.gz,x\nc_4.nii.gz,z\nc_5.nii.gz,x\nc_6.nii.gz,w\n");
+  ExpectError([&] { sam::Dataset(dataset).KeepSites(table, { "x", "v" }); },
+              { path, "no site 'v'", "one of w, x, y, z" });
+  ExpectError([&] { sam::Dataset(dataset).KeepSites(table, { "w" }); }, { path, "site 'w'", "at least", "of x, y, z" });
+  ExpectError([&] { sam::Dataset(dataset).KeepSites(read("c_1.nii.gz,x\n"), { "x" }); },
+              { path, "no line for the case 'c_2'" });
+
+  dataset.KeepSites(table, { "x", "z" });
+  ASSERT_EQ(dataset.cases.size(), 4u);
+  EXPECT_EQ(dataset.cases[1].name, "c_3");
+  EXPECT_EQ(dataset.otherSites, (std::map<std::string, std::string>{ { "c_2", "y" } }));
+  for (uint64_t seed = 0; seed < 5; ++seed)
+  {
+    EXPECT_EQ(sam::SplitByFraction(dataset, 0.25, seed).validation.size(), 1u) << "of the sites' patients";
+  }
+  Write("splits_final.json", R"([{"train":["c_1"],"val":["c_2"]},{"train":["c_1"],"val":["c_4"]}])");
+  ExpectError([&] { sam::ReadSplit(dataset, Path("splits_final.json"), 0); },
+              { "splits_final.json", "case 'c_2' of fold 0 is of the site 'y'" });
+  EXPECT_EQ(sam::ReadSplit(dataset, Path("splits_final.json"), 1).heldOut, (std::vector<size_t>{ 1, 3 }));
+}
+
 TEST_F(samDataset, IndexesLabels)
 {
   Write("imagesTr/a_0000.nii.gz");

@@ -12,6 +12,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 namespace sam::test
@@ -86,6 +87,13 @@ inline void
 WriteText(const std::filesystem::path & path, const std::string & text)
 {
   std::ofstream(path) << text;
+}
+
+inline std::string
+ReadText(const std::filesystem::path & path)
+{
+  std::ifstream stream(path, std::ios::binary);
+  return { std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>() };
 }
 
 /** An empty folder that goes away with the test. */

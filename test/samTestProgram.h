@@ -7,8 +7,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -20,13 +18,6 @@ struct Outcome
   bool        isWell;
   std::string output; ///< of both streams
 };
-
-inline std::string
-ReadText(const std::filesystem::path & path)
-{
-  std::ifstream stream(path, std::ios::binary);
-  return { std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>() };
-}
 
 template <typename TImage>
 std::vector<typename TImage::InternalPixelType>

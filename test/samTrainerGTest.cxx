@@ -252,6 +252,71 @@ TEST_F(SamTrainer, PrototypesLearnSliceBySlice)
   EXPECT_EQ(model->GetPlan().promptSource, "prototype");
 }
 
+TEST_F(SamTrainer, FilesOfOtherSitesAreNotOpened)
+{
+  std::string sites = "site,file,age\n";
+  std::string east;
+  for (int k = 0; k < 12; ++k)
+  {
+    const bool isEast = k % 2 == 0;
+    sites += (isEast ? "east," : "west,") + m_Data.FileName(k) + ",40\n";
+    if (isEast)
+    {
+      east += "ball_" + std::to_string(100 + k) + " ";
+    }
+    else
+    {
+      std::ofstream(m_Data.ImageFile(k)) << "no image";
+      std::ofstream(m_Data.LabelFile(k)) << "no label map";
+    }
+  }
+  const auto table = m_Data.folder / "data" / "sites.csv";
+  std::ofstream(table) << sites;
+  auto message = MessageOf();
+  EXPECT_TRUE(Contains(message, "ball_101.nii.gz")) << "whoever opens it notices: " << message;
+
+  m_Options.epochs = 1;
+  m_Options.trainSites = { "east", "east" };
+  EXPECT_TRUE(Run("run", false, 3).interrupted);
+  EXPECT_TRUE(Contains(m_Notes, "6 of 12 cases are of the sites east")) << m_Notes;
+  EXPECT_TRUE(Contains(m_Notes, "5 cases to train on and 1 to validate")) << m_Notes;
+  const auto split = ReadFile(m_Data.folder / "run" / "split.json");
+  EXPECT_TRUE(Contains(split, "\"sites\": [\n   \"east\"")) << split;
+  for (int k = 0; k < 12; ++k)
+  {
+    const auto name = "ball_" + std::to_string(100 + k);
+    EXPECT_EQ(Contains(split, name), Contains(east, name)) << name;
+  }
+  // The run knows its sites, even without the table.
+  fs::remove(table);
+  m_Options.trainSites = { "west" };
+  try
+  {
+    Run("run", true);
+  }
+  catch (const sam::Error & error)
+  {
+    message = error.what();
+  }
+  EXPECT_TRUE(Contains(message, "this run trains on east, --train-site asks for west")) << message;
+  m_Options.trainSites.clear();
+  EXPECT_FALSE(Run("run", true).interrupted);
+  const auto model = sam::ReadModel((m_Data.folder / "run" / "model.safetensors").string());
+  EXPECT_TRUE(Contains(model->GetPlan().provenance, R"("train_sites":["east"])")) << model->GetPlan().provenance;
+
+  m_Options.trainSites = { "east" };
+  EXPECT_TRUE(Contains(MessageOf(), "sites.csv: cannot be opened"));
+  m_Options.sites = (m_Data.folder / "elsewhere.csv").string();
+  std::ofstream(m_Options.sites) << sites;
+  std::ofstream(m_Data.folder / "split.json") << R"([{"train": ["ball_100"], "val": ["ball_103"]}])";
+  m_Options.split = (m_Data.folder / "split.json").string();
+  EXPECT_TRUE(Contains(MessageOf(), "split.json: case 'ball_103' of fold 0 is of the site 'west'")) << MessageOf();
+  m_Options.trainSites = { "north" };
+  EXPECT_TRUE(Contains(MessageOf(), "elsewhere.csv: has no site 'north', expected one of east, west")) << MessageOf();
+  m_Options.trainSites.clear();
+  EXPECT_TRUE(Contains(MessageOf(), "elsewhere.csv: a table of sites without a site to train on")) << MessageOf();
+}
+
 TEST_F(SamTrainer, SecondStartReadsPreparedCases)
 {
   m_Options.cache = (m_Data.folder / "cache").string();

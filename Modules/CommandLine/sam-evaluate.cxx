@@ -1,7 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samError.h"
-#include "samEvaluation.h"
+#include "samGroups.h"
 #include "samSteps.h"
 
 int
@@ -54,10 +54,37 @@ main(int argc, char * argv[])
       false,
       "BOX",
       parser);
+    TCLAP::ValueArg<std::string> group(
+      "",
+      "group",
+      "A table (CSV) with a column that names the file or case and one that names its site (or center, scanner, "
+      "domain, "
+      "group): each measure by group, the macro average over the groups, and 95 % intervals by bootstrap.",
+      false,
+      "",
+      "FILE.csv",
+      parser);
+    TCLAP::ValueArg<std::string> source(
+      "",
+      "source",
+      "The group that was trained on: the drop from its mean to that of each other group is added.",
+      false,
+      "",
+      "NAME",
+      parser);
+    TCLAP::ValueArg<unsigned long> seed(
+      "", "seed", "Of the bootstrap's 10000 resamples of each group's cases. Default: 0.", false, 0, "N", parser);
     line.AddThreads();
     line.AddQuiet();
     line.Parse();
 
+    for (const TCLAP::Arg * argument : std::initializer_list<const TCLAP::Arg *>{ &source, &seed })
+    {
+      if (argument->isSet() && !group.isSet())
+      {
+        throw sam::Error("--" + argument->getName() + " is given without --group, expected both");
+      }
+    }
     if (output.isSet())
     {
       sam::CheckOutput(output.getValue());
@@ -83,19 +110,35 @@ main(int argc, char * argv[])
     {
       options.regions.push_back(sam::ParseRegion("--region", text));
     }
+    if (group.isSet())
+    {
+      options.groups = sam::SiteTable::Read(group.getValue());
+      options.sourceGroup = source.getValue();
+    }
     options.progress = [&line](std::size_t done, std::size_t total, const std::string & name) {
       sam::ThrowIfInterrupted();
       line.ShowProgress(static_cast<double>(done) / static_cast<double>(total), name);
     };
     options.warning = [&line](const std::string & text) { line.Warn(text); };
 
-    const auto report = sam::Evaluate(prediction.getValue(), reference.getValue(), options);
+    const auto                      report = sam::Evaluate(prediction.getValue(), reference.getValue(), options);
+    std::optional<sam::GroupReport> groups;
+    if (group.isSet())
+    {
+      sam::BootstrapOptions bootstrap;
+      bootstrap.seed = seed.getValue();
+      groups = sam::SummarizeGroups(report, bootstrap);
+    }
     if (output.isSet())
     {
-      sam::WriteAtomically(output.getValue(), [&report](const std::string & temporary) {
-        sam::WriteText(sam::ToJson(report), temporary);
+      sam::WriteAtomically(output.getValue(), [&](const std::string & temporary) {
+        sam::WriteText(sam::ToJson(report, groups ? &*groups : nullptr), temporary);
       });
     }
     line.Print(sam::ToTable(report));
+    if (groups)
+    {
+      line.Print("\n" + sam::ToTable(*groups));
+    }
   });
 }

@@ -97,6 +97,16 @@ main(int argc, char * argv[])
                             "FILE");
     const auto fold =
       make("fold", "Which entry of --split (default 0), or K/N: part K of N, by patient, shuffled by --seed.", "K|K/N");
+    TCLAP::MultiArg<std::string> trainSites(
+      "",
+      "train-site",
+      "Train and validate on the cases of this site alone; no file of another one is opened. May be given several "
+      "times. Default: all.",
+      false,
+      "NAME",
+      parser);
+    const auto sites =
+      make("sites", "The table (CSV) with the site of each case. Default: sites.csv beside dataset.json.", "FILE");
     const auto            cache = make("cache",
                             "Folder where prepared cases are kept for the next start, which runs may share; none: "
                                        "nowhere. Default: in the run folder.",
@@ -189,6 +199,8 @@ main(int argc, char * argv[])
     read(plan, options.plan);
     read(initialize, options.initialize);
     read(split, options.split);
+    read(sites, options.sites);
+    options.trainSites = trainSites.getValue();
     read(cache, options.cache);
     read(schedule, options.schedule);
     read(precision, options.precision);

@@ -1,12 +1,13 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samEvaluation.h"
 #include "samError.h"
+#include "samGroups.h"
+#include "samTextTable.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <numeric>
 #include <set>
@@ -119,6 +120,25 @@ EvaluateCase(const std::string & prediction, const std::string & reference, cons
   return result;
 }
 
+/** The group of each case; all are empty without a table. */
+std::map<std::string, std::string>
+FindGroups(const std::map<std::string, std::string> & references, const EvaluationOptions & options)
+{
+  std::map<std::string, std::string> groups;
+  std::set<std::string>              found;
+  for (const auto & [name, file] : references)
+  {
+    groups[name] = options.groups ? options.groups->GetSite(name) : std::string();
+    found.insert(groups[name]);
+  }
+  if (options.groups && !options.sourceGroup.empty() && found.count(options.sourceGroup) == 0)
+  {
+    throw Error(options.groups->GetPath() + ": no case is of the source group '" + options.sourceGroup +
+                "', expected one of " + JoinNames(std::vector<std::string>(found.begin(), found.end())));
+  }
+  return groups;
+}
+
 /** The mean of the values that there are. */
 std::optional<double>
 Mean(const std::vector<std::optional<double>> & values)
@@ -141,21 +161,6 @@ ToJsonValue(const Summary & summary)
            { "median", ToJsonValue(summary.median) },
            { "min", ToJsonValue(summary.minimum) },
            { "max", ToJsonValue(summary.maximum) } };
-}
-
-/** Fixed digits; printf obeys LC_NUMERIC, so the separator is put right. */
-std::string
-Format(const std::optional<double> & value, int digits)
-{
-  if (!value)
-  {
-    return "-";
-  }
-  char buffer[64];
-  std::snprintf(buffer, sizeof(buffer), "%.*f", digits, *value);
-  std::string text = buffer;
-  std::replace(text.begin(), text.end(), ',', '.');
-  return text;
 }
 } // namespace
 
@@ -300,6 +305,9 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
     predictions[GetCaseName(reference)] = prediction;
   }
 
+  report.sourceGroup = options.sourceGroup;
+  const auto groups = FindGroups(references, options);
+
   std::set<int> found;
   for (const auto & [name, file] : references)
   {
@@ -312,6 +320,7 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
     report.cases.push_back(dimension == 2 ? EvaluateCase<2>(predicted, file, options)
                                           : EvaluateCase<3>(predicted, file, options));
     report.cases.back().name = name;
+    report.cases.back().group = groups.at(name);
     for (const auto & [label, metrics] : report.cases.back().labels)
     {
       if (!metrics.overlap.IsEmpty())
@@ -352,7 +361,7 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
 }
 
 std::string
-ToJson(const EvaluationReport & report)
+ToJson(const EvaluationReport & report, const GroupReport * groups)
 {
   Json labels = Json::array();
   Json summaries = Json::object();
@@ -387,12 +396,14 @@ ToJson(const EvaluationReport & report)
         { "relative_volume_difference", ToJsonValue(values.overlap.GetRelativeVolumeDifference()) }
       };
     }
-    cases.push_back({ { "name", item.name },
-                      { "prediction", item.prediction },
-                      { "reference", item.reference },
-                      { "labels", metrics } });
+    cases.push_back({ { "name", item.name }, { "prediction", item.prediction }, { "reference", item.reference } });
+    if (groups != nullptr)
+    {
+      cases.back()["group"] = item.group;
+    }
+    cases.back()["labels"] = metrics;
   }
-  const Json json = {
+  Json json = {
     { "prediction", report.prediction },
     { "reference", report.reference },
     { "labels", labels },
@@ -405,6 +416,10 @@ ToJson(const EvaluationReport & report)
     { "cases", cases },
     { "predictions_without_reference", report.extraPredictions },
   };
+  if (groups != nullptr)
+  {
+    json["groups"] = Json::parse(ToJson(*groups));
+  }
   // File names need not be UTF-8.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -425,53 +440,29 @@ ToTable(const EvaluationReport & report)
                      std::to_string(summary.cases),
                      std::to_string(summary.empty),
                      std::to_string(summary.missed),
-                     Format(summary.dice.mean, 4),
-                     Format(summary.dice.standardDeviation, 4),
-                     Format(summary.dice.median, 4),
-                     Format(summary.dice.minimum, 4),
-                     Format(summary.hd95.mean, 2),
-                     Format(summary.hd95.standardDeviation, 2),
-                     Format(summary.meanSurfaceDistance.mean, 3),
-                     Format(summary.meanSurfaceDistance.standardDeviation, 3),
-                     difference ? (grows ? "+" : "") + Format(100.0 * *difference, 1) + "%" : "-" });
+                     FormatNumber(summary.dice.mean, 4),
+                     FormatNumber(summary.dice.standardDeviation, 4),
+                     FormatNumber(summary.dice.median, 4),
+                     FormatNumber(summary.dice.minimum, 4),
+                     FormatNumber(summary.hd95.mean, 2),
+                     FormatNumber(summary.hd95.standardDeviation, 2),
+                     FormatNumber(summary.meanSurfaceDistance.mean, 3),
+                     FormatNumber(summary.meanSurfaceDistance.standardDeviation, 3),
+                     difference ? (grows ? "+" : "") + FormatNumber(100.0 * *difference, 1) + "%" : "-" });
   }
   rows.push_back({ "mean of labels",
                    std::to_string(report.cases.size()),
                    "",
                    "",
-                   Format(report.dice, 4),
+                   FormatNumber(report.dice, 4),
                    "",
                    "",
                    "",
-                   Format(report.hd95, 2),
+                   FormatNumber(report.hd95, 2),
                    "",
-                   Format(report.meanSurfaceDistance, 3),
+                   FormatNumber(report.meanSurfaceDistance, 3),
                    "",
                    "" });
-  std::vector<std::size_t> widths(rows.front().size(), 0);
-  for (const auto & row : rows)
-  {
-    for (std::size_t c = 0; c < row.size(); ++c)
-    {
-      widths[c] = std::max(widths[c], row[c].size());
-    }
-  }
-  std::string text;
-  for (std::size_t r = 0; r < rows.size(); ++r)
-  {
-    std::string line;
-    for (std::size_t c = 0; c < widths.size(); ++c)
-    {
-      const std::string padding(widths[c] - rows[r][c].size(), ' ');
-      line += c == 0 ? rows[r][c] + padding : "  " + padding + rows[r][c];
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-    if (r == 0 || r + 2 == rows.size())
-    {
-      text += std::string(std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - 1)), '-') + "\n";
-    }
-  }
-  return text;
+  return AlignColumns(rows, true);
 }
 } // namespace sam

@@ -4,6 +4,7 @@
 
 #include "samLabelTable.h"
 #include "samOverlap.h"
+#include "samSiteTable.h"
 #include "samSurfaceDistance.h"
 
 #include <functional>
@@ -24,6 +25,10 @@ struct EvaluationOptions
   std::map<int, int> referenceMap;
   /** When not empty, what lies in none of these boxes is background in both images. */
   std::vector<Region> regions;
+  /** When set, every case belongs to a group, its site in this table. */
+  std::optional<SiteTable> groups;
+  /** The group that the others are compared with; empty: none. */
+  std::string sourceGroup;
   /** Called before each case with its place, the number of cases and its name; may throw to stop. */
   std::function<void(std::size_t, std::size_t, const std::string &)> progress;
   /** Called with one line for what is unusual without being a mistake. */
@@ -47,6 +52,7 @@ struct CaseMetrics
   std::string                 name;
   std::string                 prediction;
   std::string                 reference;
+  std::string                 group; ///< empty without EvaluationOptions::groups
   unsigned int                dimension{ 3 };
   std::map<int, LabelMetrics> labels;
 };
@@ -90,6 +96,7 @@ struct EvaluationReport
 {
   std::string                 prediction;
   std::string                 reference;
+  std::string                 sourceGroup; ///< as in EvaluationOptions
   LabelTable                  labels;
   std::vector<CaseMetrics>    cases;
   std::map<int, LabelSummary> summaries;
@@ -105,7 +112,8 @@ struct EvaluationReport
  * differ (case1.nii.gz and case1.nrrd). Hidden files and files that are no images by their extension are passed over.
  *
  * Throws sam::Error when a prediction is missing, two files of a folder differ in their extension only, a file cannot
- * be read, or the grids of a pair differ. A prediction without reference is a warning and is not counted. */
+ * be read, the grids of a pair differ, a case has no group, or none has the source group: groups are looked up before
+ * the first image is read. A prediction without reference is a warning and is not counted. */
 EvaluationReport
 Evaluate(const std::string & prediction, const std::string & reference, const EvaluationOptions & options = {});
 
@@ -113,9 +121,11 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
 void
 SummarizeCases(EvaluationReport & report);
 
-/** The report as JSON text; measures without a value are null. */
+struct GroupReport;
+
+/** The report as JSON text, with the entry "groups" where \a groups are given; measures without a value are null. */
 std::string
-ToJson(const EvaluationReport & report);
+ToJson(const EvaluationReport & report, const GroupReport * groups = nullptr);
 
 /** The summary as a table of text lines. */
 std::string

@@ -456,6 +456,40 @@ Dataset::Read(const std::string & path)
   return dataset;
 }
 
+void
+Dataset::KeepSites(const SiteTable & table, const std::vector<std::string> & sites)
+{
+  for (const auto & site : sites)
+  {
+    table.CheckSite(site);
+  }
+  std::set<std::string>    found;
+  std::vector<DatasetCase> kept;
+  for (auto & item : cases)
+  {
+    const auto & site = table.GetSite(item.name, fileEnding);
+    if (std::find(sites.begin(), sites.end(), site) == sites.end())
+    {
+      otherSites[item.name] = site;
+    }
+    else
+    {
+      kept.push_back(std::move(item));
+    }
+    found.insert(site);
+  }
+  for (const auto & site : sites)
+  {
+    if (!found.contains(site))
+    {
+      throw Error(table.GetPath() + ": no case of " + path + " is of the site '" + site +
+                  "', expected one at least; its cases are of " +
+                  JoinNames(std::vector<std::string>(found.begin(), found.end())));
+    }
+  }
+  cases = std::move(kept);
+}
+
 at::Tensor
 Dataset::IndexLabels(const at::Tensor & values, const std::string & file) const
 {
@@ -602,7 +636,11 @@ ReadSplit(const Dataset & dataset, const std::string & path, int64_t fold)
       const auto place = places.find(name);
       if (place == places.end())
       {
-        throw Error(path + ": case '" + name + "' of fold " + std::to_string(fold) + " is not in " + dataset.path);
+        const auto other = dataset.otherSites.find(name);
+        throw Error(path + ": case '" + name + "' of fold " + std::to_string(fold) +
+                    (other == dataset.otherSites.end()
+                             ? " is not in " + dataset.path
+                             : " is of the site '" + other->second + "', expected cases of the sites to train on alone"));
       }
       if (!used.insert(place->second).second)
       {

@@ -2,10 +2,13 @@
 #ifndef samDataset_h
 #define samDataset_h
 
+#include "samSiteTable.h"
+
 #include <ATen/core/Tensor.h>
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,11 +55,18 @@ struct Dataset
   int64_t                   ignoreLabel{ -1 };
   std::string               fileEnding;
   std::vector<DatasetCase>  cases;
+  /** Site by case name of what KeepSites() left out. */
+  std::map<std::string, std::string> otherSites;
 
   /** \a path is the dataset.json or the folder that holds it.
    * \throws Error naming the file and what is expected in it, or the image or label file that is missing. */
   static Dataset
   Read(const std::string & path);
+
+  /** Forget the cases that are of none of these \a sites.
+   * \throws Error naming the table and a case or site that is not in it, or a site that no case is of. */
+  void
+  KeepSites(const SiteTable & table, const std::vector<std::string> & sites);
 
   /** The values of a label map as indices into \c labels: int16, −1 for the ignore label.
    * \a values holds any integers or integer-valued floats.
@@ -101,7 +111,7 @@ DatasetSplit
 SplitByFold(const Dataset & dataset, int64_t fold, int64_t folds, uint64_t seed);
 
 /** Fold \a fold of nnU-Net's splits_final.json, [{"train": [...], "val": [...]}, ...].
- * \throws Error naming the file and the fold or case that is not there or is on both sides. */
+ * \throws Error naming the file and the fold or case that is not there, is of another site or is on both sides. */
 DatasetSplit
 ReadSplit(const Dataset & dataset, const std::string & path, int64_t fold);
 } // namespace sam

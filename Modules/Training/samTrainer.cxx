@@ -70,6 +70,13 @@ public:
     , m_Device(FindDevice(options.device, m_Processes.GetLocalRank()))
     , m_Dataset(Dataset::Read(options.dataset))
   {
+    auto & sites = m_Options.trainSites;
+    std::sort(sites.begin(), sites.end());
+    sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
+    if (sites.empty() && !m_Options.sites.empty())
+    {
+      throw Error(m_Options.sites + ": a table of sites without a site to train on, expected --train-site");
+    }
     if (m_Processes.GetRank() > 0)
     {
       m_Listener = {};
@@ -189,6 +196,7 @@ private:
     m_State.recipe = m_Options;
     m_State.recipe.Check();
     m_State.processes = m_Processes.GetSize();
+    KeepSites();
     const auto split = !m_Options.split.empty() ? ReadSplit(m_Dataset, m_Options.split, m_Options.fold)
                        : m_Options.folds > 0 ? SplitByFold(m_Dataset, m_Options.fold, m_Options.folds, m_Options.seed)
                                              : SplitByFraction(m_Dataset, m_Options.validationFraction, m_Options.seed);
@@ -237,10 +245,35 @@ private:
     }
   }
 
+  /** The data set has no case of another site from here on. */
+  void
+  KeepSites()
+  {
+    m_State.trainSites = m_Options.trainSites;
+    if (m_State.trainSites.empty())
+    {
+      return;
+    }
+    const auto before = m_Dataset.cases.size();
+    const auto table =
+      m_Options.sites.empty() ? (fs::path(m_Dataset.path).parent_path() / "sites.csv").string() : m_Options.sites;
+    m_Dataset.KeepSites(SiteTable::Read(table), m_State.trainSites);
+    Note(std::to_string(m_Dataset.cases.size()) + " of " + std::to_string(before) + " cases are of the sites " +
+         JoinNames(m_State.trainSites) + ", the others are not opened");
+  }
+
   /** What a resumed run may be told anew. */
   void
   Continue()
   {
+    if (!m_Options.trainSites.empty() && m_Options.trainSites != m_State.trainSites)
+    {
+      const auto text = [](const std::vector<std::string> & sites) {
+        return sites.empty() ? std::string("all sites") : JoinNames(sites);
+      };
+      throw Error(StateFile() + ": this run trains on " + text(m_State.trainSites) + ", --train-site asks for " +
+                  text(m_Options.trainSites) + ", expected the same or none");
+    }
     if (m_Options.epochs > 0)
     {
       m_State.epochs = m_Options.epochs;
@@ -694,6 +727,10 @@ private:
     provenance["reference"] = m_Dataset.reference;
     provenance["training_cases"] = m_State.training.size();
     provenance["validation_cases"] = m_State.validation.size();
+    if (!m_State.trainSites.empty())
+    {
+      provenance["train_sites"] = m_State.trainSites;
+    }
     provenance["recipe"] = Json::parse(m_State.recipe.ToJson());
     provenance["processes"] = m_State.processes;
     provenance["epoch"] = m_State.epoch;
@@ -786,6 +823,10 @@ private:
     }
     Json split = Json::array();
     split.push_back({ { "train", m_State.training }, { "val", m_State.validation } });
+    if (!m_State.trainSites.empty())
+    {
+      split.back()["sites"] = m_State.trainSites;
+    }
     WriteTextFile((m_Folder / "split.json").string(), split.dump(1) + "\n");
     WriteTextFile((m_Folder / "log.csv").string(), m_State.log.ToCsv());
     WriteModel(ModelFile("last"), PlanWithProvenance(), ModelTensors());

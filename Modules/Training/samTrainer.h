@@ -48,7 +48,7 @@ struct TrainingResult
 /** Train a network on a data set in C++ and write into the run folder:
  * model.safetensors (the best validation Dice), last.safetensors (the newest), resume.safetensors (everything that
  * `resume` needs), log.csv (one line per epoch), report.html (the same as curves, with pictures of the worst cases),
- * split.json (which case was used for what).
+ * split.json (which case was used for what, and sites).
  *
  * With the same recipe, threads and epochs, a run that was stopped or killed at any moment and resumed ends with the
  * same weights as one that was not, bit for bit; the number of loaders makes no difference. Every file is written

@@ -58,14 +58,16 @@ struct TrainingOptions : TrainingRecipe
   std::string                           split;            ///< nnU-Net's splits_final.json
   int64_t                               fold{ 0 };        ///< entry of \c split, or one of \c folds
   int64_t                               folds{ 0 };       ///< seeded folds by patient; 0: none
-  double  validationFraction{ 0.2 }; ///< of the patients, where there is neither \c split nor \c folds
-  int64_t epochs{ 0 };               ///< 0: no limit when maximumMinutes is given, else 100
-  double  maximumMinutes{ 0.0 };     ///< of this call; 0: no limit
-  int64_t patience{ 0 };             ///< validations in a row without a better Dice that end the run; 0: no limit
-  int64_t threads{ 0 };              ///< 0: all processors
-  int64_t loaders{ 1 };              ///< threads that make windows while the network computes
-  double  saveMinutes{ 5.0 };        ///< between savings of the state; 0: after every step
-  bool    resume{ false };           ///< go on with the run in the output folder, or begin it when there is none
+  std::vector<std::string>              trainSites;       ///< whose cases train and validate; empty: all
+  std::string sites; ///< table of cases and sites, see SiteTable; empty: sites.csv beside dataset.json
+  double      validationFraction{ 0.2 }; ///< of the patients, where there is neither \c split nor \c folds
+  int64_t     epochs{ 0 };               ///< 0: no limit when maximumMinutes is given, else 100
+  double      maximumMinutes{ 0.0 };     ///< of this call; 0: no limit
+  int64_t     patience{ 0 };             ///< validations in a row without a better Dice that end the run; 0: no limit
+  int64_t     threads{ 0 };              ///< 0: all processors
+  int64_t     loaders{ 1 };              ///< threads that make windows while the network computes
+  double      saveMinutes{ 5.0 };        ///< between savings of the state; 0: after every step
+  bool        resume{ false };           ///< go on with the run in the output folder, or begin it when there is none
 };
 } // namespace sam
 

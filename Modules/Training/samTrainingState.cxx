@@ -40,6 +40,7 @@ TrainingState::Write(const std::string & path, const Optimizer & optimizer) cons
   json["plan"] = Json::parse(plan.ToJson());
   json["recipe"] = Json::parse(recipe.ToJson());
   VisitEntries(*this, [&json](const char * key, const auto & value) { json[key] = value; });
+  json["train_sites"] = trainSites;
   json["log"] = Json::parse(log.ToJson());
   WriteSafetensors(path, { optimizer.GetState(), { { "state", json.dump() } } });
 }
@@ -61,6 +62,7 @@ SavedTraining::Read(const std::string & path)
     state.plan = Plan::FromJson(json.at("plan").dump(), path);
     state.recipe = TrainingRecipe::FromJson(json.at("recipe").dump(), path);
     VisitEntries(state, [&json](const char * key, auto & value) { json.at(key).get_to(value); });
+    state.trainSites = json.value("train_sites", std::vector<std::string>()); // older runs know none
     std::vector<std::string> labels;
     for (size_t k = 1; k < state.plan.labels.size(); ++k)
     {

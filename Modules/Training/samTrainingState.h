@@ -21,6 +21,7 @@ struct TrainingState
   TrainingRecipe           recipe;
   std::vector<std::string> training;            ///< names of the cases
   std::vector<std::string> validation;          ///< likewise
+  std::vector<std::string> trainSites;          ///< whose cases these are, ascending; empty: of any
   int64_t                  epochs{ 0 };         ///< that were asked for
   int64_t                  processes{ 1 };      ///< that train together
   int64_t                  epoch{ 0 };          ///< epochs that are complete

@@ -3,9 +3,10 @@
 
 #include "samError.h"
 
+#include "itkMath.h"
+
 #include <cmath>
 #include <locale>
-#include <numbers>
 #include <sstream>
 
 namespace sam
@@ -57,7 +58,7 @@ RandomStream::Normal()
 {
   // Box and Muller; the second value is dropped so that the engine is the whole state.
   const double radius = std::sqrt(-2.0 * std::log(1.0 - Uniform()));
-  return radius * std::cos(2.0 * std::numbers::pi * Uniform());
+  return radius * std::cos(2.0 * itk::Math::pi * Uniform());
 }
 
 int64_t

@@ -1,0 +1,34 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samCsvFile_h
+#define samCsvFile_h
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace sam
+{
+/** \class CsvFile
+ * \brief The fields of a text table, by RFC 4180: quoted fields may hold delimiters, line breaks and doubled quotes.
+ *
+ * Whichever of comma, semicolon and tab is most frequent in the first line separates the fields. Blanks around fields,
+ * empty lines, a byte order mark and carriage returns are passed over.
+ */
+struct CsvFile
+{
+  struct Row
+  {
+    std::size_t              line{ 0 }; ///< of the file, from 1
+    std::vector<std::string> fields;
+  };
+
+  std::vector<std::string> columns; ///< the first row
+  std::vector<Row>         rows;    ///< the others
+
+  /** \throws Error naming the file when it cannot be read, is empty or ends within a quoted field. */
+  static CsvFile
+  Read(const std::string & path);
+};
+} // namespace sam
+
+#endif
