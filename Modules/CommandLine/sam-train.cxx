@@ -75,8 +75,9 @@ main(int argc, char * argv[])
       return std::make_unique<TCLAP::ValueArg<std::string>>("", name, text, false, "", value, parser);
     };
     TCLAP::ValueArg<std::string> dataset("", "dataset", "The folder of the data set.", true, "", "DIR", parser);
-    TCLAP::ValueArg<std::string> output("", "output", "Where the files of the run go: the run folder.", true, "", "DIR", parser);
-    TCLAP::SwitchArg             resume(
+    TCLAP::ValueArg<std::string> output(
+      "", "output", "Where the files of the run go: the run folder.", true, "", "DIR", parser);
+    TCLAP::SwitchArg resume(
       "", "resume", "Go on with the run in the run folder; begin it where there is none.", parser);
     const auto plan = make(
       "plan",
