@@ -61,6 +61,11 @@ class Descriptions(unittest.TestCase):
         for program in PROGRAMS:
             for parameter in CLIModule(os.path.join(FOLDER, program)).parameters():
                 channels[program, parameter.name] = parameter.channel
+        types = {parameter.name: parameter.typ for parameter in CLIModule(os.path.join(FOLDER, "sam-train")).parameters()}
+        self.assertEqual(
+            [types[name] for name in ("epochs", "seed", "max_minutes", "resume", "plan")],
+            ["integer", "integer", "double", "boolean", "string"],
+        )
         for program, name in [
             ("sam-segment", "image"),
             ("sam-segment", "model"),

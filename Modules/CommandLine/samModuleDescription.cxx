@@ -73,6 +73,15 @@ ToText(const TValue & value)
   return text.str();
 }
 
+/** The value where none is given of an argument of this type; empty when it has another type. */
+template <typename TValue>
+std::string
+InitialOf(TCLAP::Arg & argument)
+{
+  auto * typed = dynamic_cast<TCLAP::ValueArg<TValue> *>(&argument);
+  return typed != nullptr ? ToText(typed->getValue()) : std::string();
+}
+
 /** What Slicer makes of an argument. */
 struct Kind
 {
@@ -89,14 +98,15 @@ FindKind(const TCLAP::Arg & argument, const std::string & explanation)
     return { "boolean", "", "false" };
   }
   // getValue() is no const function in all versions of TCLAP.
-  auto & changeable = const_cast<TCLAP::Arg &>(argument);
-  if (auto * number = dynamic_cast<TCLAP::ValueArg<int> *>(&changeable))
+  auto &      changeable = const_cast<TCLAP::Arg &>(argument);
+  std::string integer = InitialOf<int>(changeable) + InitialOf<long>(changeable) + InitialOf<unsigned long>(changeable);
+  if (!integer.empty())
   {
-    return { "integer", "", ToText(number->getValue()) };
+    return { "integer", "", integer };
   }
-  if (auto * number = dynamic_cast<TCLAP::ValueArg<double> *>(&changeable))
+  if (auto number = InitialOf<double>(changeable); !number.empty())
   {
-    return { "double", "", ToText(number->getValue()) };
+    return { "double", "", number };
   }
   auto *            single = dynamic_cast<TCLAP::ValueArg<std::string> *>(&changeable);
   const std::string initial = single != nullptr ? single->getValue() : "";
