@@ -61,11 +61,15 @@ class Descriptions(unittest.TestCase):
         for program in PROGRAMS:
             for parameter in CLIModule(os.path.join(FOLDER, program)).parameters():
                 channels[program, parameter.name] = parameter.channel
-        types = {parameter.name: parameter.typ for parameter in CLIModule(os.path.join(FOLDER, "sam-train")).parameters()}
-        self.assertEqual(
-            [types[name] for name in ("epochs", "seed", "max_minutes", "resume", "plan")],
-            ["integer", "integer", "double", "boolean", "string"],
-        )
+        types = {}
+        for program in ("sam-train", "sam-segment"):
+            for parameter in CLIModule(os.path.join(FOLDER, program)).parameters():
+                types[program, parameter.name] = parameter.typ
+        self.assertEqual(types["sam-train", "epochs"], "integer")
+        self.assertEqual(types["sam-train", "seed"], "integer")
+        self.assertEqual(types["sam-train", "resume"], "boolean")
+        self.assertEqual(types["sam-train", "plan"], "string")
+        self.assertEqual(types["sam-segment", "minimum_size"], "double")
         for program, name in [
             ("sam-segment", "image"),
             ("sam-segment", "model"),
