@@ -94,8 +94,9 @@ ParseShard(const std::string & option, const std::string & text)
 std::vector<SegmentationJob>
 MakeJobs(const SegmentationJob & given, const Shard & shard)
 {
-  const bool isFolder = fs::is_directory(given.image) && FindDicomSeries(given.image).empty();
-  const bool isList = !isFolder && fs::path(given.image).extension() == ".txt" && !fs::is_directory(given.image);
+  const bool isDirectory = fs::is_directory(given.image);
+  const bool isFolder = isDirectory && FindDicomFile(given.image).empty();
+  const bool isList = !isDirectory && fs::path(given.image).extension() == ".txt";
   if (!fs::exists(given.image))
   {
     throw Error(given.image + ": no such file, expected an image, a folder of images or a list of them (.txt)");

@@ -24,10 +24,6 @@
 #  include <unistd.h>
 #endif
 
-#ifndef SegmentAnything_VERSION
-#  define SegmentAnything_VERSION "0.1.0"
-#endif
-
 namespace sam
 {
 namespace
@@ -209,13 +205,7 @@ public:
     for (TCLAP::Arg * argument : arguments)
     {
       std::cout << "  " << GetSynopsis(argument) << '\n';
-      std::string       text = argument->getDescription();
-      const std::string mark = "(required)";
-      if (const auto found = text.find(mark); found != std::string::npos)
-      {
-        text.erase(found, mark.size());
-      }
-      spacePrint(std::cout, Trim(text), 80, 6, 0);
+      spacePrint(std::cout, GetExplanation(*argument), 80, 6, 0);
     }
     std::cout.flush();
   }

@@ -1,47 +1,21 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samModuleDescription.h"
 
+#include "samMarkup.h"
+
 #include <algorithm>
 #include <cctype>
 #include <locale>
 #include <sstream>
-
-#ifndef SegmentAnything_VERSION
-#  define SegmentAnything_VERSION "0.1.0"
-#endif
 
 namespace sam
 {
 namespace
 {
 std::string
-Escape(const std::string & text)
-{
-  std::string result;
-  for (const char letter : text)
-  {
-    switch (letter)
-    {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      default:
-        result += letter;
-    }
-  }
-  return result;
-}
-
-std::string
 Element(const std::string & name, const std::string & text)
 {
-  return "      <" + name + ">" + Escape(text) + "</" + name + ">\n";
+  return "      <" + name + ">" + EscapeMarkup(text) + "</" + name + ">\n";
 }
 
 /** "largest-component" as "Largest component". */
@@ -138,6 +112,18 @@ FindKind(const TCLAP::Arg & argument, const std::string & explanation)
 } // namespace
 
 std::string
+GetExplanation(const TCLAP::Arg & argument)
+{
+  auto              text = argument.getDescription();
+  const std::string mark = "(required)";
+  if (const auto found = text.find(mark); found != std::string::npos)
+  {
+    text.erase(found, mark.size());
+  }
+  return text.erase(0, text.find_first_not_of(' '));
+}
+
+std::string
 MakeModuleDescription(const std::string &               program,
                       const std::string &               explanation,
                       const std::vector<TCLAP::Arg *> & arguments)
@@ -152,13 +138,7 @@ MakeModuleDescription(const std::string &               program,
     {
       continue;
     }
-    auto              text = argument->getDescription();
-    const std::string mark = "(required)";
-    if (const auto found = text.find(mark); found != std::string::npos)
-    {
-      text.erase(found, mark.size());
-    }
-    text.erase(0, text.find_first_not_of(' '));
+    const auto  text = GetExplanation(*argument);
     const auto  kind = FindKind(*argument, text);
     const bool  hasFlag = argument->longID().find("--" + name) != std::string::npos;
     std::string identifier = name;
@@ -187,7 +167,7 @@ MakeModuleDescription(const std::string &               program,
                                 "</description>\n" + elements + "  </parameters>\n";
   };
   const auto head = [](const std::string & name, const std::string & text) {
-    return "  <" + name + ">" + Escape(text) + "</" + name + ">\n";
+    return "  <" + name + ">" + EscapeMarkup(text) + "</" + name + ">\n";
   };
   return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<executable>\n" +
          head("category", "Segmentation.Segment Anything") + head("title", program) + head("description", explanation) +

@@ -9,6 +9,10 @@
 
 namespace sam
 {
+/** What an argument is for, without the mark that TCLAP puts in front of required ones. */
+std::string
+GetExplanation(const TCLAP::Arg & argument);
+
 /** The description of a program that 3D Slicer and ctk-cli make a dialog of (Slicer's execution model, XML).
  *
  * \a arguments stand in the order in which they are shown. What they are is known by their class and by the word for

@@ -3,14 +3,13 @@
 
 #include "samCommandLine.h"
 #include "samError.h"
+#include "samImageReading.h"
 #include "samLabelImage.h"
 #include "samSteps.h"
 
 #include "itkSamEncoderImageFilter.h"
 #include "itkSamPrototypePromptImageFilter.h"
 #include "itkSamResampleImageFilter.h"
-
-#include "itkImageFileReader.h"
 
 #include <cmath>
 #include <iomanip>
@@ -34,12 +33,10 @@ void
 AddImage(const itk::SamModel * model, const std::string & path, PrototypeUse & use)
 {
   using ChannelImage = itk::VectorImage<float, VDimension>;
-  const auto reader = itk::ImageFileReader<ChannelImage>::New();
   const auto resample = itk::SamResampleImageFilter<ChannelImage>::New();
   const auto encoder = itk::SamEncoderImageFilter<ChannelImage>::New();
   const auto prompter = itk::SamPrototypePromptImageFilter<ChannelImage>::New();
-  reader->SetFileName(path);
-  resample->SetInput(reader->GetOutput());
+  resample->SetInput(Read<ChannelImage>(path));
   encoder->SetInput(resample->GetOutput());
   prompter->SetInput(encoder->GetOutput());
   resample->SetModel(model);

@@ -72,12 +72,10 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
 
-  const auto reader = MakeImageReader<ChannelImage>(job.image);
-  Naming(job.image, [&reader] { reader->Update(); });
-  CheckSlicePlaces(reader->GetOutput()->GetMetaDataDictionary(), job.image);
+  const auto image = Read<ChannelImage>(job.image);
 
   const auto segment = itk::SamSegmentationImageFilter<ChannelImage, LabelImage>::New();
-  segment->SetInput(reader->GetOutput());
+  segment->SetInput(image);
   segment->SetModel(model);
   for (size_t k = 1; k < models.size(); ++k)
   {
@@ -103,7 +101,7 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   DescribeLabels(table, labels->GetMetaDataDictionary());
 
   const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
-  scalar->SetInput(reader->GetOutput());
+  scalar->SetInput(image);
   if (!job.statistics.empty() || !job.preview.empty())
   {
     scalar->Update();

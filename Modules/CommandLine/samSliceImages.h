@@ -27,17 +27,6 @@ struct SliceOptions
   std::vector<long>   range;  ///< none: all slices; or first and last; prompts choose their slices
 };
 
-/** Read the pixels of a file whose header was read, or of a DICOM series. */
-template <typename TImage>
-typename TImage::Pointer
-Read(const std::string & path)
-{
-  const auto reader = MakeImageReader<TImage>(path);
-  Naming(path, [&reader] { reader->Update(); });
-  CheckSlicePlaces(reader->GetOutput()->GetMetaDataDictionary(), path);
-  return reader->GetOutput();
-}
-
 /** Call \a action with an image type: of the file's dimension, its components bytes where the file's are. */
 template <typename TAction>
 void

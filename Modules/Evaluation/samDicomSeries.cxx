@@ -12,11 +12,8 @@
 
 namespace sam
 {
-namespace
-{
-/** Whether the first image of a folder is a DICOM file. */
-bool
-HoldsDicom(const std::string & folder)
+std::string
+FindDicomFile(const std::string & folder)
 {
   std::set<std::string> files;
   for (const auto & entry : std::filesystem::directory_iterator(folder))
@@ -30,18 +27,17 @@ HoldsDicom(const std::string & folder)
   {
     if (const auto format = itk::ImageIOFactory::CreateImageIO(file.c_str(), itk::IOFileModeEnum::ReadMode))
     {
-      return dynamic_cast<const itk::GDCMImageIO *>(format.GetPointer()) != nullptr;
+      return dynamic_cast<const itk::GDCMImageIO *>(format.GetPointer()) != nullptr ? file : std::string();
     }
   }
-  return false;
+  return {};
 }
-} // namespace
 
 std::vector<std::string>
 FindDicomSeries(const std::string & folder)
 {
   // Looking for series would read every file of other formats.
-  if (!HoldsDicom(folder))
+  if (FindDicomFile(folder).empty())
   {
     return {};
   }

@@ -191,12 +191,12 @@ ReadImageHeader(const std::string & path)
   }
   if (fs::is_directory(path))
   {
-    const auto slices = FindDicomSeries(path);
-    if (slices.empty())
+    const auto slice = FindDicomFile(path);
+    if (slice.empty())
     {
       throw Error(path + ": is a folder without DICOM images, expected an image file or a DICOM series");
     }
-    return ReadImageHeader(slices.front());
+    return ReadImageHeader(slice);
   }
   itk::ImageIOBase::Pointer imageIO;
   try

@@ -8,7 +8,7 @@
 
 namespace sam
 {
-/** Reads what the header of an image file says, or of the first slice of the DICOM series in a folder. Throws
+/** Reads what the header of an image file says, or of a slice of the DICOM series in a folder. Throws
  * sam::Error naming the file when it is missing, another folder, or no image that can be read; also when a NIfTI or
  * MetaImage file is cut short or damaged, which ITK's readers accept silently, with zeros or noise for what is missing,
  * or when a NIfTI file holds NaN or infinity, which its reader turns into zeros. Of NIfTI, pairs of .hdr and .img are

@@ -17,15 +17,9 @@ FindDevice(const std::string & word, int64_t place)
   {
     return c10::Device(at::kCPU);
   }
-  if (word == "auto")
-  {
-    // LibTorch's default rounds what goes into a convolution to 10 bits.
-    at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, at::Float32Op::CONV, at::Float32Precision::IEEE);
-    return c10::Device(at::kCUDA, static_cast<at::DeviceIndex>(place % count));
-  }
   const std::string prefix = "cuda";
-  int64_t           index = 0;
-  bool              isUnderstood = word == prefix;
+  int64_t           index = word == "auto" ? place % count : 0;
+  bool              isUnderstood = word == "auto" || word == prefix;
   if (word.compare(0, prefix.size() + 1, prefix + ":") == 0)
   {
     const char * const end = word.data() + word.size();

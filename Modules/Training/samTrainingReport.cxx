@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samTrainingReport.h"
 
+#include "samMarkup.h"
 #include "samPreview.h"
 #include "samTextFile.h"
 
@@ -22,33 +23,6 @@ constexpr size_t numberOfPictures = 3;
 
 using Volume = itk::Image<float, 3>;
 using Labels = LabelImage<3>;
-
-std::string
-Escape(const std::string & text)
-{
-  std::string result;
-  for (const char letter : text)
-  {
-    switch (letter)
-    {
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '&':
-        result += "&amp;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += letter;
-    }
-  }
-  return result;
-}
 
 std::string
 Number(double value, int digits = 4)
@@ -103,7 +77,7 @@ MakeChart(const std::string & title, const std::vector<Curve> & curves)
   }
   if (!(lowest <= highest))
   {
-    return "<p>" + Escape(title) + ": nothing measured yet</p>\n";
+    return "<p>" + EscapeMarkup(title) + ": nothing measured yet</p>\n";
   }
   if (highest == lowest)
   {
@@ -116,8 +90,8 @@ MakeChart(const std::string & title, const std::vector<Curve> & curves)
     return height - bottom - (height - top - bottom) * (value - lowest) / (highest - lowest);
   };
   std::string text = "<svg viewBox=\"0 0 " + Number(width) + " " + Number(height) + "\" width=\"" + Number(width) +
-                     "\" role=\"img\" aria-label=\"" + Escape(title) + "\">\n<text x=\"" + Number(left) +
-                     "\" y=\"14\" class=\"title\">" + Escape(title) + "</text>\n";
+                     "\" role=\"img\" aria-label=\"" + EscapeMarkup(title) + "\">\n<text x=\"" + Number(left) +
+                     "\" y=\"14\" class=\"title\">" + EscapeMarkup(title) + "</text>\n";
   for (int line = 0; line < 5; ++line)
   {
     const double value = lowest + (highest - lowest) * line / 4.0;
@@ -158,7 +132,7 @@ MakeChart(const std::string & title, const std::vector<Curve> & curves)
     text += "<p class=\"legend\">";
     for (const auto & curve : curves)
     {
-      text += "<span style=\"color:" + curve.color + "\">&#9632;</span> " + Escape(curve.name) + " ";
+      text += "<span style=\"color:" + curve.color + "\">&#9632;</span> " + EscapeMarkup(curve.name) + " ";
     }
     text += "</p>\n";
   }
@@ -277,14 +251,14 @@ MakeTrainingReport(const TrainingState &             state,
   dice.push_back(mean);
 
   std::string text =
-    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Training on " + Escape(dataset) +
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Training on " + EscapeMarkup(dataset) +
     "</title>\n<style>body{font:14px sans-serif;margin:2em;max-width:960px;color:#222}"
     "svg{margin-right:1em}svg text{font-size:11px;fill:#444}svg .title{font-size:13px;font-weight:bold}"
     "svg .end{text-anchor:end}svg .grid{stroke:#ddd}svg polyline,svg circle{fill:none;stroke-width:1.5}"
     "table{border-collapse:collapse}td,th{padding:2px 10px;border-bottom:1px solid #ddd;text-align:right}"
     "td:first-child,th:first-child{text-align:left}figure{margin:1em 0}pre{white-space:pre-wrap;background:#f6f6f6;"
     "padding:1em}</style></head><body>\n<h1>Training on " +
-    Escape(dataset) + "</h1>\n<p>Epoch " + std::to_string(state.epoch) +
+    EscapeMarkup(dataset) + "</h1>\n<p>Epoch " + std::to_string(state.epoch) +
     (state.epochs > 0 ? " of " + std::to_string(state.epochs) : "") + ", " + std::to_string(state.steps) + " steps, " +
     Number(state.minutes, 3) + " minutes, " + std::to_string(state.training.size()) + " training and " +
     std::to_string(state.validation.size()) + " validation cases. Best mean Dice " + Number(state.bestDice) +
@@ -309,7 +283,7 @@ MakeTrainingReport(const TrainingState &             state,
         continue; // another process has it
       }
       ++shown;
-      text += "<figure><figcaption>" + Escape(item.name) + ", Dice " + Number(validation.OfCase(order[k])) +
+      text += "<figure><figcaption>" + EscapeMarkup(item.name) + ", Dice " + Number(validation.OfCase(order[k])) +
               ": prediction, then reference</figcaption>\n<img alt=\"prediction\" src=\"" +
               MakePicture(plan, item, prediction, folder) + "\">\n<img alt=\"reference\" src=\"" +
               MakePicture(plan, item, item.labels, folder) + "\"></figure>\n";
@@ -317,12 +291,12 @@ MakeTrainingReport(const TrainingState &             state,
     text += "<h2>Validation cases, worst first</h2>\n<table><tr><th>case</th><th>mean</th>";
     for (size_t k = 1; k < plan.labels.size(); ++k)
     {
-      text += "<th>" + Escape(plan.labels[k].name) + "</th>";
+      text += "<th>" + EscapeMarkup(plan.labels[k].name) + "</th>";
     }
     text += "</tr>\n";
     for (const size_t number : order)
     {
-      text += "<tr><td>" + Escape(cases[number].name) + "</td><td>" + Number(validation.OfCase(number)) + "</td>";
+      text += "<tr><td>" + EscapeMarkup(cases[number].name) + "</td><td>" + Number(validation.OfCase(number)) + "</td>";
       for (const double value : validation.ofCases[number])
       {
         text += "<td>" + (std::isnan(value) ? "" : Number(value)) + "</td>";
@@ -331,7 +305,9 @@ MakeTrainingReport(const TrainingState &             state,
     }
     text += "</table>\n";
   }
-  const auto indented = [](const std::string & json) { return Escape(nlohmann::ordered_json::parse(json).dump(1)); };
+  const auto indented = [](const std::string & json) {
+    return EscapeMarkup(nlohmann::ordered_json::parse(json).dump(1));
+  };
   text += "<h2>Recipe</h2>\n<pre>" + indented(state.recipe.ToJson()) + "</pre>\n<h2>Plan</h2>\n<pre>" +
           indented(plan.ToJson()) + "</pre>\n</body></html>\n";
   return text;

@@ -4,6 +4,7 @@
 
 #include "samDicomSeries.h"
 #include "samError.h"
+#include "samSteps.h"
 
 #include "itkGDCMImageIO.h"
 #include "itkImageFileReader.h"
@@ -37,17 +38,24 @@ MakeImageReader(const std::string & path)
   return reader.GetPointer();
 }
 
-/** \throws Error when the slices of a DICOM series are not evenly spaced: one may be missing. */
-inline void
-CheckSlicePlaces(const itk::MetaDataDictionary & header, const std::string & path)
+/** Read the pixels of a file whose header was read, or of a DICOM series.
+ * \throws Error naming the file, also when the slices of a series are not evenly spaced: one may be missing. */
+template <typename TImage>
+typename TImage::Pointer
+Read(const std::string & path)
 {
+  const auto reader = MakeImageReader<TImage>(path);
+  Naming(path, [&reader] { reader->Update(); });
   constexpr double tolerance = 0.05; // mm
   double           deviation = 0.0;
-  if (itk::ExposeMetaData(header, "ITK_non_uniform_sampling_deviation", deviation) && deviation > tolerance)
+  if (itk::ExposeMetaData(
+        reader->GetOutput()->GetMetaDataDictionary(), "ITK_non_uniform_sampling_deviation", deviation) &&
+      deviation > tolerance)
   {
     throw Error(path + ": slices are up to " + std::to_string(deviation) +
                 " mm away from even places, expected a series without a gap");
   }
+  return reader->GetOutput();
 }
 } // namespace sam
 
