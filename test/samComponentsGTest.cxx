@@ -103,6 +103,13 @@ TEST(Components, HolesAreWhatOneLabelEncloses)
   EXPECT_EQ(labels->GetPixel({ { 6, 6, 6 } }), 0);
   EXPECT_EQ(labels->GetPixel({ { 14, 4, 4 } }), 0);
 
+  // What is around the only label is no hole.
+  auto alone = MakeImage<Volume>({ 7, 7, 7 }, { 1.0, 1.0, 1.0 });
+  FillBox(alone.GetPointer(), 2, { 2, 2, 2 }, { 4, 4, 4 });
+  FillBox(alone.GetPointer(), 0, { 3, 3, 3 }, { 3, 3, 3 });
+  sam::FillHoles(alone.GetPointer());
+  EXPECT_EQ(std::count(alone->GetBufferPointer(), alone->GetBufferPointer() + 343, 2), 27);
+
   auto nothing = MakeImage<Volume>({ 3, 3, 3 }, { 1.0, 1.0, 1.0 });
   sam::FillHoles(nothing.GetPointer());
   EXPECT_EQ(nothing->GetPixel({ { 1, 1, 1 } }), 0);
