@@ -189,6 +189,13 @@ TEST(samDistribution, LossOfTwoProcessesIsThatOfTheirBatchesTogether)
   }
 }
 
+TEST(samDistribution, GpusSumAmongThemselvesWhenNoneIsShared)
+{
+  EXPECT_TRUE(sam::AreDifferentGpus({ "node1 cuda:0", "node1 cuda:1", "node2 cuda:0" }));
+  EXPECT_FALSE(sam::AreDifferentGpus({ "node1 cuda:0", "node1 cuda:0" }));
+  EXPECT_FALSE(sam::AreDifferentGpus({ "node1 cuda:0", "node2 cpu" }));
+}
+
 TEST(samDistribution, SumsOverProcesses)
 {
   // Two threads stand for two processes: each has a connection of its own.
@@ -202,8 +209,9 @@ TEST(samDistribution, SumsOverProcesses)
       place.rank = k;
       place.size = 2;
       place.port = 20000 + static_cast<int64_t>(getpid()) % 20000;
-      const sam::Distribution processes(place);
-      const auto              number = static_cast<size_t>(k);
+      sam::Distribution processes(place);
+      const auto        number = static_cast<size_t>(k);
+      EXPECT_FALSE(processes.UseDevice(at::kCPU));
       processes.Sum(sums[number]);
       auto leaf = at::full({ 2 }, static_cast<double>(k + 1));
       leaf.requires_grad_(true);

@@ -173,6 +173,15 @@ TEST_F(SamTrainer, ResumedRunEndsWithTheSameWeights)
   EXPECT_EQ(ReadFile(m_Data.folder / "whole" / "split.json"), ReadFile(m_Data.folder / "parts" / "split.json"));
 }
 
+TEST_F(SamTrainer, PlanIsChangedBeforeTheRun)
+{
+  m_Options.planChange = R"({"compatibility": ["random_adapters"], "training": {"matching": "volume"}})";
+  Run("changed", false, 1);
+  const auto model = sam::ReadModel((m_Data.folder / "changed" / "last.safetensors").string());
+  EXPECT_TRUE(model->GetPlan().Keeps("random_adapters"));
+  EXPECT_TRUE(model->GetPlan().matchesVolumes);
+}
+
 TEST_F(SamTrainer, OtherSeedGivesOtherWeights)
 {
   Run("one", false, 2);
@@ -408,6 +417,14 @@ TEST_F(SamTrainer, MistakesAreNamed)
   m_Options.plan = "swin";
   EXPECT_TRUE(Contains(MessageOf(), "plan 'swin' is not known"));
   m_Options.plan = (m_Data.folder / "plan.json").string();
+
+  m_Options.planChange = "set_loss_only";
+  EXPECT_TRUE(Contains(MessageOf(), "--change-plan 'set_loss_only': not a JSON object"));
+  m_Options.planChange = R"({"compatibility": ["loss_only"]})";
+  EXPECT_TRUE(Contains(MessageOf(), "unknown word 'loss_only'"));
+  m_Options.planChange = R"({"labels": [{"value": 0, "name": "background", "color": [0, 0, 0]}]})";
+  EXPECT_TRUE(Contains(MessageOf(), "--change-plan"));
+  m_Options.planChange.clear();
 
   m_Options.device = "tpu";
   EXPECT_TRUE(Contains(MessageOf(), "device 'tpu'"));

@@ -86,6 +86,10 @@ main(int argc, char * argv[])
       "JSON "
       "file with a plan. Default: masksam.",
       "PLAN");
+    const auto change = make("change-plan",
+                             "JSON that is merged into the plan (RFC 7386), such as {\"compatibility\": "
+                             "[\"set_loss_only\"]}, to see what a part is worth. Default: none.",
+                             "JSON");
     const auto initialize = make("initialize",
                                  "A checkpoint of SAM that the network's parts start from; what the plan freezes of "
                                  "them stays. Default: everything is new and trained.",
@@ -198,6 +202,7 @@ main(int argc, char * argv[])
     options.output = output.getValue();
     options.resume = resume.getValue();
     read(plan, options.plan);
+    read(change, options.planChange);
     read(initialize, options.initialize);
     read(split, options.split);
     read(sites, options.sites);

@@ -2,6 +2,7 @@
 #include "samDistribution.h"
 
 #include "samError.h"
+#include "samNcclGroup.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
@@ -14,6 +15,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <set>
+
+#include <unistd.h>
 
 namespace sam
 {
@@ -133,9 +137,19 @@ ProcessPlace::Find()
   });
 }
 
+bool
+AreDifferentGpus(const std::vector<std::string> & devices)
+{
+  const auto isGpu = [](const std::string & device) { return device.find(" cuda:") != std::string::npos; };
+  return std::all_of(devices.begin(), devices.end(), isGpu) &&
+         std::set<std::string>(devices.begin(), devices.end()).size() == devices.size();
+}
+
 struct Distribution::Implementation
 {
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group;
+  c10::intrusive_ptr<c10d::Store>   store;
+  c10::intrusive_ptr<c10d::Backend> group;
+  c10::intrusive_ptr<c10d::Backend> gpuGroup; ///< none: sums are made by the other one
 };
 
 Distribution::Distribution(const ProcessPlace & place)
@@ -164,6 +178,7 @@ Distribution::Distribution(const ProcessPlace & place)
                                                     : c10d::ProcessGroupGloo::createDefaultDevice());
     m_Implementation->group = c10::make_intrusive<c10d::ProcessGroupGloo>(
       store, static_cast<int>(place.rank), static_cast<int>(place.size), options);
+    m_Implementation->store = std::move(store);
   }
   catch (const std::exception & error)
   {
@@ -175,6 +190,40 @@ Distribution::Distribution(const ProcessPlace & place)
 
 Distribution::~Distribution() = default;
 
+bool
+Distribution::UseDevice(const at::Device & device)
+{
+  if (m_Place.size == 1)
+  {
+    return false;
+  }
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  auto &      store = m_Implementation->store;
+  const auto  key = [](int64_t rank) { return "device/" + std::to_string(rank); };
+  std::string own = std::string(host.data()) + " " + device.str();
+  try
+  {
+    store->set(key(m_Place.rank), std::vector<uint8_t>(own.begin(), own.end()));
+    std::vector<std::string> devices;
+    for (int64_t rank = 0; rank < m_Place.size; ++rank)
+    {
+      const auto text = store->get(key(rank));
+      devices.emplace_back(text.begin(), text.end());
+    }
+    if (HasNccl() && AreDifferentGpus(devices))
+    {
+      m_Implementation->gpuGroup = MakeNcclGroup(store, m_Place, device, sumTime);
+    }
+  }
+  catch (const std::exception & error)
+  {
+    throw Error("process " + std::to_string(m_Place.rank) + " of " + std::to_string(m_Place.size) + " on " + own +
+                " cannot sum with the others (" + FirstLine(error.what()) + ")");
+  }
+  return m_Implementation->gpuGroup.defined();
+}
+
 void
 Distribution::Sum(at::Tensor & tensor) const
 {
@@ -185,8 +234,9 @@ Distribution::Sum(at::Tensor & tensor) const
   const at::NoGradGuard noGradient;
   try
   {
-    std::vector<at::Tensor> sums{ tensor.detach().cpu().contiguous() };
-    m_Implementation->group->allreduce(sums)->wait();
+    const bool              isOnGpu = tensor.is_cuda() && m_Implementation->gpuGroup.defined();
+    std::vector<at::Tensor> sums{ isOnGpu ? tensor.detach().contiguous() : tensor.detach().cpu().contiguous() };
+    (isOnGpu ? m_Implementation->gpuGroup : m_Implementation->group)->allreduce(sums)->wait();
     if (!sums[0].is_same(tensor))
     {
       tensor.copy_(sums[0]);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace sam
 {
@@ -34,8 +35,13 @@ struct ProcessPlace
   Find();
 };
 
+/** Whether each process has a GPU of its own, which NCCL needs. \a devices are machine and device of each process,
+ * such as "node07 cuda:1". */
+bool
+AreDifferentGpus(const std::vector<std::string> & devices);
+
 /** \class Distribution
- * \brief Sums over the processes that train one network together, by LibTorch's c10d with Gloo.
+ * \brief Sums over the processes that train one network together, by LibTorch's c10d with Gloo, between GPUs with NCCL.
  *
  * All processes must make the same calls in the same order. With one process nothing is done.
  */
@@ -48,6 +54,12 @@ public:
   Distribution(const Distribution &) = delete;
   void
   operator=(const Distribution &) = delete;
+
+  /** Tell where this process computes. When each process has a GPU of its own and the build has NCCL, tensors there are
+   * summed without a way through the host, and the answer is true. All processes must call it, once.
+   * \throws Error when a process is gone. */
+  bool
+  UseDevice(const at::Device & device);
 
   int64_t
   GetRank() const

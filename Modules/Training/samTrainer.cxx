@@ -81,6 +81,10 @@ public:
     {
       m_Listener = {};
     }
+    if (!m_Processes.UseDevice(m_Device) && m_Processes.GetSize() > 1 && m_Device.is_cuda())
+    {
+      Note("the GPUs' gradients are summed on the host: this build has no NCCL, or processes share a GPU");
+    }
     if (options.threads > 0)
     {
       at::set_num_threads(static_cast<int>(options.threads));
@@ -222,6 +226,7 @@ private:
       }
     }
     MakePlan();
+    ChangePlan();
     if (m_Options.initialize.empty())
     {
       m_State.plan.frozen.clear(); // nothing is worth keeping as it is
@@ -333,6 +338,31 @@ private:
     for (const auto & line : planning.decisions)
     {
       Note(line);
+    }
+  }
+
+  /** What --change-plan says. */
+  void
+  ChangePlan()
+  {
+    if (m_Options.planChange.empty())
+    {
+      return;
+    }
+    const std::string where = "--change-plan '" + m_Options.planChange + "'";
+    const auto        change = Json::parse(m_Options.planChange, nullptr, false);
+    if (!change.is_object())
+    {
+      throw Error(where + ": not a JSON object, expected one such as {\"compatibility\": [\"set_loss_only\"]}");
+    }
+    const auto labels = m_State.plan.labels.size();
+    const auto channels = m_State.plan.channels.size();
+    auto       plan = Json::parse(m_State.plan.ToJson());
+    plan.merge_patch(change);
+    m_State.plan = Plan::FromJson(plan.dump(), where);
+    if (m_State.plan.labels.size() != labels || m_State.plan.channels.size() != channels)
+    {
+      throw Error(where + ": changes the number of labels or channels, expected those of the data set");
     }
   }
 

@@ -50,6 +50,7 @@ struct TrainingOptions : TrainingRecipe
 {
   std::string dataset;           ///< folder with a dataset.json (Decathlon or nnU-Net)
   std::string plan{ "masksam" }; ///< a word that IsPlanName() knows, or a JSON file with a plan
+  std::string planChange;        ///< JSON that is merged into the plan (RFC 7386); empty: none
   std::string initialize;        ///< checkpoint of SAM to start from; empty: everything is new, and trained
   std::optional<std::array<int64_t, 3>> window; ///< of the planned network, voxels x, y, z; not set: from the data
   std::string                           output; ///< run folder
