@@ -13,7 +13,8 @@ SamMaskClassificationImageFilter<TInputImage>::VerifyPreconditions() const
   Superclass::VerifyPreconditions();
   SamModel::Verify(m_Model, ImageDimension);
   const bool isDense = m_Model->HasPrototypes();
-  const bool isSet = isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr;
+  const bool isSet = m_Model->NeedsNoPrompts() ||
+                     (isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr);
   if (!isSet)
   {
     itkSamExceptionMacro("the input " << (isDense ? "DensePrompt" : "Prompts") << " is not set, which the model "
@@ -38,6 +39,10 @@ SamMaskClassificationImageFilter<TInputImage>::VerifyInputInformation() const
     }
     SamGrid::FromImage<ImageDimension>(prompt).CheckSame(SamGrid::FromImage<ImageDimension>(this->GetInput()),
                                                          "the dense prompt does not belong to the embedding");
+    return;
+  }
+  if (m_Model->NeedsNoPrompts())
+  {
     return;
   }
   SamGrid::FromImage<ImageDimension>(this->GetPrompts())
@@ -91,7 +96,8 @@ void
 SamMaskClassificationImageFilter<TInputImage>::GenerateData()
 {
   const SamTensor   embedding = OutputImageType::TensorOf(this->GetInput());
-  const SamTensor   probabilities = m_Model->HasPrototypes()
+  const SamTensor   probabilities = m_Model->NeedsNoPrompts() ? m_Model->Classify(embedding)
+                                    : m_Model->HasPrototypes()
                                       ? m_Model->Classify(embedding, OutputImageType::TensorOf(this->GetDensePrompt()))
                                       : m_Model->Classify(embedding, this->GetPrompts()->GetPrompts());
   OutputImageType * output = this->GetOutput();

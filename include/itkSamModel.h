@@ -187,6 +187,10 @@ public:
   SizeType
   GetStretchedSize() const;
 
+  /** Whether the black frame around an image is left out: SamFindContent(). */
+  bool
+  RemovesFrame() const;
+
   /** Voxels of a window. */
   SizeType
   GetWindowSize() const;
@@ -223,6 +227,10 @@ public:
    * masks, boxes and class tokens (MaskSAM). */
   bool
   HasPrototypes() const;
+
+  /** Whether the decoder takes the embedding alone, without any prompt: a U-Net, or DAPSAM without prototypes. */
+  bool
+  NeedsNoPrompts() const;
 
   /** Prototypes that an image is described by; 0 where there are none. */
   unsigned int
@@ -277,6 +285,10 @@ public:
   /** The same of a model with prototypes, from its dense prompt C×D×h×w. */
   SamTensor
   Classify(const SamTensor & embedding, const SamTensor & densePrompt) const;
+
+  /** The same of a model that needs no prompts. */
+  SamTensor
+  Classify(const SamTensor & embedding) const;
 
   /** The heavy stage of a promptable model, slice by slice: \a read answers slice k as C×1×H×W whole numbers from 0 to
    * 255, the answer is E×D×h×w on the grid of tokens. Slices are scaled and padded as the model's preprocessing says.

@@ -27,6 +27,8 @@ namespace itk
  * output's voxels that lie inside of the image (a constant channel becomes 0); *clip* limits to [lower, upper],
  * subtracts the mean and divides by the deviation that the channel names.
  *
+ * A black frame around the image can be left out; in what follows the image is what is inside of it.
+ *
  * The input's components (of a vector image, RGB or vector pixels, or the one of a scalar pixel) are the channels. Only
  * the voxels that the output needs are requested; the output is always made as a whole.
  *
@@ -91,7 +93,15 @@ public:
   ClearRegionOfInterest();
   itkGetConstMacro(HasRegionOfInterest, bool);
 
-  /** The grid over the current input, whose information must be up to date. */
+  /** Set/Get whether the black frame around the image is left out: the grid is that over the box of SamFindContent(),
+   * as if there was nothing else. The box depends on the pixels, so that the input is brought up to date for the
+   * output's information already. Default is false. */
+  itkSetMacro(RemovesFrame, bool);
+  itkGetConstMacro(RemovesFrame, bool);
+  itkBooleanMacro(RemovesFrame);
+
+  /** The grid over the current input, whose information must be up to date; where a frame is removed this filter's
+   * information, too. */
   SamLattice
   MakeLattice() const;
 
@@ -129,6 +139,9 @@ private:
   ChannelsType m_Channels{};
 
   StretchedSizeType m_StretchedSize{ { 0, 0, 0 } };
+
+  bool        m_RemovesFrame{ false };
+  SamIndexBox m_Content{}; ///< what is inside of the frame
 
   unsigned int m_ModelDimension{ 0 };
   bool         m_HasRegionOfInterest{ false };

@@ -4,7 +4,7 @@
 
 #include "itkSamResampleImageFilter.h"
 
-#include "itkSamPixels.h"
+#include "itkSamFrame.h"
 #include "itkSamSampling.h"
 
 #include <algorithm>
@@ -23,6 +23,7 @@ SamResampleImageFilter<TInputImage>::SetModel(const SamModel * model)
   this->SetOutputSpacing(model->GetSpacing());
   this->SetStretchedSize(model->GetStretchedSize());
   this->SetChannels(model->GetChannels());
+  this->SetRemovesFrame(model->RemovesFrame());
   if (m_ModelDimension != model->GetDimension())
   {
     m_ModelDimension = model->GetDimension();
@@ -91,8 +92,9 @@ template <typename TInputImage>
 SamLattice
 SamResampleImageFilter<TInputImage>::MakeLattice() const
 {
-  return SamLattice(
-    SamGrid::FromImage<ImageDimension>(this->GetInput()), m_Orientation, m_OutputSpacing, m_StretchedSize);
+  SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
+  grid.box = m_RemovesFrame ? m_Content : grid.box;
+  return SamLattice(grid, m_Orientation, m_OutputSpacing, m_StretchedSize);
 }
 
 template <typename TInputImage>
@@ -134,6 +136,13 @@ template <typename TInputImage>
 void
 SamResampleImageFilter<TInputImage>::GenerateOutputInformation()
 {
+  if (m_RemovesFrame)
+  {
+    auto * input = const_cast<InputImageType *>(this->GetInput());
+    input->SetRequestedRegionToLargestPossibleRegion();
+    input->Update();
+    m_Content = SamFindContent(this->GetInput(), m_Orientation);
+  }
   const SamLattice lattice = this->MakeLattice();
   SamGrid          grid = lattice.GetGrid();
   grid.box = this->MakeBox(lattice);
@@ -196,6 +205,7 @@ SamResampleImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent)
   {
     os << indent.GetNextIndent() << channel.name << ": " << channel.normalization << std::endl;
   }
+  os << indent << "RemovesFrame: " << m_RemovesFrame << std::endl;
   os << indent << "ModelDimension: " << m_ModelDimension << std::endl;
   os << indent << "HasRegionOfInterest: " << m_HasRegionOfInterest << std::endl;
   os << indent << "RegionCenter: " << m_RegionCenter << std::endl;

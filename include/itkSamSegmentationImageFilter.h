@@ -28,6 +28,8 @@ namespace itk
  * outside of all of them get 0; where regions overlap the label with the higher probability wins. Only the voxels that
  * the regions need are requested from the input.
  *
+ * Of a model that leaves the black frame around images out, voxels in the frame get 0.
+ *
  * The output has the input's region, spacing, origin and direction. It is always made as a whole.
  *
  * \sa SamModel
@@ -141,6 +143,7 @@ private:
   WriteLabels(const SamLabelSampler & sampler, std::vector<float> & confidence);
 
   SamModel::ConstPointer m_Model;
+  SamIndexBox            m_Content{}; ///< what is inside of a frame that the model leaves out
 
   std::vector<SamModel::ConstPointer> m_AddedModels;
   std::vector<unsigned int>           m_MirrorAxes;

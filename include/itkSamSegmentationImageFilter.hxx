@@ -4,6 +4,7 @@
 
 #include "itkSamSegmentationImageFilter.h"
 
+#include "itkSamFrame.h"
 #include "itkSamResampleImageFilter.h"
 #include "itkSamSlidingWindow.h"
 #include "itkSamTensorImage.h"
@@ -104,10 +105,9 @@ template <typename TInputImage, typename TOutputImage>
 SamLattice
 SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeLattice() const
 {
-  return SamLattice(SamGrid::FromImage<ImageDimension>(this->GetInput()),
-                    m_Model->GetOrientation(),
-                    m_Model->GetSpacing(),
-                    m_Model->GetStretchedSize());
+  SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
+  grid.box = m_Model->RemovesFrame() ? m_Content : grid.box;
+  return SamLattice(grid, m_Model->GetOrientation(), m_Model->GetSpacing(), m_Model->GetStretchedSize());
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -135,6 +135,11 @@ void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion()
 {
   ProcessObject::GenerateInputRequestedRegion();
+  if (m_Model->RemovesFrame())
+  {
+    const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
+    return;
+  }
   const SamLattice                   lattice = this->MakeLattice();
   typename InputImageType::IndexType lower{};
   typename InputImageType::IndexType upper{};
@@ -173,6 +178,10 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   OutputImageType * output = this->GetOutput();
   output->FillBuffer(NumericTraits<OutputPixelType>::ZeroValue());
 
+  if (m_Model->RemovesFrame())
+  {
+    m_Content = SamFindContent(this->GetInput(), m_Model->GetOrientation());
+  }
   const SamLattice lattice = this->MakeLattice();
   const auto       boxes = this->MakeBoxes(lattice);
   m_NumberOfWindows = 0;

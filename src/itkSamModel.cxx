@@ -234,6 +234,7 @@ SamModel::VerifyAveragesWith(const SamModel * other) const
   require(this->GetChannels() == other->GetChannels(), "channels or their normalization are");
   require(mine.fit == theirs.fit && mine.orientation == theirs.orientation && mine.spacing == theirs.spacing,
           "orientation and spacing are");
+  require(mine.frame == theirs.frame, "what becomes of a black frame is");
   require(mine.window == theirs.window && mine.overlap == theirs.overlap, "window and overlap are");
   require(m_Implementation->device == other->m_Implementation->device, "devices are");
 }
@@ -311,6 +312,12 @@ SamModel::GetStretchedSize() const
   return this->GetNetwork().GetPlan().fit == "window" ? size : SizeType{ { 0, 0, 0 } };
 }
 
+bool
+SamModel::RemovesFrame() const
+{
+  return this->GetNetwork().GetPlan().frame == "black";
+}
+
 SamModel::SizeType
 SamModel::GetWindowSize() const
 {
@@ -382,6 +389,12 @@ bool
 SamModel::HasPrototypes() const
 {
   return this->GetNetwork().GetPlan().promptSource == "prototype";
+}
+
+bool
+SamModel::NeedsNoPrompts() const
+{
+  return this->GetNetwork().GetPlan().promptSource == "none";
 }
 
 unsigned int
@@ -457,6 +470,11 @@ SamModel::Prompt(const SamTensor & embedding) const
     const auto & network = this->GetNetwork();
     const auto   packed = m_Implementation->ToDevice(embedding);
     CheckSizes("embedding", packed, { network.GetPackedChannels(), -1, -1, -1 });
+    if (this->NeedsNoPrompts())
+    {
+      itkSamExceptionMacro("the model " << this->GetFileName()
+                                        << " needs no prompts, expected one that makes masks, boxes and class tokens");
+    }
     if (this->HasPrototypes())
     {
       itkSamExceptionMacro("the model " << this->GetFileName()
@@ -511,6 +529,22 @@ SamModel::Classify(const SamTensor & embedding, const SamTensor & densePrompt) c
     sam::Prompts prompts;
     prompts.dense = dense.unsqueeze(0);
     return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), prompts).Semantic().squeeze(0));
+  });
+}
+
+SamTensor
+SamModel::Classify(const SamTensor & embedding) const
+{
+  return RunInference([&] {
+    const auto & network = this->GetNetwork();
+    const auto   packed = m_Implementation->ToDevice(embedding);
+    CheckSizes("embedding", packed, { network.GetPackedChannels(), -1, -1, -1 });
+    if (!this->NeedsNoPrompts())
+    {
+      itkSamExceptionMacro("the model " << this->GetFileName()
+                                        << " needs prompts, expected one that takes the embedding alone");
+    }
+    return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), {}).Semantic().squeeze(0));
   });
 }
 

@@ -38,7 +38,7 @@ public:
       m_Classifier->SetDensePrompt(prompter->GetOutput());
       m_Prompter = prompter;
     }
-    else
+    else if (!model->NeedsNoPrompts())
     {
       auto prompter = SamAutoPromptImageFilter<ChannelImageType>::New();
       prompter->SetModel(model);

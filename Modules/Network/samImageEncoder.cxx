@@ -19,7 +19,8 @@ struct ImageEncoder::Block
                 options.width,
                 options.heads,
                 isGlobal ? options.grid : std::array<int64_t, 2>{ options.window, options.window },
-                isGlobal ? 0 : options.window)
+                isGlobal ? 0 : options.window,
+                options.hasRelativePositions)
     , norm2(scope / "norm2", options.width, 1e-6)
     , mlp(scope / "mlp",
           options.width,
@@ -110,9 +111,12 @@ ImageEncoder::ImageEncoder(const Scope & scope, const ImageEncoderOptions & opti
                      options.inputChannels,
                      options.width,
                      { .kernel = { options.patch, options.patch }, .stride = { options.patch, options.patch } })
-  , m_PositionEmbedding(
-      scope.Declare("pos_embed", { 1, options.grid[0], options.grid[1], options.width }, Initialization::Normal(0.02)))
 {
+  if (options.hasAbsolutePositions)
+  {
+    m_PositionEmbedding =
+      scope.Declare("pos_embed", { 1, options.grid[0], options.grid[1], options.width }, Initialization::Normal(0.02));
+  }
   if (options.slices > 0)
   {
     m_DepthEmbedding =
@@ -162,7 +166,7 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
   {
     observe("patch_embed", tokens);
   }
-  tokens = tokens + this->GetPositions(h, w);
+  tokens = m_PositionEmbedding.defined() ? tokens + this->GetPositions(h, w) : tokens;
   if (m_DepthEmbedding.defined())
   {
     const auto depth = ResizeLinear(m_DepthEmbedding.transpose(1, 2), { layout.slices }).transpose(1, 2);

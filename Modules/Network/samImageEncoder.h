@@ -31,6 +31,9 @@ struct ImageEncoderOptions
   int64_t                adapterBottleneck{ 0 }; ///< width of the 3-D adapters in each block; 0: none
   bool                   keepsLevels{ true };    ///< answers the maps after the global blocks, too
 
+  bool hasAbsolutePositions{ true }; ///< a table of positions is added to the tokens
+  bool hasRelativePositions{ true }; ///< attention has tables of relative positions
+
   // Published behavior (Plan::compatibility).
   bool adaptsInWindows{ false };     ///< Space_Adapter runs in the windows, where it mixes windows for slices
   bool padsBeforeNorm{ false };      ///< windows are padded before the first norm, not behind it

@@ -129,10 +129,11 @@ MaskDecoder::operator()(const at::Tensor &  image,
   if (m_Options.detailChannels > 0 && details.defined())
   {
     // One product per slice for all its queries: the fine features are never repeated per prompt.
-    const auto detailWeights = m_DetailHyperNetwork(answers.select(1, first))
-                                 .view({ layout.batch * layout.slices, layout.queries, m_Options.detailChannels });
+    const int64_t refined = m_Options.refinesAllTokens ? m_Options.maskTokens : 1;
+    const auto    detailWeights = m_DetailHyperNetwork(answers.narrow(1, first, refined))
+                                 .view({ layout.batch * layout.slices, -1, m_Options.detailChannels });
     const auto refinement =
-      at::matmul(detailWeights, details.flatten(2)).view({ prompts, 1, details.size(2), details.size(3) });
+      at::matmul(detailWeights, details.flatten(2)).view({ prompts, refined, details.size(2), details.size(3) });
     output.masks = ResizeLinear(output.masks, { details.size(2), details.size(3) }) + refinement;
   }
   if (m_HighQuality)

@@ -10,6 +10,7 @@
 #include "samPrototypePrompts.h"
 #include "samSafetensors.h"
 #include "samTinyVit.h"
+#include "samUnet.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -24,6 +25,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <optional>
@@ -32,6 +34,13 @@ namespace sam
 {
 namespace
 {
+/** Of a pyramid, or of a path that climbs over features of these \a widths, finest first. */
+UnetOptions
+PyramidOptions(const Plan & plan, const std::vector<int64_t> & widths)
+{
+  return { static_cast<int64_t>(plan.channels.size()), widths, plan.finestStride, plan.planarLevels };
+}
+
 /** The network's first convolutions: features from the image's resolution to what the patch embedding takes. */
 class Stem
 {
@@ -45,10 +54,10 @@ public:
       int64_t channels = inputs;
       for (const int64_t width : plan.stemWidths)
       {
-        AddLevel(scope, channels, width, 1, 1, plan.planarLevels > 0);
+        AddUnit(scope, channels, width, plan.planarLevels > 0);
         channels = width;
       }
-      AddLevel(scope, channels, 3, 1, 1, plan.planarLevels > 0);
+      AddUnit(scope, channels, 3, plan.planarLevels > 0);
     }
     else if (plan.stem == "enlarged_rgb")
     {
@@ -64,12 +73,7 @@ public:
     }
     else if (plan.stem == "pyramid")
     {
-      AddLevel(scope, inputs, plan.stemWidths[0], 2, 1, plan.planarLevels > 0);
-      for (size_t k = 1; k < plan.stemWidths.size(); ++k)
-      {
-        AddLevel(scope, plan.stemWidths[k - 1], plan.stemWidths[k], 2, 2, static_cast<int64_t>(k) < plan.planarLevels);
-      }
-      m_KeepsDetails = true;
+      m_Pyramid.emplace(scope, PyramidOptions(plan, plan.stemWidths));
     }
   }
 
@@ -86,34 +90,25 @@ public:
       const auto & parts = *m_Enlarging;
       return parts.last(parts.fine(parts.quadruple(parts.twice(parts.first(x)))));
     }
-    for (const auto & level : m_Levels)
+    if (m_Pyramid)
     {
-      for (const auto & unit : level)
-      {
-        x = unit(x);
-      }
-      if (m_KeepsDetails)
-      {
-        encoded.details.push_back(x);
-      }
+      encoded.details = (*m_Pyramid)(x);
+      return encoded.details.back();
+    }
+    for (const auto & unit : m_Units)
+    {
+      x = unit(x);
     }
     return x;
   }
 
 private:
   void
-  AddLevel(const Scope & scope, int64_t inputs, int64_t outputs, int64_t units, int64_t stride, bool isPlanar)
+  AddUnit(const Scope & scope, int64_t inputs, int64_t outputs, bool isPlanar)
   {
-    const Scope place = scope / static_cast<int64_t>(m_Levels.size()) / "convs";
-    auto &      level = m_Levels.emplace_back();
-    for (int64_t k = 0; k < units; ++k)
-    {
-      const std::array<int64_t, 3> kernel{ isPlanar ? 1 : 3, 3, 3 };
-      level.emplace_back(place / k,
-                         k == 0 ? inputs : outputs,
-                         outputs,
-                         ConvolutionUnit::Options{ .kernel = kernel, .stride = k == 0 ? stride : 1 });
-    }
+    const Scope                  place = scope / static_cast<int64_t>(m_Units.size()) / "convs" / 0;
+    const std::array<int64_t, 3> kernel{ isPlanar ? 1 : 3, 3, 3 };
+    m_Units.emplace_back(place, inputs, outputs, ConvolutionUnit::Options{ .kernel = kernel });
   }
 
   struct Enlarging
@@ -125,17 +120,17 @@ private:
     ConvolutionUnit last;
   };
 
-  std::optional<Enlarging>                  m_Enlarging;
-  std::vector<std::vector<ConvolutionUnit>> m_Levels;
-  bool                                      m_KeepsDetails{ false };
-  bool                                      m_RepeatsGray{ false };
+  std::optional<Enlarging>       m_Enlarging;
+  std::optional<ContractingPath> m_Pyramid;
+  std::vector<ConvolutionUnit>   m_Units;
+  bool                           m_RepeatsGray{ false };
 };
 
 /** Pixels of the encoder's input for each token and axis, where the image has plan.patch voxels. */
 int64_t
 EncoderPatch(const Plan & plan)
 {
-  return plan.stem == "pyramid"        ? plan.patch >> (plan.stemWidths.size() - 1)
+  return plan.stem == "pyramid"        ? plan.patch / (plan.finestStride << (plan.stemWidths.size() - 1))
          : plan.stem == "enlarged_rgb" ? 4 * plan.patch
                                        : plan.patch;
 }
@@ -149,10 +144,14 @@ EncoderChannels(const Plan & plan)
                                 : 3;
 }
 
-/** The stem's features that are finer than the token grid. */
+/** The features of a stem or U-Net that are finer than the token grid. */
 std::vector<int64_t>
 DetailChannels(const Plan & plan)
 {
+  if (plan.encoder == "unet")
+  {
+    return { plan.stageWidths.begin(), plan.stageWidths.end() - 1 };
+  }
   return plan.stem == "pyramid" ? plan.stemWidths : std::vector<int64_t>{};
 }
 
@@ -169,7 +168,7 @@ Details(const Plan & plan)
   std::vector<Detail> details;
   for (const int64_t channels : DetailChannels(plan))
   {
-    details.push_back({ channels, plan.patch >> details.size() });
+    details.push_back({ channels, (plan.patch / plan.finestStride) >> details.size() });
   }
   if (plan.decoder == "hq")
   {
@@ -214,6 +213,8 @@ EncoderOptions(const Plan & plan)
   options.adaptsInWindows = plan.Keeps("depth_adapter_in_windows");
   options.padsBeforeNorm = plan.Keeps("padding_before_norm");
   options.cropsPositions = plan.Keeps("cropped_positions");
+  options.hasAbsolutePositions = plan.positions != "relative";
+  options.hasRelativePositions = plan.positions != "absolute";
   options.adaptersStartRandom = plan.Keeps("random_adapters");
   if (plan.HasAdaptation("low_level_attention"))
   {
@@ -304,6 +305,8 @@ DecoderOptions(const Plan & plan)
   if (plan.decoder == "semantic")
   {
     options.maskTokens = static_cast<int64_t>(plan.labels.size()) - 1;
+    options.detailChannels = plan.refinesMasks ? plan.stemWidths.front() : 0;
+    options.refinesAllTokens = true;
     return options;
   }
   options.maskTokens = plan.keepsSamHeads ? options.maskTokens : 1;
@@ -337,6 +340,42 @@ private:
   EnlargingUnit   m_Twice;
   EnlargingUnit   m_Quadruple;
   Convolution     m_Last;
+};
+
+/** A plain U-Net, whose contracting path is the encoder. */
+class Unet
+{
+public:
+  Unet(const Scope & encoder, const Scope & decoder, const Plan & plan)
+    : m_Contracting(encoder, PyramidOptions(plan, plan.stageWidths))
+    , m_Expanding(decoder / "expanding", plan.neck, PyramidOptions(plan, DetailChannels(plan)), 2)
+    , m_Head(decoder / "head",
+             plan.stageWidths.front(),
+             static_cast<int64_t>(plan.labels.size()) - 1,
+             { .kernel = { 1, 1, 1 }, .stride = {} })
+  {}
+
+  EncodedImage
+  Encode(const at::Tensor & image) const
+  {
+    EncodedImage encoded;
+    encoded.details = m_Contracting(image);
+    encoded.embedding = encoded.details.back();
+    encoded.details.pop_back();
+    return encoded;
+  }
+
+  /** Mask logits B×N×D×H'×W' at the finest resolution. */
+  at::Tensor
+  Decode(const EncodedImage & encoded) const
+  {
+    return m_Head(m_Expanding(encoded.embedding, encoded.details));
+  }
+
+private:
+  ContractingPath m_Contracting;
+  ExpandingPath   m_Expanding;
+  Convolution     m_Head;
 };
 
 /** B×c×D×h×w into (B·D)×c×h×w. */
@@ -415,12 +454,22 @@ struct Network::Implementation
 {
   Implementation(const Plan & plan, const Scope & scope)
     : stem(scope / "stem", plan)
-    , promptEncoder(plan.promptSource == "prototype"
-                      ? std::nullopt
-                      : std::make_optional<PromptEncoder>(scope / "prompt_encoder", PromptOptions(plan)))
-    , decoder(scope / "mask_decoder", DecoderOptions(plan))
   {
     const Scope place = scope / "image_encoder";
+    if (plan.encoder == "unet")
+    {
+      unet.emplace(place, scope / "mask_decoder", plan);
+      return;
+    }
+    if (plan.promptSource == "none")
+    {
+      positions.emplace(scope / "prompt_encoder" / "pe_layer", plan.neck);
+    }
+    else if (plan.promptSource != "prototype")
+    {
+      promptEncoder.emplace(scope / "prompt_encoder", PromptOptions(plan));
+    }
+    decoder.emplace(scope / "mask_decoder", DecoderOptions(plan));
     if (plan.encoder == "tiny_vit")
     {
       tinyVit.emplace(place, TinyOptions(plan));
@@ -435,7 +484,13 @@ struct Network::Implementation
     }
     else if (plan.promptSource == "prototype")
     {
-      prototypes.emplace(scope / "prompt_generator", plan.neck, plan.prototypes);
+      prototypes.emplace(scope / "prompt_generator",
+                         plan.neck,
+                         PrototypeOptions{ plan.prototypes, plan.addressing == "cosine", plan.temperature });
+    }
+    if (plan.decoder == "semantic" && plan.refinesMasks)
+    {
+      refinement.emplace(scope / "mask_refinement", plan.neck, PyramidOptions(plan, DetailChannels(plan)), 1);
     }
     if (plan.maskConvolutionWidth > 0)
     {
@@ -443,11 +498,21 @@ struct Network::Implementation
     }
   }
 
+  /** Codes of the places of a grid of tokens, 1×C×h×w, where there is no prompt encoder. */
+  at::Tensor
+  DensePositions(const std::array<int64_t, 2> & grid) const
+  {
+    return (prototypes ? prototypes->DensePositions(grid) : positions->OfGrid(grid, grid)).unsqueeze(0);
+  }
+
   Stem                            stem;
+  std::optional<Unet>             unet;
   std::optional<ImageEncoder>     vit;
   std::optional<TinyVit>          tinyVit;
   std::optional<PromptEncoder>    promptEncoder;
-  MaskDecoder                     decoder;
+  std::optional<PositionEncoding> positions;
+  std::optional<MaskDecoder>      decoder;
+  std::optional<ExpandingPath>    refinement;
   std::optional<PromptGenerator>  generator;
   std::optional<PrototypePrompts> prototypes;
   std::optional<MaskConvolutions> maskConvolutions;
@@ -517,6 +582,15 @@ Network::Build()
 EncodedImage
 Network::Encode(const at::Tensor & image, const ProgressFunction & progress, const Observer & observe) const
 {
+  if (m_Implementation->unet)
+  {
+    const auto encoded = m_Implementation->unet->Encode(image);
+    if (progress)
+    {
+      progress(1.0);
+    }
+    return encoded;
+  }
   EncodedImage encoded;
   at::Tensor   early;
   const auto   features = m_Implementation->stem(image, encoded);
@@ -541,7 +615,7 @@ Network::Encode(const at::Tensor & image, const ProgressFunction & progress, con
     early = early.defined() ? early : encoded.levels.front();
     encoded.levels.clear();
     const auto details =
-      m_Implementation->decoder.FuseDetails(PerSlice(encoded.embedding).contiguous(), PerSlice(early).contiguous());
+      m_Implementation->decoder->FuseDetails(PerSlice(encoded.embedding).contiguous(), PerSlice(early).contiguous());
     encoded.details.push_back(details.unflatten(0, { image.size(0), image.size(2) }).transpose(1, 2)); // B×c×D×4h×4w
   }
   return encoded;
@@ -565,6 +639,10 @@ Network::GeneratePrompts(const EncodedImage & encoded, const Observer & observe)
     prompts.similarity = perImage(found.similarity);
     return prompts;
   }
+  if (m_Plan.promptSource == "none")
+  {
+    return {};
+  }
   if (!m_Implementation->generator)
   {
     throw Error("the model makes no prompts of its own, expected points, boxes or masks");
@@ -575,7 +653,17 @@ Network::GeneratePrompts(const EncodedImage & encoded, const Observer & observe)
 MaskClassification
 Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Observer & observe) const
 {
-  if (m_Implementation->prototypes)
+  if (m_Implementation->unet)
+  {
+    MaskClassification result;
+    result.isNested = m_Plan.nestsLabels;
+    const auto & embedding = encoded.embedding;
+    result.masks =
+      ResizeLinear(m_Implementation->unet->Decode(encoded),
+                   { embedding.size(2), m_Plan.patch * embedding.size(3), m_Plan.patch * embedding.size(4) });
+    return result;
+  }
+  if (m_Plan.decoder == "semantic")
   {
     return this->DecodeDense(encoded, prompts.dense, observe);
   }
@@ -598,7 +686,7 @@ Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Obs
   const auto sparse = promptEncoder.EncodeBoxes(boxPrompts);
   const auto positions = promptEncoder.DensePositions(layout.slices, grid, frame).transpose(0, 1);
   const auto slicePositions = positions.repeat({ layout.batch, 1, 1, 1 });
-  const auto output = m_Implementation->decoder(PerSlice(embedding),
+  const auto output = (*m_Implementation->decoder)(PerSlice(embedding),
                                                 slicePositions,
                                                 sparse,
                                                 dense,
@@ -646,10 +734,17 @@ Network::DecodeDense(const EncodedImage & encoded, const at::Tensor & dense, con
   const auto        image = PerSlice(encoded.embedding);
   const int64_t     slices = image.size(0);
   const SliceLayout layout{ encoded.embedding.size(0), encoded.embedding.size(2), 1 };
-  const auto        positions = m_Implementation->prototypes->DensePositions({ image.size(2), image.size(3) });
+  const auto        positions = m_Implementation->DensePositions({ image.size(2), image.size(3) });
   const auto        nothing = at::zeros({ slices, 0, m_Plan.neck }, image.options());
-  const auto        output = m_Implementation->decoder(
-    image, positions.expand({ slices, -1, -1, -1 }), nothing, PerSlice(dense), {}, {}, layout);
+  const auto        prompt = dense.defined() ? PerSlice(dense) : at::zeros_like(image);
+  at::Tensor        details;
+  if (m_Implementation->refinement)
+  {
+    details = PerSlice((*m_Implementation->refinement)(
+      dense.defined() ? encoded.embedding + dense : encoded.embedding, encoded.details));
+  }
+  const auto output = (*m_Implementation->decoder)(
+    image, positions.expand({ slices, -1, -1, -1 }), nothing, prompt, {}, details, layout);
   if (observe)
   {
     observe("decoder/low_res_masks", output.masks);
@@ -664,6 +759,16 @@ Network::DecodeDense(const EncodedImage & encoded, const at::Tensor & dense, con
                    .unflatten(0, { layout.batch, layout.slices })
                    .transpose(1, 2);
   return result;
+}
+
+at::Tensor
+Network::ComparePrototypes() const
+{
+  if (!m_Implementation->prototypes)
+  {
+    throw Error("the model has no prototypes to compare");
+  }
+  return m_Implementation->prototypes->Compare();
 }
 
 at::Tensor
@@ -717,7 +822,7 @@ Network::Decode(const EncodedImage & encoded, const ManualPrompts & prompts, boo
   const auto   tokens = prompts.points.defined() || prompts.boxes.defined()
                           ? promptEncoder.Encode({ prompts.points, prompts.labels, prompts.boxes, {} }, grid).sparse
                           : at::zeros({ count, 0, m_Plan.neck }, embedding.options());
-  const auto & decoder = m_Implementation->decoder;
+  const auto & decoder = *m_Implementation->decoder;
   const auto   positions = promptEncoder.DensePositions(1, grid).transpose(0, 1);
   const auto   decode = [&](int64_t begin, int64_t length) {
     const auto dense = prompts.masks.defined() ? promptEncoder.EncodeMasks(prompts.masks.narrow(0, begin, length))

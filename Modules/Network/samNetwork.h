@@ -91,6 +91,10 @@ public:
   MaskClassification
   Decode(const EncodedImage & encoded, const Prompts & prompts, const Observer & observe = {}) const;
 
+  /** How alike the prototypes are, from 0 to 1: PrototypePrompts::Compare(). \throws Error when there are none. */
+  at::Tensor
+  ComparePrototypes() const;
+
   /** SAM's or HQ-SAM's decoder on one slice, B = D = 1. Answers one mask per prompt, or with \a multimask those for an
    * ambiguous prompt, of which HQ-SAM takes the one that is expected to be the best. To that HQ-SAM adds the mask of
    * its own token; \a hqTokenOnly leaves SAM's mask out. Without gradients many prompts in one call take a fraction of
@@ -135,7 +139,7 @@ private:
   void
   Build();
 
-  /** Of a dense prompt B×C×D×h×w: all masks of the decoder. */
+  /** Of a dense prompt B×C×D×h×w (undefined: none): all masks of the decoder. */
   MaskClassification
   DecodeDense(const EncodedImage & encoded, const at::Tensor & dense, const Observer & observe) const;
 

@@ -202,6 +202,16 @@ ApplyEncoderPreset(Plan & plan)
 }
 
 void
+ReadFinestStride(Section & section, Plan & plan)
+{
+  section.Read("stride", plan.finestStride);
+  if (plan.finestStride != 1 && plan.finestStride != 2 && plan.finestStride != 4)
+  {
+    section.Fail("'stride' is " + std::to_string(plan.finestStride) + ", expected 1, 2 or 4");
+  }
+}
+
+void
 ReadStem(Section section, Plan & plan)
 {
   plan.stem = section.GetWord("type", { "pyramid", "pseudo_rgb", "enlarged_rgb", "gray_rgb", "none" });
@@ -215,6 +225,11 @@ ReadStem(Section section, Plan & plan)
                                     : plan.stem != "pseudo_rgb" && !plan.stemWidths.empty())
   {
     section.Fail("'widths' does not fit the type '" + plan.stem + "'");
+  }
+  ReadFinestStride(section, plan);
+  if (plan.finestStride > 1 && plan.stem != "pyramid")
+  {
+    section.Fail("'stride' is for the type 'pyramid' alone");
   }
   section.ThrowIfUnused();
 }
@@ -257,11 +272,40 @@ ReadTinyEncoder(Section & section, Plan & plan)
   section.ThrowIfUnused();
 }
 
+/** The sizes of a plain U-Net. */
+void
+ReadUnet(Section & section, Plan & plan)
+{
+  if (plan.stem != "none")
+  {
+    section.Fail("'unet' takes the image as it is, but the stem is '" + plan.stem + "'");
+  }
+  plan.globalBlocks.clear();
+  section.Read("widths", plan.stageWidths);
+  if (plan.stageWidths.size() < 2 || plan.stageWidths.size() > 8)
+  {
+    section.Fail("'widths' has " + std::to_string(plan.stageWidths.size()) + " entries, expected 2 to 8");
+  }
+  for (const int64_t width : plan.stageWidths)
+  {
+    section.CheckSize("widths", width, 1 << 16);
+  }
+  ReadFinestStride(section, plan);
+  plan.patch = plan.finestStride << (plan.stageWidths.size() - 1);
+  plan.neck = plan.stageWidths.back();
+  section.ThrowIfUnused();
+}
+
 void
 ReadEncoder(Section section, Plan & plan)
 {
-  plan.encoder = section.GetWord("type", { "vit", "vit_b", "vit_l", "vit_h", "tiny_vit" });
+  plan.encoder = section.GetWord("type", { "vit", "vit_b", "vit_l", "vit_h", "tiny_vit", "unet" });
   ApplyEncoderPreset(plan);
+  if (plan.encoder == "unet")
+  {
+    ReadUnet(section, plan);
+    return;
+  }
   if (plan.encoder == "tiny_vit")
   {
     ReadTinyEncoder(section, plan);
@@ -276,6 +320,10 @@ ReadEncoder(Section section, Plan & plan)
   section.Read("global_blocks", plan.globalBlocks);
   section.Read("grid", plan.grid);
   section.ReadSize("neck", plan.neck);
+  if (section.Has("positions"))
+  {
+    plan.positions = section.GetWord("positions", { "both", "relative", "absolute" });
+  }
   section.CheckSize("grid", plan.grid[0], 4096);
   section.CheckSize("grid", plan.grid[1], 4096);
   if (plan.width % plan.heads != 0)
@@ -295,7 +343,7 @@ ReadEncoder(Section section, Plan & plan)
     }
   }
   // With a pyramid the patch embedding does the last doublings, so the patch holds a power of two.
-  const int64_t stemStride = plan.stem == "pyramid" ? int64_t{ 1 } << (plan.stemWidths.size() - 1) : 1;
+  const int64_t stemStride = plan.stem == "pyramid" ? plan.finestStride << (plan.stemWidths.size() - 1) : 1;
   if (plan.patch % stemStride != 0)
   {
     section.Fail("'patch' " + std::to_string(plan.patch) + " is not a multiple of the stem's stride " +
@@ -323,6 +371,10 @@ ReadAdaptation(const Json & json, const std::string & where, Plan & plan)
   {
     throw Error(where + ": adaptation: 'ratio' must lie above 0 and not above 4");
   }
+  if (!plan.adaptation.empty() && plan.encoder == "unet")
+  {
+    throw Error(where + ": adaptation: '" + plan.adaptation.front() + "' found, expected an empty list for a unet");
+  }
   if (plan.HasAdaptation("low_level_attention") && plan.encoder == "tiny_vit")
   {
     throw Error(where + ": adaptation: 'low_level_attention' needs the blocks of a vit, but the encoder is a tiny_vit");
@@ -332,15 +384,29 @@ ReadAdaptation(const Json & json, const std::string & where, Plan & plan)
 void
 ReadPromptSource(Section section, Plan & plan)
 {
-  plan.promptSource = section.GetWord("type", { "auxiliary", "prototype", "manual" });
+  plan.promptSource = section.GetWord("type", { "auxiliary", "prototype", "none", "manual" });
   if (plan.promptSource != "auxiliary")
   {
     if (plan.promptSource == "prototype")
     {
       section.ReadSize("prototypes", plan.prototypes);
+      if (section.Has("addressing"))
+      {
+        plan.addressing = section.GetWord("addressing", { "softmax", "cosine" });
+      }
+      section.Read("temperature", plan.temperature);
+      if (!(plan.temperature > 0.0 && plan.temperature < 1e6))
+      {
+        section.Fail("'temperature' must lie above 0");
+      }
     }
     section.ThrowIfUnused();
     return;
+  }
+  if (plan.finestStride > 1)
+  {
+    section.Fail("'auxiliary' needs features at full resolution, but the stem's 'stride' is " +
+                 std::to_string(plan.finestStride));
   }
   if (plan.encoder == "tiny_vit")
   {
@@ -432,12 +498,24 @@ ReadPromptSource(Section section, Plan & plan)
 void
 ReadDecoder(Section section, Plan & plan)
 {
-  plan.decoder = section.GetWord("type", { "mask_classification", "semantic", "sam", "hq" });
-  if (plan.promptSource != (plan.decoder == "mask_classification" ? "auxiliary"
-                            : plan.decoder == "semantic"          ? "prototype"
-                                                                  : "manual"))
+  plan.decoder = section.GetWord("type", { "mask_classification", "semantic", "unet", "sam", "hq" });
+  const auto & source = plan.promptSource;
+  if (plan.decoder == "mask_classification" ? source != "auxiliary"
+      : plan.decoder == "semantic"          ? source != "prototype" && source != "none"
+      : plan.decoder == "unet"              ? source != "none"
+                                            : source != "manual")
   {
-    section.Fail("'" + plan.decoder + "' does not go with the prompt source '" + plan.promptSource + "'");
+    section.Fail("'" + plan.decoder + "' does not go with the prompt source '" + source + "'");
+  }
+  if ((plan.decoder == "unet") != (plan.encoder == "unet"))
+  {
+    section.Fail("'" + plan.decoder + "' does not go with the encoder '" + plan.encoder + "'");
+  }
+  if (plan.decoder == "unet")
+  {
+    section.Read("nests_labels", plan.nestsLabels);
+    section.ThrowIfUnused();
+    return;
   }
   if (plan.promptSource != "manual")
   {
@@ -468,7 +546,11 @@ ReadDecoder(Section section, Plan & plan)
   if (plan.decoder != "semantic")
   {
     section.ReadSize("mask_prompt_channels", plan.maskPromptChannels);
-    section.Read("refines_masks", plan.refinesMasks);
+  }
+  section.Read("refines_masks", plan.refinesMasks);
+  if (plan.decoder == "semantic" && plan.refinesMasks && plan.stem != "pyramid")
+  {
+    section.Fail("'refines_masks' needs the features of a stem 'pyramid', found '" + plan.stem + "'");
   }
   if (plan.neck % (2 * plan.decoderHeads) != 0 || plan.neck < 8)
   {
@@ -565,6 +647,16 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
     section.Fail("unknown word '" + plan.orientation +
                  "' for 'orientation', expected three of L R P A S I, one per axis, or acquisition");
   }
+  if (section.Has("frame"))
+  {
+    plan.frame = section.GetWord("frame", { "none", "black" });
+  }
+  if (plan.frame != "none" && (isManual || plan.window[2] != 1))
+  {
+    section.Fail("'frame' is '" + plan.frame +
+                 "', which is found slice by slice, expected none for a model that takes points, boxes and masks or a "
+                 "window of several slices");
+  }
   section.Read("spacing", plan.spacing);
   for (const double spacing : plan.spacing)
   {
@@ -653,6 +745,11 @@ ReadTraining(Section section, Plan & plan)
   section.Read("adapted", plan.adapted);
   section.Read("mask_loss_weight", plan.maskLossWeight);
   section.ReadSize("loss_points", plan.lossPoints, int64_t{ 1 } << 30);
+  section.Read("prototype_diversity_weight", plan.prototypeDiversityWeight);
+  if (!(plan.prototypeDiversityWeight >= 0.0 && plan.prototypeDiversityWeight < 1e6))
+  {
+    section.Fail("'prototype_diversity_weight' must not be negative");
+  }
   if (section.Has("matching"))
   {
     plan.matchesVolumes = section.GetWord("matching", { "slice", "volume" }) == "volume";
@@ -802,6 +899,10 @@ Plan::ToJson() const
   Json json;
   json["version"] = planVersion;
   json["stem"] = { { "type", stem }, { "widths", stemWidths } };
+  if (stem == "pyramid" && finestStride > 1)
+  {
+    json["stem"]["stride"] = finestStride;
+  }
   json["encoder"] = { { "type", encoder },
                       { "width", width },
                       { "depth", depth },
@@ -812,6 +913,14 @@ Plan::ToJson() const
                       { "global_blocks", globalBlocks },
                       { "grid", grid },
                       { "neck", neck } };
+  if (positions != "both")
+  {
+    json["encoder"]["positions"] = positions;
+  }
+  if (encoder == "unet")
+  {
+    json["encoder"] = { { "type", encoder }, { "widths", stageWidths }, { "stride", finestStride } };
+  }
   if (encoder == "tiny_vit")
   {
     json["encoder"] = {
@@ -853,6 +962,11 @@ Plan::ToJson() const
   if (promptSource == "prototype")
   {
     json["prompt_source"]["prototypes"] = prototypes;
+    if (addressing != "softmax" || temperature != 1.0)
+    {
+      json["prompt_source"]["addressing"] = addressing;
+      json["prompt_source"]["temperature"] = temperature;
+    }
   }
   json["decoder"] = { { "type", decoder },
                       { "depth", decoderDepth },
@@ -864,8 +978,15 @@ Plan::ToJson() const
   if (decoder == "semantic")
   {
     json["decoder"].erase("mask_prompt_channels");
-    json["decoder"].erase("refines_masks");
+    if (!refinesMasks)
+    {
+      json["decoder"].erase("refines_masks");
+    }
     json["decoder"]["nests_labels"] = nestsLabels;
+  }
+  if (decoder == "unet")
+  {
+    json["decoder"] = { { "type", decoder }, { "nests_labels", nestsLabels } };
   }
   if (keepsSamHeads)
   {
@@ -905,13 +1026,17 @@ Plan::ToJson() const
   {
     json["preprocessing"]["fit"] = fit;
   }
+  if (frame != "none")
+  {
+    json["preprocessing"]["frame"] = frame;
+  }
   json["labels"] = Json::array();
   for (const auto & label : labels)
   {
     json["labels"].push_back({ { "value", label.value }, { "name", label.name }, { "color", label.color } });
   }
   const Plan standard;
-  if (!frozen.empty() || maskLossWeight != standard.maskLossWeight || lossPoints != standard.lossPoints ||
+  if (!frozen.empty() || prototypeDiversityWeight > 0.0 || maskLossWeight != standard.maskLossWeight || lossPoints != standard.lossPoints ||
       matchesVolumes)
   {
     json["training"] = { { "frozen", frozen },
@@ -919,6 +1044,10 @@ Plan::ToJson() const
                          { "mask_loss_weight", maskLossWeight },
                          { "loss_points", lossPoints },
                          { "matching", matchesVolumes ? "volume" : "slice" } };
+    if (prototypeDiversityWeight > 0.0)
+    {
+      json["training"]["prototype_diversity_weight"] = prototypeDiversityWeight;
+    }
   }
   if (!compatibility.empty())
   {

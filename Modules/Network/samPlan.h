@@ -48,7 +48,12 @@ struct SegmentAnything_EXPORT Plan
   std::string          stem{ "none" };
   std::vector<int64_t> stemWidths{};
 
-  // encoder: vit, or vit_b, vit_l, vit_h, which stand for SAM's sizes; tiny_vit (MobileSAM's).
+  /** Of a pyramid or a unet: voxels for each feature of its finest resolution and in-plane axis, 1, 2 or 4. Where more
+   * than 1, masks are made at that resolution and interpolated: a fraction of the time for large images. */
+  int64_t finestStride{ 1 };
+
+  // encoder: vit, or vit_b, vit_l, vit_h, which stand for SAM's sizes; tiny_vit (MobileSAM's); unet, the contracting
+  // path of a plain U-Net with stageWidths from the finest resolution on, whose patch is that of the coarsest one.
   std::string            encoder{ "vit" };
   int64_t                width{ 768 };
   int64_t                depth{ 12 };
@@ -59,6 +64,12 @@ struct SegmentAnything_EXPORT Plan
   std::vector<int64_t>   globalBlocks{ 2, 5, 8, 11 };
   std::array<int64_t, 2> grid{ { 64, 64 } }; ///< columns and rows of tokens that the position tables are made for
   int64_t                neck{ 256 };
+
+  /** vit: what tells tokens where they are: both (SAM: a table that is added to them, and tables of relative positions
+   * in each block), relative or absolute (one of them alone). Relative ones do not depend on where the image lies in
+   * the window. */
+  std::string positions{ "both" };
+
   std::vector<int64_t>   stageWidths{ 64, 128, 160, 320 }; ///< tiny_vit alone, like the next three
   std::vector<int64_t>   stageDepths{ 2, 2, 6, 2 };
   std::vector<int64_t>   stageHeads{ 2, 4, 5, 10 };
@@ -74,8 +85,8 @@ struct SegmentAnything_EXPORT Plan
    * slices. */
   int64_t planarLevels{ 0 };
 
-  // prompt source: auxiliary (MaskSAM's generator), prototype (DAPSAM's) or manual (points, boxes and masks that are
-  // given).
+  // prompt source: auxiliary (MaskSAM's generator), prototype (DAPSAM's), none (the decoder looks at the image alone) or
+  // manual (points, boxes and masks that are given).
   std::string                       promptSource{ "auxiliary" };
   int64_t                           queries{ 8 };
   std::vector<int64_t>              ladder{};
@@ -86,16 +97,24 @@ struct SegmentAnything_EXPORT Plan
   int64_t                             fullResolutionStages{ 0 }; ///< of the ladder, which do not climb
   std::vector<std::array<int64_t, 3>> kernels{};                 ///< x, y, z for each stage; empty: 3, 3, 3
   int64_t                             prototypes{ 256 };         ///< prototype: slots of the memory
+  /** prototype: the shares of the slots are the softmax of products of query and slot (softmax, as published) or of
+   * their cosines (cosine), divided by the temperature. Cosines keep a long query from choosing the same slot for every
+   * image. */
+  std::string addressing{ "softmax" };
+  double      temperature{ 1.0 };
 
-  // decoder: mask_classification (MaskSAM's), semantic (DAPSAM's: a mask for each label but the background), sam or hq
-  // (HQ-SAM's, which takes the encoder's map after the first global block, of a tiny_vit that after the second stage).
+  // decoder: mask_classification (MaskSAM's), semantic (DAPSAM's: a mask for each label but the background), unet (the
+  // expanding path of a unet, a mask for each label but the background), sam or hq (HQ-SAM's, which takes the encoder's
+  // map after the first global block, of a tiny_vit that after the second stage).
   std::string decoder{ "mask_classification" };
   int64_t     decoderDepth{ 2 };
   int64_t     decoderHeads{ 8 };
   int64_t     decoderMlpWidth{ 2048 };
   int64_t     maskPromptChannels{ 16 };
   int64_t     upscalingSteps{ 2 };
-  bool        refinesMasks{ false }; ///< a second hyper-network on the generator's full-resolution features
+  /** A second hyper-network on fine features: mask_classification: the generator's; semantic: those of an expanding
+   * path from embedding and dense prompt over the features of a pyramid. */
+  bool        refinesMasks{ false };
   int64_t     multimasks{ 3 };       ///< sam, hq: masks for an ambiguous prompt, beside the single one
   int64_t     iouHeadDepth{ 3 };     ///< sam, hq
   int64_t     iouHeadWidth{ 256 };   ///< sam, hq
@@ -109,6 +128,10 @@ struct SegmentAnything_EXPORT Plan
   // driver: windows that are blended with Gaussian weights.
   std::array<int64_t, 3> window{ { 256, 256, 1 } };    ///< voxels
   std::array<double, 3>  overlap{ { 0.5, 0.5, 0.5 } }; ///< fraction of the window, 0 to below 1
+
+  /** Models of single slices: none, or black: rows and columns at the border in which nine of ten voxels are black or
+   * more are left out of what the model sees, and are background in its answer (SamFindContent). */
+  std::string frame{ "none" };
 
   // preprocessing. fit: spacing (resample to it), longest_side (SAM: scale slices so that their longer side fills the
   // grid of tokens, zeros below and to the right), square (MedSAM: stretch them to the grid) or window (DAPSAM: stretch
@@ -125,6 +148,8 @@ struct SegmentAnything_EXPORT Plan
   std::vector<std::string> adapted{};
   double                   maskLossWeight{ 1.5 }; ///< of cross-entropy and Dice of masks in the set loss
   int64_t                  lossPoints{ 32768 };   ///< where masks are compared, at most
+  /** prototype: of the mean squared cosine of two slots in the loss, so that slots do not become the same. */
+  double prototypeDiversityWeight{ 0.0 };
 
   /** Queries are matched to labels once for all slices of a window, not for each slice (masksam §k). */
   bool matchesVolumes{ false };

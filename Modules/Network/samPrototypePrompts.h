@@ -8,6 +8,13 @@
 
 namespace sam
 {
+struct PrototypeOptions
+{
+  int64_t slots{ 256 };
+  bool    usesCosines{ false }; ///< slots are addressed by cosines with the query; published: by products
+  double  temperature{ 1.0 };   ///< what they are divided by before the softmax
+};
+
 /** \class PrototypePrompts
  * \brief DAPSAM's prompts: an image is described by a mixture of learned prototypes, and the decoder is told where the
  * image is similar to it (arXiv:2409.12522, dapsam §c).
@@ -17,7 +24,7 @@ namespace sam
 class SegmentAnything_EXPORT PrototypePrompts
 {
 public:
-  PrototypePrompts(const Scope & scope, int64_t width, int64_t slots);
+  PrototypePrompts(const Scope & scope, int64_t width, const PrototypeOptions & options);
 
   struct Output
   {
@@ -29,6 +36,11 @@ public:
   /** The embedding of S slices is S×C×h×w, each is described by itself. \a observe gets query and prototype, S×C. */
   Output
   operator()(const at::Tensor & embedding, const Observer & observe = {}) const;
+
+  /** The mean squared cosine of two different prototypes, a scalar with gradient: 0 where all are at right angles, 1
+   * where all point the same way. */
+  at::Tensor
+  Compare() const;
 
   /** Codes of the tokens' places, C×h×w. */
   at::Tensor
@@ -45,6 +57,7 @@ public:
   }
 
 private:
+  PrototypeOptions m_Options;
   at::Tensor       m_Prototypes;
   Convolution      m_Fusion;
   PositionEncoding m_Positions;

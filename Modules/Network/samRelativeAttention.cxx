@@ -239,14 +239,20 @@ RelativeAttention::RelativeAttention(const Scope &                  scope,
                                      int64_t                        width,
                                      int64_t                        heads,
                                      const std::array<int64_t, 2> & tableGrid,
-                                     int64_t                        window)
+                                     int64_t                        window,
+                                     bool                           hasTables)
   : m_QueryKeyValue(scope / "qkv", width, 3 * width)
   , m_Projection(scope / "proj", width, width)
-  , m_RowTable(scope.Declare("rel_pos_h", { 2 * tableGrid[0] - 1, width / heads }, Initialization::Constant(0.0)))
-  , m_ColumnTable(scope.Declare("rel_pos_w", { 2 * tableGrid[1] - 1, width / heads }, Initialization::Constant(0.0)))
   , m_Heads(heads)
   , m_Window(window)
-{}
+{
+  if (hasTables)
+  {
+    const auto zero = Initialization::Constant(0.0);
+    m_RowTable = scope.Declare("rel_pos_h", { 2 * tableGrid[0] - 1, width / heads }, zero);
+    m_ColumnTable = scope.Declare("rel_pos_w", { 2 * tableGrid[1] - 1, width / heads }, zero);
+  }
+}
 
 at::Tensor
 RelativeAttention::operator()(const at::Tensor & x) const
@@ -282,8 +288,11 @@ RelativeAttention::AttendInTiles(const at::Tensor & parts) const
   const int64_t channels = width / m_Heads;
   int64_t       size[2] = { m_Window > 0 ? m_Window : h, m_Window > 0 ? m_Window : w };
   const auto    windows = m_Window > 0 ? WindowGrid(m_Window, h, w) : std::array<int64_t, 2>{ 1, 1 };
-  const auto    rowTable = ReversedTable(m_RowTable, size[0]);
-  const auto    columnTable = ReversedTable(m_ColumnTable, size[1]);
+  const auto    table = [&](const at::Tensor & own, int64_t length) {
+    return own.defined() ? ReversedTable(own, length) : at::zeros({ channels, 2 * length - 1 }, parts.options());
+  };
+  const auto rowTable = table(m_RowTable, size[0]);
+  const auto columnTable = table(m_ColumnTable, size[1]);
   // What lies beyond the border is zero before the linear layer, so that its bias remains.
   const auto    absent = m_QueryKeyValue.GetBias();
   auto          answer = at::empty({ batch, h, w, width }, parts.options());
@@ -333,6 +342,12 @@ RelativeAttention::AttendToGrid(const at::Tensor & x) const
   // 3×B×heads×(h·w)×C
   const auto parts = m_QueryKeyValue(x).view({ batch, h * w, 3, m_Heads, channels }).permute({ 2, 0, 3, 1, 4 });
   const auto query = parts.select(0, 0);
+  if (!m_RowTable.defined())
+  {
+    return at::scaled_dot_product_attention(query, parts.select(0, 1), parts.select(0, 2))
+      .transpose(1, 2)
+      .reshape({ batch, h, w, -1 });
+  }
 
   // The relative terms use the query as it is, without the scale of the dot product.
   const auto rows = query.reshape({ batch * m_Heads, h, w, channels });

@@ -21,12 +21,13 @@ namespace sam
 class SegmentAnything_EXPORT RelativeAttention
 {
 public:
-  /** The tables are made for \a tableGrid (rows, columns). \a window tokens per axis; 0: the whole grid. */
+  /** The tables are made for \a tableGrid (rows, columns), or left out. \a window tokens per axis; 0: the whole grid. */
   RelativeAttention(const Scope &                  scope,
                     int64_t                        width,
                     int64_t                        heads,
                     const std::array<int64_t, 2> & tableGrid,
-                    int64_t                        window);
+                    int64_t                        window,
+                    bool                           hasTables = true);
 
   /** \a x is B×h×w×C, and so is the answer. */
   at::Tensor

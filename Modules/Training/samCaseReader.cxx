@@ -141,6 +141,7 @@ ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase &
     resample->SetStretchedSize(
       { { static_cast<itk::SizeValueType>(plan.window[0]), static_cast<itk::SizeValueType>(plan.window[1]), 0 } });
   }
+  resample->SetRemovesFrame(plan.frame == "black");
   resample->SetChannels(channels);
   Reading(imageFile, [&resample] { resample->Update(); });
   ChannelImage * onGrid = resample->GetOutput();

@@ -116,7 +116,7 @@ CheckPrototypePrompts(Recording & recording)
   const auto &           embedding = recording.Get("in/feature");
   const auto             width = recording.Extent("memory_bank.weight", 1);
   Parameters             parameters(recording.Weights(), "parameters");
-  const PrototypePrompts prompts(Scope(parameters), width, recording.Extent("memory_bank.weight", 0));
+  const PrototypePrompts prompts(Scope(parameters), width, { recording.Extent("memory_bank.weight", 0) });
   parameters.ThrowIfUnused();
   const auto found = prompts(embedding, recording.Comparer("mid/"));
   recording.Compare("mid/addressing", found.addresses);
