@@ -81,7 +81,8 @@ main(int argc, char * argv[])
       "", "resume", "Go on with the run in the run folder; begin it where there is none.", parser);
     const auto plan = make(
       "plan",
-      "masksam, which plans for the data set; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
+      "masksam, which plans for the data set; dapsam, a network of slices for several scanners, or unet, a plain U-Net, "
+      "likewise; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
       "(with _published behind: with the published behavior, too); dapsam_prostate or dapsam_fundus likewise; or a "
       "JSON "
       "file with a plan. Default: masksam.",
@@ -96,6 +97,18 @@ main(int argc, char * argv[])
                                  "FILE");
     const auto window =
       make("window", "Voxels of the planned network's window, x,y,z. Default: from the data.", "X,Y,Z");
+    const auto frame = make("frame",
+                            "What the planned network does with a black frame around slices: remove (it sees what is "
+                            "inside, here and in sam-segment), keep, or auto (dapsam and unet: removed where training "
+                            "images have one). Default: auto.",
+                            "WORD");
+    TCLAP::MultiArg<std::string> without(
+      "",
+      "without",
+      "Leave a part out of the plan dapsam: adapters (of low-level features) or prototypes. May be given twice.",
+      false,
+      "PART",
+      parser);
     const auto split = make("split",
                             "nnU-Net's splits_final.json; cases on neither side are not touched. Default: a random "
                             "fifth of the patients is for validation.",
@@ -151,6 +164,10 @@ main(int argc, char * argv[])
            "degrees in plane, coarse images, contrast), slaug (compact, and every second window "
            "with other intensities, for other scanners) or none. Default: compact.",
            "WORD");
+    const auto augmentFrame =
+      make("augment-frame",
+           "Share of the windows, 0 to 1, that shrink into a black frame of random width. Default: 0.",
+           "SHARE");
     const auto       mirror = make("mirror",
                              "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows are "
                                    "mirrored, such as 0. Default: none.",
@@ -211,6 +228,9 @@ main(int argc, char * argv[])
     read(schedule, options.schedule);
     read(precision, options.precision);
     read(augmentation, options.augmentation);
+    read(frame, options.frame);
+    options.without = without.getValue();
+    readNumber(augmentFrame, options.frameProbability);
     readNumber(maximumMinutes, options.maximumMinutes);
     readNumber(learningRate, options.learningRate);
     readNumber(foreground, options.foregroundShare);

@@ -18,6 +18,7 @@
 #include <ATen/ops/replication_pad2d.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_bicubic2d.h>
+#include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
 #include <algorithm>
@@ -238,6 +239,15 @@ ApplyGamma(const at::Tensor & values, double gamma)
   return (changed - changed.mean()) / deviation * values.std(false) + values.mean();
 }
 
+/** Brings mean and deviation of each channel of C×D×H×W to those of \a model. */
+at::Tensor
+KeepStatistics(const at::Tensor & changed, const at::Tensor & model)
+{
+  const auto mean = [](const at::Tensor & x) { return x.mean({ 1, 2, 3 }, true); };
+  const auto deviation = [](const at::Tensor & x) { return x.flatten(1).std(1, false).view({ -1, 1, 1, 1 }); };
+  return (changed - mean(changed)) / deviation(changed).clamp_min(1e-7) * deviation(model) + mean(model);
+}
+
 /** Location-scale augmentation of C×D×H×W on its range, after which mean and deviation of each channel are as before.
  */
 at::Tensor
@@ -249,9 +259,35 @@ ChangeIntensities(const at::Tensor & image, const at::Tensor & labels, RandomStr
   const auto changed = (random.Chance(0.5) ? AugmentGlobally(unit, draws)
                                            : AugmentLabels(unit, labels.clamp_min(0).unsqueeze(0).unsqueeze(0), draws))
                          .squeeze(0);
-  const auto mean = [](const at::Tensor & x) { return x.mean({ 1, 2, 3 }, true); };
-  const auto deviation = [](const at::Tensor & x) { return x.flatten(1).std(1, false).view({ -1, 1, 1, 1 }); };
-  return (changed - mean(changed)) / deviation(changed).clamp_min(1e-7) * deviation(image) + mean(image);
+  return KeepStatistics(changed, image);
+}
+} // namespace
+
+namespace
+{
+/** The window shrinks in plane into a black frame of random width on each side. */
+void
+AddFrame(TrainingWindow & window, const std::array<double, 2> & range, RandomStream & random)
+{
+  std::array<int64_t, 2> size{};
+  std::array<int64_t, 2> start{};
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    const int64_t whole = window.labels.size(1 + static_cast<int64_t>(axis));
+    const double  share = random.Uniform(range[0], range[1]);
+    size[axis] = std::clamp<int64_t>(std::llround(share * static_cast<double>(whole)), 1, whole);
+    start[axis] = random.Integer(0, whole - size[axis]);
+  }
+  const auto inside = [&](const at::Tensor & x) {
+    return x.narrow(-2, start[0], size[0]).narrow(-1, start[1], size[1]);
+  };
+  const auto small = at::upsample_bilinear2d(window.image, size, false);
+  const auto smallLabels = at::upsample_nearest2d(window.labels.unsqueeze(1).to(at::kFloat), size).squeeze(1);
+  auto       image = window.image.amin({ 1, 2, 3 }, true).expand_as(window.image).clone();
+  inside(image).copy_(small);
+  window.labels = window.labels.new_zeros(window.labels.sizes());
+  inside(window.labels).copy_(smallLabels);
+  window.image = KeepStatistics(image, window.image);
 }
 } // namespace
 
@@ -361,6 +397,12 @@ WindowSampler::WindowSampler(const std::array<int64_t, 3> & window, const Augmen
   CheckDeviation("largest turn", options.largestTurn);
   CheckRange("zoom", options.zoom);
   CheckRange("coarse", options.coarse);
+  CheckProbability("frame probability", options.frameProbability);
+  CheckRange("frame", options.frame);
+  if (options.frame[1] > 1.0)
+  {
+    throw Error("augmentation: frame reaches " + std::to_string(options.frame[1]) + ", expected 1 at most");
+  }
   CheckRange("contrast", options.contrast);
   if (options.coarse[1] > 1.0)
   {
@@ -517,7 +559,11 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
     result.labels = result.labels.to(at::kLong);
   }
 
-  // 3. Intensities.
+  // 3. Intensities, of a frame first.
+  if (m_Options.frameProbability > 0.0 && random.Chance(m_Options.frameProbability))
+  {
+    AddFrame(result, m_Options.frame, random);
+  }
   if (random.Chance(m_Options.locationScaleProbability))
   {
     result.image = ChangeIntensities(result.image, result.labels, random);

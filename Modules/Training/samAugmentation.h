@@ -54,6 +54,9 @@ struct AugmentationOptions
   double                zoomProbability{ 0.0 }; ///< p of a further scaling in plane
   std::array<double, 2> zoom{ { 0.7, 1.4 } };   ///< above 1 objects become larger
 
+  double                frameProbability{ 0.0 }; ///< p of a window that shrinks into a black frame
+  std::array<double, 2> frame{ { 0.6, 1.0 } };   ///< share of each in-plane axis that is left of it
+
   // Intensity of all channels together
   double locationScaleProbability{ 0.0 }; ///< p of AugmentGlobally() or, as likely, AugmentLabels() on the window's
                                           ///< range; mean and deviation are kept
@@ -100,7 +103,8 @@ struct TrainingWindow
  * margin in-plane; along an axis where the window is larger it is centered, up to the margin. Outside of the image its
  * border voxels are repeated, of image and labels alike. Rotations and scalings are in millimeters about the window's
  * center, in-plane only where slices are far apart, few, or there is a single one. Labels follow by linear
- * interpolation of each label, the largest wins. Safe to call from several threads, each with a stream of its own.
+ * interpolation of each label, the largest wins. A frame has each channel's smallest value and no label; mean and
+ * deviation of the window are kept, as normalization gives them to an image with a frame. Safe to call from several threads, each with a stream of its own.
  */
 class WindowSampler
 {

@@ -193,6 +193,22 @@ ReadForeground(const DatasetCase & description, size_t count)
   return result;
 }
 
+double
+ReadContent(const DatasetCase & description)
+{
+  const auto image = ReadChannels(description.images);
+  double     share = 1.0;
+  Reading(description.images.front(), [&] {
+    const auto content = itk::SamFindContent(image.GetPointer(), "LPS");
+    for (unsigned int i = 0; i < 3; ++i)
+    {
+      share *= static_cast<double>(content.size[i]) /
+               static_cast<double>(image->GetLargestPossibleRegion().GetSize(i));
+    }
+  });
+  return share;
+}
+
 void
 CheckCase(const DatasetCase & description, size_t channels)
 {

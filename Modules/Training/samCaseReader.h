@@ -23,6 +23,10 @@ ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase &
 std::vector<std::vector<double>>
 ReadForeground(const DatasetCase & description, size_t count);
 
+/** The share of an image's plane that lies inside of a black frame, see SamFindContent(). */
+double
+ReadContent(const DatasetCase & description);
+
 /** Read the headers of a case: channels as many as \a channels, image and label map on the same grid.
  * \throws Error naming the file and what is wrong with it. */
 void

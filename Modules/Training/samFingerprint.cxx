@@ -52,6 +52,10 @@ ReadFingerprint(const Dataset &                          dataset,
     const auto extent = ReadImageExtent(cases[k]->images.front(), "LPS");
     fingerprint.spacings.push_back(extent.spacing);
     fingerprint.extents.push_back(extent.extent);
+    if (extent.extent[2] < 1.5 * extent.spacing[2])
+    {
+      fingerprint.contents.push_back(ReadContent(*cases[k]));
+    }
     if (readsPixels)
     {
       const auto values = ReadForeground(*cases[k], samplesPerCase);

@@ -26,6 +26,7 @@ struct DatasetFingerprint
 {
   std::vector<std::array<double, 3>> spacings;    ///< mm, one per case, ITK's order, axes of LPS
   std::vector<std::array<double, 3>> extents;     ///< mm, one per case
+  std::vector<double>                contents;    ///< share of the image inside of a black frame, of single slices
   std::vector<ForegroundIntensity>   intensities; ///< per channel; without samples where they were not asked for
 };
 
@@ -33,7 +34,7 @@ struct DatasetFingerprint
 bool
 HasAbsoluteIntensities(const std::string & channel);
 
-/** Read the headers of these cases and, where a channel has absolute intensities, up to 10000 foreground voxels of each
+/** Read the headers of these cases, images that are single slices as a whole and, where a channel has absolute intensities, up to 10000 foreground voxels of each
  * case, evenly chosen. \a progress is told the fraction done.
  * \throws Error naming a file that cannot be read or does not fit the others. */
 DatasetFingerprint

@@ -107,6 +107,25 @@ OrderAxes(const std::array<double, 3> & spacing)
   return { 0, 1, 2 };
 }
 
+/** Voxels of a large slice along its two axes. */
+std::array<double, 2>
+CountPlaneVoxels(const DatasetFingerprint & fingerprint, const std::string & orientation)
+{
+  const std::string     letters = "LPS";
+  std::array<double, 2> result{};
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    const size_t        place = letters.find(orientation[axis]);
+    std::vector<double> counts;
+    for (size_t k = 0; k < fingerprint.spacings.size(); ++k)
+    {
+      counts.push_back(fingerprint.extents[k][place] / fingerprint.spacings[k][place]);
+    }
+    result[axis] = Quantile(std::move(counts), 0.95);
+  }
+  return result;
+}
+
 void
 SetPatch(Plan & plan, int64_t patch)
 {
@@ -228,6 +247,7 @@ PlanningLimits
 PlanningLimits::OfDevice(bool hasAccelerator)
 {
   PlanningLimits limits;
+  limits.fineVoxels = int64_t{ 1 } << (hasAccelerator ? 20 : 15);
   limits.voxels = int64_t{ 1 } << (hasAccelerator ? 19 : 18);
   return limits;
 }
@@ -325,13 +345,272 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   return planning;
 }
 
+namespace
+{
+constexpr int64_t tokensOfSlice = 16;      // along the longer side, at most
+constexpr double  framedFraction = 0.05;   // of an image that a frame takes, to count
+constexpr double  framedCases = 0.05;      // of the cases that have one, to remove it
+
+/** Size, preprocessing and labels of slices that are stretched to a window; \a adapted is what PlanMaskSam() makes of
+ * the data. Every window is a multiple of \a multiple. */
+void
+ChooseSlices(Planning &                 planning,
+             const Planning &           adapted,
+             const DatasetFingerprint & fingerprint,
+             const PlanningLimits &     limits,
+             const PlanningWishes &     wishes,
+             int64_t                    multiple)
+{
+  Plan & plan = planning.plan;
+  plan.orientation = adapted.plan.orientation;
+  plan.labels = adapted.plan.labels;
+  plan.channels = adapted.plan.channels;
+  for (auto & channel : plan.channels)
+  {
+    channel.normalization = channel.normalization == "z_score" ? "slice_z_score" : channel.normalization;
+  }
+  plan.fit = "window";
+  plan.spacing = { 0.0, 0.0, 0.0 };
+  plan.overlap = { 0.5, 0.5, 0.0 };
+  plan.slices = 1;
+  plan.planarLevels = 8; // all there may be
+  planning.decisions.push_back(adapted.decisions.front());
+
+  const auto voxels = CountPlaneVoxels(fingerprint, plan.orientation);
+  const auto longest = std::max(voxels[0], voxels[1]);
+  const auto scale = std::min(1.0, static_cast<double>(limits.planeSize) / longest);
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    const auto wanted = std::llround(scale * voxels[axis]);
+    plan.window[axis] = RoundUp(std::max<int64_t>(wishes.window ? (*wishes.window)[axis] : wanted, 1), multiple);
+    if (plan.window[axis] > 4096)
+    {
+      throw Error("window of " + std::to_string(plan.window[axis]) + " voxels, expected 1 to 4096");
+    }
+  }
+  plan.window[2] = 1;
+  if (wishes.window && (*wishes.window)[2] != 1)
+  {
+    throw Error("window of " + std::to_string((*wishes.window)[2]) + " slices, expected 1 for a network of slices");
+  }
+  planning.decisions.push_back(
+    Line() << "window " << plan.window << " voxels, to which each slice is stretched: "
+           << std::string(wishes.window ? std::string("as asked for")
+                                        : std::string(Line() << "95 of 100 have up to " << std::llround(voxels[0])
+                                                             << " x " << std::llround(voxels[1]) << ", "
+                                                             << limits.planeSize << " at most")));
+  plan.finestStride = plan.window[0] * plan.window[1] > limits.fineVoxels ? 2 : 1;
+  planning.decisions.push_back(Line() << "finest features at " << (plan.finestStride > 1 ? "half" : "full")
+                                      << " resolution: a plane of " << plan.window[0] * plan.window[1]
+                                      << " voxels, at full resolution up to " << limits.fineVoxels);
+  for (const auto & channel : plan.channels)
+  {
+    planning.decisions.push_back(
+      "channel " + channel.name + ": " +
+      (channel.normalization == "clip" ? "clipped to the foreground's range, which is absolute"
+                                       : "mean 0, deviation 1 in each slice, so that scanners become alike"));
+  }
+  PlanFrame(planning, fingerprint, wishes.frame);
+}
+
+/** The window's longer side in multiples of \a base voxels doubled until it has no more than \a limit of them. */
+int64_t
+ChoosePatch(const DatasetFingerprint &                    fingerprint,
+            const std::string &                           orientation,
+            const PlanningLimits &                        limits,
+            const std::optional<std::array<int64_t, 3>> & window)
+{
+  const auto voxels = CountPlaneVoxels(fingerprint, orientation);
+  const auto longest = window ? static_cast<double>(std::max((*window)[0], (*window)[1]))
+                              : std::min(std::max(voxels[0], voxels[1]), static_cast<double>(limits.planeSize));
+  int64_t    patch = 8;
+  while (longest > static_cast<double>(patch * tokensOfSlice) && patch < 64)
+  {
+    patch *= 2;
+  }
+  return patch;
+}
+
+/** Whether the images are single slices, as photographs and X-rays are. */
+bool
+AreSlices(const DatasetFingerprint & fingerprint)
+{
+  for (size_t k = 0; k < fingerprint.spacings.size(); ++k)
+  {
+    if (fingerprint.extents[k][2] > 1.5 * fingerprint.spacings[k][2])
+    {
+      return false;
+    }
+  }
+  return true;
+}
+} // namespace
+
+void
+PlanFrame(Planning & planning, const DatasetFingerprint & fingerprint, const std::string & wish)
+{
+  if (wish != "auto" && wish != "remove" && wish != "keep")
+  {
+    throw Error("frame '" + wish + "' is not known, expected auto, remove or keep");
+  }
+  const auto & contents = fingerprint.contents;
+  const auto   framed =
+    std::count_if(contents.begin(), contents.end(), [](double content) { return content <= 1.0 - framedFraction; });
+  const bool isFramed = static_cast<double>(framed) > framedCases * static_cast<double>(contents.size());
+  const bool removes = wish == "remove" || (wish == "auto" && isFramed && planning.plan.window[2] == 1);
+  if (removes && planning.plan.window[2] != 1)
+  {
+    throw Error("a black frame is removed from slices alone, but the planned network's window has " +
+                std::to_string(planning.plan.window[2]) + " slices");
+  }
+  planning.plan.frame = removes ? "black" : "none";
+  Line line;
+  line << "black frames are " << (removes ? "removed" : "kept") << ": ";
+  if (wish != "auto")
+  {
+    line << "as asked for";
+  }
+  if (!contents.empty())
+  {
+    line << (wish != "auto" ? ", " : "") << framed << " of " << contents.size() << " images have one that takes "
+         << 100.0 * framedFraction << " % of them or more";
+  }
+  if (wish != "auto" || !contents.empty())
+  {
+    planning.decisions.push_back(line);
+  }
+}
+
+Planning
+PlanDapsam(const DatasetFingerprint & fingerprint,
+           const Dataset &            dataset,
+           const PlanningLimits &     limits,
+           const PlanningWishes &     wishes)
+{
+  const auto adapted = PlanMaskSam(fingerprint, dataset, limits);
+  Planning   planning;
+  Plan &     plan = planning.plan;
+  plan.patch = ChoosePatch(fingerprint, adapted.plan.orientation, limits, wishes.window);
+  ChooseSlices(planning, adapted, fingerprint, limits, wishes, plan.patch);
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    plan.grid[axis] = plan.window[axis] / plan.patch;
+  }
+  plan.stem = "pyramid";
+  // Down to twice as fine as the tokens: the embedding does the last doubling.
+  for (int64_t size = plan.finestStride, width = 8; size < plan.patch; size *= 2, width = std::min<int64_t>(2 * width, 64))
+  {
+    plan.stemWidths.push_back(width);
+  }
+  plan.width = 96;
+  plan.depth = 4;
+  plan.heads = 4;
+  plan.globalBlocks = { 0, 1, 2, 3 };
+  plan.neck = 96;
+  plan.positions = "relative";
+  plan.adaptation = wishes.hasAdapters ? std::vector<std::string>{ "low_level_attention" } : std::vector<std::string>();
+  plan.promptSource = wishes.hasPrototypes ? "prototype" : "none";
+  if (wishes.hasPrototypes)
+  {
+    plan.prototypes = 64;
+    plan.addressing = "cosine";
+    plan.temperature = 0.1;
+    plan.prototypeDiversityWeight = 0.1;
+  }
+  plan.decoder = "semantic";
+  plan.decoderHeads = 4;
+  plan.decoderMlpWidth = 192;
+  plan.refinesMasks = true;
+  planning.decisions.push_back(Line() << "patch " << plan.patch << ": " << plan.grid[0] << " x " << plan.grid[1]
+                                      << " tokens per slice, " << tokensOfSlice << " per axis at most; features of "
+                                      << plan.stemWidths.size() << " finer resolutions refine the masks");
+  planning.decisions.push_back(std::string("relative positions alone: they stay as they are where a frame or another "
+                                           "field of view shifts the anatomy"));
+  planning.decisions.push_back(wishes.hasAdapters ? "low-level adapters in front of and within each block"
+                                                  : "without low-level adapters, as asked for");
+  planning.decisions.push_back(
+    wishes.hasPrototypes ? std::string(Line() << plan.prototypes << " prototypes, addressed by cosines / "
+                                              << plan.temperature << " and kept apart with the weight "
+                                              << plan.prototypeDiversityWeight)
+                         : std::string("without prototypes, as asked for"));
+  return planning;
+}
+
+Planning
+PlanUnet(const DatasetFingerprint & fingerprint,
+         const Dataset &            dataset,
+         const PlanningLimits &     limits,
+         const PlanningWishes &     wishes)
+{
+  const auto resolutions = [](const Plan & plan) {
+    const int64_t longest = std::max(plan.window[0], plan.window[1]) / plan.finestStride;
+    size_t        count = 2;
+    while (count < 6 && (longest >> count) >= 8)
+    {
+      ++count;
+    }
+    return count;
+  };
+  Planning planning;
+  Plan &   plan = planning.plan;
+  if (AreSlices(fingerprint))
+  {
+    constexpr int64_t coarsest = 32;
+    ChooseSlices(planning, PlanMaskSam(fingerprint, dataset, limits), fingerprint, limits, wishes, coarsest);
+  }
+  else
+  {
+    planning = PlanMaskSam(fingerprint, dataset, limits, wishes.window);
+    // Of the window, spacing, channels and labels; what is said of tokens and queries does not apply.
+    auto & lines = planning.decisions;
+    lines.erase(std::remove_if(lines.begin(),
+                               lines.end(),
+                               [](const std::string & line) {
+                                 return line.rfind("patch", 0) == 0 || line.find("queries") != std::string::npos;
+                               }),
+                lines.end());
+    const Plan volume = plan;
+    plan = Plan();
+    plan.window = volume.window;
+    plan.overlap = volume.overlap;
+    plan.slices = volume.slices;
+    plan.planarLevels = volume.planarLevels;
+    plan.orientation = volume.orientation;
+    plan.spacing = volume.spacing;
+    plan.channels = volume.channels;
+    plan.labels = volume.labels;
+    if (wishes.frame != "auto")
+    {
+      PlanFrame(planning, fingerprint, wishes.frame);
+    }
+  }
+  plan.encoder = plan.decoder = "unet";
+  plan.promptSource = "none";
+  plan.globalBlocks.clear();
+  plan.stageWidths.clear();
+  const size_t count = resolutions(plan);
+  for (size_t k = 0; k < count; ++k)
+  {
+    plan.stageWidths.push_back(std::min<int64_t>(10 << k, 160));
+  }
+  plan.patch = plan.finestStride << (count - 1);
+  plan.neck = plan.stageWidths.back();
+  for (size_t axis = 0; axis < 2; ++axis)
+  {
+    plan.window[axis] = RoundUp(plan.window[axis], plan.patch);
+  }
+  planning.decisions.push_back(Line() << "U-Net of " << count << " resolutions with " << plan.stageWidths.front()
+                                      << " to " << plan.stageWidths.back() << " channels, window " << plan.window);
+  return planning;
+}
+
 bool
 IsPlanName(const std::string & word)
 {
   const auto isOneOf = [&word](const std::vector<std::string> & words) {
     return std::find(words.begin(), words.end(), word) != words.end();
   };
-  return word == "masksam" || isOneOf(GetPublishedMaskSamWords()) || isOneOf(GetPublishedDapsamWords());
+  return word == "masksam" || word == "dapsam" || word == "unet" || isOneOf(GetPublishedMaskSamWords()) || isOneOf(GetPublishedDapsamWords());
 }
 
 Planning
@@ -339,11 +618,23 @@ PlanByName(const std::string &                           word,
            const DatasetFingerprint &                    fingerprint,
            const Dataset &                               dataset,
            const PlanningLimits &                        limits,
-           const std::optional<std::array<int64_t, 3>> & window)
+           const PlanningWishes &                        wishes)
 {
-  auto adapted = PlanMaskSam(fingerprint, dataset, limits, word == "masksam" ? window : std::nullopt);
+  if (word != "dapsam" && !(wishes.hasAdapters && wishes.hasPrototypes))
+  {
+    throw Error("plan '" + word + "' has no parts that can be left out, expected dapsam");
+  }
+  if (word == "dapsam" || word == "unet")
+  {
+    return (word == "dapsam" ? PlanDapsam : PlanUnet)(fingerprint, dataset, limits, wishes);
+  }
+  auto adapted = PlanMaskSam(fingerprint, dataset, limits, word == "masksam" ? wishes.window : std::nullopt);
   if (word == "masksam")
   {
+    if (wishes.frame != "auto")
+    {
+      PlanFrame(adapted, fingerprint, wishes.frame);
+    }
     return adapted;
   }
   Planning   planning;
@@ -378,6 +669,10 @@ PlanByName(const std::string &                           word,
         planning.decisions.push_back(line);
       }
     }
+  }
+  if (wishes.frame != "auto")
+  {
+    PlanFrame(planning, fingerprint, wishes.frame);
   }
   return planning;
 }

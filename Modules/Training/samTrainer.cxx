@@ -293,6 +293,21 @@ private:
     m_State.processes = m_Processes.GetSize();
   }
 
+  PlanningWishes
+  MakeWishes() const
+  {
+    PlanningWishes wishes{ m_Options.window, m_Options.frame };
+    for (const auto & part : m_Options.without)
+    {
+      if (part != "adapters" && part != "prototypes")
+      {
+        throw Error("part '" + part + "' cannot be left out, expected adapters or prototypes");
+      }
+      (part == "adapters" ? wishes.hasAdapters : wishes.hasPrototypes) = false;
+    }
+    return wishes;
+  }
+
   void
   MakePlan()
   {
@@ -300,8 +315,13 @@ private:
     {
       if (!fs::exists(m_Options.plan))
       {
-        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam, masksam_acdc, masksam_synapse, " +
+        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam, dapsam, unet, masksam_acdc, masksam_synapse, " +
                     "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON file with a plan");
+      }
+      if (m_Options.window || m_Options.frame != "auto" || !m_Options.without.empty())
+      {
+        throw Error(m_Options.plan + ": a plan says all of the network, expected neither a window, a frame nor parts "
+                                     "to leave out beside it");
       }
       m_State.plan = Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan);
       if (m_State.plan.channels.size() != m_Dataset.channels.size())
@@ -332,7 +352,7 @@ private:
                                      ReadFingerprint(m_Dataset, cases),
                                      m_Dataset,
                                      PlanningLimits::OfDevice(!m_Device.is_cpu()),
-                                     m_Options.window);
+                                     MakeWishes());
     m_State.plan = planning.plan;
     m_State.plan.provenance = Json{ { "planning", planning.decisions } }.dump();
     for (const auto & line : planning.decisions)
@@ -551,6 +571,7 @@ private:
     auto         augmentation = AugmentationOptions::FromWord(recipe.augmentation);
     augmentation.mirrorAxes = recipe.mirrorAxes;
     augmentation.foregroundProbability = recipe.foregroundShare;
+    augmentation.frameProbability = recipe.frameProbability;
     const WindowSampler sampler(m_State.plan.window, augmentation);
     const int64_t       passes = recipe.accumulate * m_StepsPerEpoch; // of an epoch
     const int64_t       ofPass = recipe.batch * m_Processes.GetSize();
@@ -658,7 +679,12 @@ private:
   {
     if (!answer.classes.defined())
     {
-      return MaskLoss(answer.masks, label, MaskLossOptions::FromPlan(m_State.plan), sum).total;
+      const auto   loss = MaskLoss(answer.masks, label, MaskLossOptions::FromPlan(m_State.plan), sum).total;
+      const double weight = m_State.plan.prototypeDiversityWeight;
+      // Gradients of all processes are added up, of which each has this term.
+      return weight > 0.0 && m_State.plan.promptSource == "prototype"
+               ? loss + weight / static_cast<double>(m_Processes.GetSize()) * m_Network->ComparePrototypes()
+               : loss;
     }
     const auto & recipe = m_State.recipe;
     auto         loss = recipe.semanticWeight * SemanticLoss(answer.Semantic(), label, 1e-5, sum).total;

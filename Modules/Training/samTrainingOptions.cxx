@@ -49,6 +49,7 @@ VisitEntries(TRecipe & recipe, const TVisit & visit)
   visit("augmentation", recipe.augmentation);
   visit("mirror_axes", recipe.mirrorAxes);
   visit("foreground_share", recipe.foregroundShare);
+  visit("frame_probability", recipe.frameProbability);
   visit("mirrors_validation", recipe.mirrorsValidation);
   visit("validation_interval", recipe.validationInterval);
   visit("learning_rate", recipe.learningRate);
@@ -74,6 +75,10 @@ TrainingRecipe::Check() const
   if (!(learningRate > 0.0))
   {
     throw Error("learning rate is " + Json(learningRate).dump() + ", expected a number above 0");
+  }
+  if (!(frameProbability >= 0.0 && frameProbability <= 1.0))
+  {
+    throw Error("probability of a frame is " + Json(frameProbability).dump() + ", expected 0 to 1");
   }
   if (!(foregroundShare <= 1.0))
   {
@@ -107,7 +112,12 @@ TrainingRecipe::FromJson(const std::string & text, const std::string & where)
   try
   {
     const auto json = Json::parse(text);
-    VisitEntries(recipe, [&json](const char * key, auto & value) { json.at(key).get_to(value); });
+    VisitEntries(recipe, [&json](const char * key, auto & value) {
+      if (std::string(key) != "frame_probability" || json.contains(key)) // older runs have none
+      {
+        json.at(key).get_to(value);
+      }
+    });
   }
   catch (const nlohmann::json::exception & error)
   {

@@ -22,6 +22,7 @@ struct TrainingRecipe
   std::string         augmentation{ "compact" }; ///< compact, masksam (§g), slaug or none
   std::vector<size_t> mirrorAxes{};              ///< axes (0 = x of the plan's grid) that are mirrored half of the time
   double              foregroundShare{ -1.0 };   ///< of windows around a foreground voxel; below 0: from the data
+  double              frameProbability{ 0.0 };   ///< of windows that shrink into a black frame, AugmentationOptions
   bool                mirrorsValidation{ false }; ///< predictions of validation are means over the mirrored axes
   int64_t             validationInterval{ 5 };    ///< epochs between validations; the last epoch is always validated
   double              learningRate{ 2e-3 };
@@ -53,6 +54,8 @@ struct TrainingOptions : TrainingRecipe
   std::string planChange;        ///< JSON that is merged into the plan (RFC 7386); empty: none
   std::string initialize;        ///< checkpoint of SAM to start from; empty: everything is new, and trained
   std::optional<std::array<int64_t, 3>> window; ///< of the planned network, voxels x, y, z; not set: from the data
+  std::string              frame{ "auto" }; ///< of the planned network: auto, remove or keep, see PlanFrame()
+  std::vector<std::string> without;         ///< parts that the plan dapsam leaves out: adapters, prototypes
   std::string                           output; ///< run folder
   std::string                           cache;  ///< folder of prepared cases; empty: in the run folder, none: no cache
   std::string                           device{ "auto" }; ///< auto, cpu, cuda, cuda:N
