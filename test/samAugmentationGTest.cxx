@@ -8,6 +8,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
@@ -830,4 +831,40 @@ TEST(samWindowSampler, OtherIntensitiesKeepMeanDeviationAndPlaces)
     EXPECT_LT((a.std(1) - b.std(1)).abs().max().item<double>(), 1e-4);
   }
   EXPECT_GT(sam::AugmentationOptions::FromWord("slaug").locationScaleProbability, 0.0);
+}
+
+TEST(SamWindowSampler, WindowsShrinkIntoABlackFrame)
+{
+  // Bright everywhere with a label everywhere: what is dark and without a label is frame.
+  auto image = at::full({ 1, 1, 32, 32 }, 1.0f);
+  image[0][0][16].fill_(0.5);
+  const sam::TrainingCase item("case", image, at::ones({ 1, 32, 32 }, at::kByte), { 1.0, 1.0, 1.0 });
+  auto                    options = sam::AugmentationOptions::PositionOnly();
+  options.margin = 0;
+  options.frameProbability = 1.0;
+  options.frame = { 0.5, 0.75 };
+  const sam::WindowSampler sampler({ 32, 32, 1 }, options);
+  sam::RandomStream        random(3);
+  for (int k = 0; k < 20; ++k)
+  {
+    const auto window = sampler(item, random);
+    const auto rows = window.labels[0].any(1).sum().item<int64_t>();
+    const auto columns = window.labels[0].any(0).sum().item<int64_t>();
+    EXPECT_GE(rows, 16);
+    EXPECT_LE(rows, 24);
+    EXPECT_GE(columns, 16);
+    EXPECT_LE(columns, 24);
+    EXPECT_EQ(window.labels.sum().item<int64_t>(), rows * columns) << "the frame has no label";
+    const auto outside = window.image[0].masked_select(window.labels == 0);
+    EXPECT_EQ(outside.min().item<float>(), outside.max().item<float>());
+    EXPECT_EQ(outside.min().item<float>(), window.image.min().item<float>());
+    EXPECT_NEAR(window.image.mean().item<double>(), image.mean().item<double>(), 1e-5);
+    EXPECT_NEAR(window.image.std(false).item<double>(), image.std(false).item<double>(), 1e-5);
+  }
+  // Off unless asked for: the same random numbers as ever.
+  options.frameProbability = 0.0;
+  sam::RandomStream first(5);
+  EXPECT_TRUE(sam::WindowSampler({ 32, 32, 1 }, options)(item, first).image.equal(image));
+  options.frame = { 0.5, 1.2 };
+  EXPECT_THROW(sam::WindowSampler({ 32, 32, 1 }, options), sam::Error);
 }

@@ -208,3 +208,105 @@ TEST(samFingerprint, ForegroundOfCasesIsMeasured)
   data.WriteDescription(3);
   EXPECT_EQ(sam::ReadFingerprint(sam::Dataset::Read((data.folder / "data").string()), cases).intensities[0].samples, 0);
 }
+
+TEST(samPlanning, SlicesForSeveralScanners)
+{
+  // X-rays of 512 x 512 pixels.
+  const auto   fingerprint = MakeFingerprint({ 512, 512, 1 }, { 1, 1, 1 });
+  const auto   planning = sam::PlanDapsam(fingerprint, MakeDataset(), sam::PlanningLimits::OfDevice(false));
+  const auto & plan = planning.plan;
+  EXPECT_EQ(plan.window, (std::array<int64_t, 3>{ 256, 256, 1 }));
+  EXPECT_EQ(plan.fit, "window");
+  EXPECT_EQ(plan.patch, 16);
+  EXPECT_EQ(plan.finestStride, 2);
+  EXPECT_EQ(plan.stemWidths, (std::vector<int64_t>{ 8, 16, 32 })) << "at 2, 4 and 8 voxels";
+  EXPECT_EQ(plan.positions, "relative");
+  EXPECT_EQ(plan.addressing, "cosine");
+  EXPECT_EQ(plan.channels[0].normalization, "slice_z_score");
+  EXPECT_EQ(plan.frame, "none");
+  EXPECT_TRUE(plan.refinesMasks);
+  EXPECT_EQ(plan.labels[2].value, 5);
+  ExpectRuns(plan);
+  int64_t parameters = 0;
+  for (const auto & [name, shape] : sam::Network::GetShapes(plan))
+  {
+    int64_t count = 1;
+    for (const int64_t extent : shape)
+    {
+      count *= extent;
+    }
+    parameters += count;
+  }
+  EXPECT_NEAR(static_cast<double>(parameters), 1.0e6, 0.3e6);
+
+  // A fast device has the finest features at full resolution; a long narrow slice keeps its shape.
+  const auto fast = sam::PlanDapsam(
+    MakeFingerprint({ 1000, 400, 1 }, { 0.2, 0.2, 1 }), MakeDataset(), sam::PlanningLimits::OfDevice(true));
+  EXPECT_EQ(fast.plan.finestStride, 1);
+  EXPECT_EQ(fast.plan.stemWidths, (std::vector<int64_t>{ 8, 16, 32, 64 }));
+  EXPECT_EQ(fast.plan.window, (std::array<int64_t, 3>{ 256, 112, 1 }));
+  ExpectRuns(fast.plan);
+
+  // Small slices of volumes.
+  const auto small = sam::PlanDapsam(MakeFingerprint({ 60, 50, 12 }, { 1, 1, 5 }), MakeDataset());
+  EXPECT_EQ(small.plan.window, (std::array<int64_t, 3>{ 64, 56, 1 }));
+  EXPECT_EQ(small.plan.patch, 8);
+  ExpectRuns(small.plan);
+}
+
+TEST(samPlanning, PartsOfDapsamCanBeLeftOut)
+{
+  const auto          fingerprint = MakeFingerprint({ 128, 128, 1 }, { 1, 1, 1 });
+  sam::PlanningWishes wishes;
+  wishes.hasAdapters = false;
+  wishes.hasPrototypes = false;
+  const auto plan = sam::PlanByName("dapsam", fingerprint, MakeDataset(), {}, wishes).plan;
+  EXPECT_EQ(plan.promptSource, "none");
+  EXPECT_TRUE(plan.adaptation.empty());
+  ExpectRuns(plan);
+  EXPECT_THROW(sam::PlanByName("unet", fingerprint, MakeDataset(), {}, wishes), sam::Error);
+}
+
+TEST(samPlanning, UnetsOfSlicesAndVolumes)
+{
+  const auto slices =
+    sam::PlanByName(
+      "unet", MakeFingerprint({ 512, 512, 1 }, { 1, 1, 1 }), MakeDataset(), sam::PlanningLimits::OfDevice(false))
+      .plan;
+  EXPECT_EQ(slices.window, (std::array<int64_t, 3>{ 256, 256, 1 }));
+  EXPECT_EQ(slices.stageWidths, (std::vector<int64_t>{ 10, 20, 40, 80, 160 }));
+  EXPECT_EQ(slices.finestStride, 2);
+  EXPECT_EQ(slices.patch, 32);
+  EXPECT_EQ(slices.fit, "window");
+  ExpectRuns(slices);
+  const auto planning = sam::PlanByName("unet", MakeFingerprint({ 38, 53, 40 }, { 1, 1, 1 }), MakeDataset());
+  EXPECT_EQ(planning.plan.window, (std::array<int64_t, 3>{ 40, 56, 8 }));
+  EXPECT_EQ(planning.plan.stageWidths, (std::vector<int64_t>{ 10, 20, 40 }));
+  EXPECT_EQ(planning.plan.fit, "spacing");
+  EXPECT_EQ(LineWith(planning, "queries"), "");
+  ExpectRuns(planning.plan);
+}
+
+TEST(samPlanning, FramesAreRemovedWhereImagesHaveThem)
+{
+  auto fingerprint = MakeFingerprint({ 512, 512, 1 }, { 1, 1, 1 });
+  fingerprint.contents.assign(20, 1.0);
+  const auto frameOf = [&fingerprint](const std::string & wish) {
+    return sam::PlanDapsam(fingerprint, MakeDataset(), {}, { {}, wish }).plan.frame;
+  };
+  EXPECT_EQ(frameOf("auto"), "none");
+  EXPECT_EQ(frameOf("remove"), "black");
+  fingerprint.contents[3] = 0.9;
+  EXPECT_EQ(frameOf("auto"), "none") << "one of twenty is not more than a twentieth";
+  fingerprint.contents[4] = 0.7;
+  EXPECT_EQ(frameOf("auto"), "black");
+  EXPECT_EQ(frameOf("keep"), "none");
+  EXPECT_THROW(frameOf("crop"), sam::Error);
+  const auto planning = sam::PlanDapsam(fingerprint, MakeDataset());
+  EXPECT_EQ(LineWith(planning, "black frames"),
+            "black frames are removed: 2 of 20 images have one that takes 5 % of them or more");
+  // Volumes have none.
+  EXPECT_THROW(
+    sam::PlanByName("masksam", MakeFingerprint({ 60, 60, 30 }, { 1, 1, 1 }), MakeDataset(), {}, { {}, "remove" }),
+    sam::Error);
+}

@@ -62,6 +62,12 @@ DescribeEncoder(const sam::Plan & plan)
     text += ": widths " + Join(plan.stageWidths, ", ") + "; depths " + Join(plan.stageDepths, ", ") + "; heads " +
             Join(plan.stageHeads, ", ") + "; windows " + Join(plan.stageWindows, ", ");
   }
+  else if (plan.encoder == "unet")
+  {
+    text += ": widths " + Join(plan.stageWidths, ", ") + ", finest features of " + std::to_string(plan.finestStride) +
+            (plan.finestStride == 1 ? " voxel" : " voxels");
+    return text + ", coarsest of " + std::to_string(plan.patch);
+  }
   else
   {
     text += ": width " + std::to_string(plan.width) + ", depth " + std::to_string(plan.depth) + ", heads " +
@@ -72,7 +78,12 @@ DescribeEncoder(const sam::Plan & plan)
           " tokens, neck " + std::to_string(plan.neck);
   if (plan.stem != "none")
   {
-    text += "\nstem " + plan.stem + (plan.stemWidths.empty() ? "" : " of widths " + Join(plan.stemWidths, ", "));
+    text += "\nstem " + plan.stem + (plan.stemWidths.empty() ? "" : " of widths " + Join(plan.stemWidths, ", ")) +
+            (plan.finestStride > 1 ? ", finest features of " + std::to_string(plan.finestStride) + " voxels" : "");
+  }
+  if (plan.positions != "both")
+  {
+    text += "\npositions " + plan.positions;
   }
   if (!plan.adaptation.empty())
   {
@@ -86,14 +97,20 @@ std::string
 DescribePrompts(const sam::Plan & plan)
 {
   return plan.promptSource == "manual" ? "manual: points, boxes and masks that are given"
+         : plan.promptSource == "none" ? "none"
          : plan.promptSource == "prototype"
-           ? "prototype: a dense prompt from " + std::to_string(plan.prototypes) + " prototypes"
+           ? "prototype: a dense prompt from " + std::to_string(plan.prototypes) + " prototypes" +
+               (plan.addressing == "cosine" ? ", addressed by cosines" : "")
            : plan.promptSource + ": " + std::to_string(plan.queries) + " queries";
 }
 
 std::string
 DescribeDecoder(const sam::Plan & plan)
 {
+  if (plan.decoder == "unet")
+  {
+    return plan.decoder + ": the expanding path";
+  }
   std::string text = plan.decoder + ": depth " + std::to_string(plan.decoderDepth) + ", heads " +
                      std::to_string(plan.decoderHeads) + ", MLP width " + std::to_string(plan.decoderMlpWidth);
   if (plan.promptSource == "manual")
@@ -101,6 +118,7 @@ DescribeDecoder(const sam::Plan & plan)
     text += ", " + std::to_string(plan.multimasks) + " masks of an ambiguous answer" +
             (plan.decoder == "hq" ? ", of which the best is taken, and one of high quality" : "");
   }
+  text += plan.refinesMasks ? ", masks refined by fine features" : "";
   return text;
 }
 
@@ -110,7 +128,8 @@ DescribePreprocessing(const sam::Plan & plan)
   const bool         isKept = plan.spacing == std::array<double, 3>{ { 0.0, 0.0, 0.0 } };
   std::ostringstream text;
   text << "fit " << plan.fit << ", orientation " << plan.orientation << ", spacing "
-       << (isKept ? "kept" : Join(plan.spacing, " x ") + " mm");
+       << (isKept ? "kept" : Join(plan.spacing, " x ") + " mm")
+       << (plan.frame == "black" ? ", without the black frame" : "");
   for (const auto & channel : plan.channels)
   {
     text << "\nchannel " << channel.name << ": " << channel.normalization;
