@@ -261,6 +261,36 @@ TEST_F(SamTrainer, PrototypesLearnSliceBySlice)
   EXPECT_EQ(model->GetPlan().promptSource, "prototype");
 }
 
+TEST_F(SamTrainer, PlannedNetworksOfSlicesLearnAndAreOrdinaryModels)
+{
+  m_Options.epochs = 8;
+  m_Options.batch = 4;
+  m_Options.augmentation = "none";
+  m_Options.window = { 16, 16, 1 };
+  const auto learns = [this](const std::string & plan, const std::vector<std::string> & without) {
+    m_Options.plan = plan;
+    m_Options.without = without;
+    const auto name = plan + std::to_string(without.size());
+    EXPECT_GT(Run(name).bestMeanDice, 0.8) << name;
+    return sam::ReadModel((m_Data.folder / name / "model.safetensors").string());
+  };
+  EXPECT_EQ(learns("dapsam", {})->GetPlan().promptSource, "prototype");
+  EXPECT_TRUE(Contains(m_Notes, "64 prototypes, addressed by cosines")) << m_Notes;
+  EXPECT_EQ(learns("dapsam", { "adapters", "prototypes" })->GetPlan().promptSource, "none");
+  m_Options.window.reset();
+  EXPECT_EQ(learns("unet", {})->GetPlan().encoder, "unet");
+
+  m_Options.without = { "adapters" };
+  EXPECT_TRUE(Contains(MessageOf(), "plan 'unet' has no parts that can be left out")) << MessageOf();
+  m_Options.without = { "decoder" };
+  EXPECT_TRUE(Contains(MessageOf(), "part 'decoder' cannot be left out")) << MessageOf();
+  m_Options.without.clear();
+  m_Options.frame = "remove";
+  EXPECT_TRUE(Contains(MessageOf(), "a black frame is removed from slices alone")) << MessageOf();
+  m_Options.plan = (m_Data.folder / "plan.json").string();
+  EXPECT_TRUE(Contains(MessageOf(), "plan.json: a plan says all of the network")) << MessageOf();
+}
+
 TEST_F(SamTrainer, FilesOfOtherSitesAreNotOpened)
 {
   std::string sites = "site,file,age\n";
@@ -483,4 +513,32 @@ TEST_F(SamTrainer, BadDataIsNamed)
   std::ofstream(m_Data.folder / "plan.json") << plan.ToJson();
   Run("empty", false, 1);
   EXPECT_TRUE(Contains(m_Warnings, "label 'third' (3) is in none of the 10 training cases")) << m_Warnings;
+}
+
+TEST_F(SamTrainer, CasesThatDoNotFitAreNamed)
+{
+  m_Options.plan = "dapsam";
+  m_Options.trainSites = { "east" };
+  // A case that the table does not have, then a site that it does not have.
+  std::string sites = "file,site\n";
+  for (int k = 1; k < 12; ++k)
+  {
+    sites += m_Data.FileName(k) + (k < 6 ? ",east\n" : ",west\n");
+  }
+  const auto table = m_Data.folder / "data" / "sites.csv";
+  std::ofstream(table) << sites;
+  EXPECT_TRUE(Contains(MessageOf(), "sites.csv: has no line for the case 'ball_100', expected its file or name"))
+    << MessageOf();
+  std::ofstream(table, std::ios::app) << m_Data.FileName(0) << ",north\n";
+  m_Options.trainSites = { "south" };
+  EXPECT_TRUE(Contains(MessageOf(), "sites.csv: has no site 'south', expected one of east, north, west"))
+    << MessageOf();
+  // One image cannot train and validate.
+  m_Options.trainSites = { "north" };
+  EXPECT_TRUE(Contains(MessageOf(), "1 patients and 1 of them for validation, expected at least one to train on"))
+    << MessageOf();
+  m_Options.trainSites.clear();
+  // Gray images where dataset.json says color.
+  m_Data.WriteDescription(12, R"({"0": "red", "1": "green", "2": "blue"})");
+  EXPECT_TRUE(Contains(MessageOf(), ".nii.gz: 1 channel, expected 3 as in dataset.json")) << MessageOf();
 }

@@ -81,7 +81,8 @@ main(int argc, char * argv[])
       "", "resume", "Go on with the run in the run folder; begin it where there is none.", parser);
     const auto plan = make(
       "plan",
-      "masksam, which plans for the data set; dapsam, a network of slices for several scanners, or unet, a plain U-Net, "
+      "masksam, which plans for the data set; dapsam, a network of slices for several scanners, or unet, a plain "
+      "U-Net, "
       "likewise; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
       "(with _published behind: with the published behavior, too); dapsam_prostate or dapsam_fundus likewise; or a "
       "JSON "
@@ -97,10 +98,10 @@ main(int argc, char * argv[])
                                  "FILE");
     const auto window =
       make("window", "Voxels of the planned network's window, x,y,z. Default: from the data.", "X,Y,Z");
-    const auto frame = make("frame",
+    const auto                   frame = make("frame",
                             "What the planned network does with a black frame around slices: remove (it sees what is "
-                            "inside, here and in sam-segment), keep, or auto (dapsam and unet: removed where training "
-                            "images have one). Default: auto.",
+                                              "inside, here and in sam-segment), keep, or auto (dapsam and unet: removed where training "
+                                              "images have one). Default: auto.",
                             "WORD");
     TCLAP::MultiArg<std::string> without(
       "",

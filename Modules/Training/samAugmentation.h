@@ -104,7 +104,8 @@ struct TrainingWindow
  * border voxels are repeated, of image and labels alike. Rotations and scalings are in millimeters about the window's
  * center, in-plane only where slices are far apart, few, or there is a single one. Labels follow by linear
  * interpolation of each label, the largest wins. A frame has each channel's smallest value and no label; mean and
- * deviation of the window are kept, as normalization gives them to an image with a frame. Safe to call from several threads, each with a stream of its own.
+ * deviation of the window are kept, as normalization gives them to an image with a frame. Safe to call from several
+ * threads, each with a stream of its own.
  */
 class WindowSampler
 {

@@ -202,8 +202,7 @@ ReadContent(const DatasetCase & description)
     const auto content = itk::SamFindContent(image.GetPointer(), "LPS");
     for (unsigned int i = 0; i < 3; ++i)
     {
-      share *= static_cast<double>(content.size[i]) /
-               static_cast<double>(image->GetLargestPossibleRegion().GetSize(i));
+      share *= static_cast<double>(content.size[i]) / static_cast<double>(image->GetLargestPossibleRegion().GetSize(i));
     }
   });
   return share;

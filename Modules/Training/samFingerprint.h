@@ -34,8 +34,8 @@ struct DatasetFingerprint
 bool
 HasAbsoluteIntensities(const std::string & channel);
 
-/** Read the headers of these cases, images that are single slices as a whole and, where a channel has absolute intensities, up to 10000 foreground voxels of each
- * case, evenly chosen. \a progress is told the fraction done.
+/** Read the headers of these cases, images that are single slices as a whole and, where a channel has absolute
+ * intensities, up to 10000 foreground voxels of each case, evenly chosen. \a progress is told the fraction done.
  * \throws Error naming a file that cannot be read or does not fit the others. */
 DatasetFingerprint
 ReadFingerprint(const Dataset &                              dataset,

@@ -347,9 +347,9 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
 
 namespace
 {
-constexpr int64_t tokensOfSlice = 16;      // along the longer side, at most
-constexpr double  framedFraction = 0.05;   // of an image that a frame takes, to count
-constexpr double  framedCases = 0.05;      // of the cases that have one, to remove it
+constexpr int64_t tokensOfSlice = 16;    // along the longer side, at most
+constexpr double  framedFraction = 0.05; // of an image that a frame takes, to count
+constexpr double  framedCases = 0.05;    // of the cases that have one, to remove it
 
 /** Size, preprocessing and labels of slices that are stretched to a window; \a adapted is what PlanMaskSam() makes of
  * the data. Every window is a multiple of \a multiple. */
@@ -405,10 +405,10 @@ ChooseSlices(Planning &                 planning,
                                       << " voxels, at full resolution up to " << limits.fineVoxels);
   for (const auto & channel : plan.channels)
   {
-    planning.decisions.push_back(
-      "channel " + channel.name + ": " +
-      (channel.normalization == "clip" ? "clipped to the foreground's range, which is absolute"
-                                       : "mean 0, deviation 1 in each slice, so that scanners become alike"));
+    planning.decisions.push_back("channel " + channel.name + ": " +
+                                 (channel.normalization == "clip"
+                                    ? "clipped to the foreground's range, which is absolute"
+                                    : "mean 0, deviation 1 in each slice, so that scanners become alike"));
   }
   PlanFrame(planning, fingerprint, wishes.frame);
 }
@@ -498,7 +498,8 @@ PlanDapsam(const DatasetFingerprint & fingerprint,
   }
   plan.stem = "pyramid";
   // Down to twice as fine as the tokens: the embedding does the last doubling.
-  for (int64_t size = plan.finestStride, width = 8; size < plan.patch; size *= 2, width = std::min<int64_t>(2 * width, 64))
+  for (int64_t size = plan.finestStride, width = 8; size < plan.patch;
+       size *= 2, width = std::min<int64_t>(2 * width, 64))
   {
     plan.stemWidths.push_back(width);
   }
@@ -528,11 +529,11 @@ PlanDapsam(const DatasetFingerprint & fingerprint,
                                            "field of view shifts the anatomy"));
   planning.decisions.push_back(wishes.hasAdapters ? "low-level adapters in front of and within each block"
                                                   : "without low-level adapters, as asked for");
-  planning.decisions.push_back(
-    wishes.hasPrototypes ? std::string(Line() << plan.prototypes << " prototypes, addressed by cosines / "
-                                              << plan.temperature << " and kept apart with the weight "
-                                              << plan.prototypeDiversityWeight)
-                         : std::string("without prototypes, as asked for"));
+  planning.decisions.push_back(wishes.hasPrototypes
+                                 ? std::string(Line() << plan.prototypes << " prototypes, addressed by cosines / "
+                                                      << plan.temperature << " and kept apart with the weight "
+                                                      << plan.prototypeDiversityWeight)
+                                 : std::string("without prototypes, as asked for"));
   return planning;
 }
 
@@ -610,15 +611,16 @@ IsPlanName(const std::string & word)
   const auto isOneOf = [&word](const std::vector<std::string> & words) {
     return std::find(words.begin(), words.end(), word) != words.end();
   };
-  return word == "masksam" || word == "dapsam" || word == "unet" || isOneOf(GetPublishedMaskSamWords()) || isOneOf(GetPublishedDapsamWords());
+  return word == "masksam" || word == "dapsam" || word == "unet" || isOneOf(GetPublishedMaskSamWords()) ||
+         isOneOf(GetPublishedDapsamWords());
 }
 
 Planning
-PlanByName(const std::string &                           word,
-           const DatasetFingerprint &                    fingerprint,
-           const Dataset &                               dataset,
-           const PlanningLimits &                        limits,
-           const PlanningWishes &                        wishes)
+PlanByName(const std::string &        word,
+           const DatasetFingerprint & fingerprint,
+           const Dataset &            dataset,
+           const PlanningLimits &     limits,
+           const PlanningWishes &     wishes)
 {
   if (word != "dapsam" && !(wishes.hasAdapters && wishes.hasPrototypes))
   {

@@ -54,17 +54,17 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
 /** What is asked for where a plan would be made from the data alone. */
 struct PlanningWishes
 {
-  std::optional<std::array<int64_t, 3>> window;                 ///< voxels x, y, z
-  std::string                           frame{ "auto" };        ///< auto, remove or keep: PlanFrame()
-  bool                                  hasAdapters{ true };    ///< dapsam: low-level adapters
-  bool                                  hasPrototypes{ true };  ///< dapsam: prompts from prototypes
+  std::optional<std::array<int64_t, 3>> window;                ///< voxels x, y, z
+  std::string                           frame{ "auto" };       ///< auto, remove or keep: PlanFrame()
+  bool                                  hasAdapters{ true };   ///< dapsam: low-level adapters
+  bool                                  hasPrototypes{ true }; ///< dapsam: prompts from prototypes
 };
 
 /** A compact DAPSAM for single slices, to be trained from nothing. Channels and labels are those of the data set.
  *
  * - Slices are taken as in PlanMaskSam() and stretched to the window (`fit: window`), which has the 95th percentile of
- *   their voxels, up to \c PlanningLimits::planeSize along the longer side. A patch is 8 voxels, doubled until there are
- *   no more than 16 tokens along each axis.
+ *   their voxels, up to \c PlanningLimits::planeSize along the longer side. A patch is 8 voxels, doubled until there
+ * are no more than 16 tokens along each axis.
  * - A pyramid of convolutions with instance normalization, which makes each image its own measure, precedes the tokens.
  *   Its features, at half resolution and less where a plane has more than \c PlanningLimits::fineVoxels, refine the
  *   masks over an expanding path: edges do not pass through the tokens.
@@ -99,15 +99,16 @@ PlanFrame(Planning & planning, const DatasetFingerprint & fingerprint, const std
 bool
 IsPlanName(const std::string & word);
 
-/** The plan that a word stands for: masksam (PlanMaskSam), dapsam (PlanDapsam), unet (PlanUnet), or one of GetPublishedMaskSamWords() or
- * GetPublishedDapsamWords() with the published sizes and with channels, labels, spacing and orientation of this data;
- * how channels are normalized is DAPSAM's own affair. \throws Error when the word is not known. */
+/** The plan that a word stands for: masksam (PlanMaskSam), dapsam (PlanDapsam), unet (PlanUnet), or one of
+ * GetPublishedMaskSamWords() or GetPublishedDapsamWords() with the published sizes and with channels, labels, spacing
+ * and orientation of this data; how channels are normalized is DAPSAM's own affair. \throws Error when the word is not
+ * known. */
 Planning
-PlanByName(const std::string &                           word,
-           const DatasetFingerprint &                    fingerprint,
-           const Dataset &                               dataset,
-           const PlanningLimits &                        limits = {},
-           const PlanningWishes &                        wishes = {});
+PlanByName(const std::string &        word,
+           const DatasetFingerprint & fingerprint,
+           const Dataset &            dataset,
+           const PlanningLimits &     limits = {},
+           const PlanningWishes &     wishes = {});
 
 /** The share of windows that are centered on a foreground voxel: a third, as nnU-Net, and half where less than a
  * 500th of the voxels is foreground (\a foregroundFraction, median of the cases). */

@@ -315,7 +315,8 @@ private:
     {
       if (!fs::exists(m_Options.plan))
       {
-        throw Error("plan '" + m_Options.plan + "' is not known, expected masksam, dapsam, unet, masksam_acdc, masksam_synapse, " +
+        throw Error("plan '" + m_Options.plan +
+                    "' is not known, expected masksam, dapsam, unet, masksam_acdc, masksam_synapse, " +
                     "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON file with a plan");
       }
       if (m_Options.window || m_Options.frame != "auto" || !m_Options.without.empty())
