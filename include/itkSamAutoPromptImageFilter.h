@@ -2,11 +2,8 @@
 #ifndef itkSamAutoPromptImageFilter_h
 #define itkSamAutoPromptImageFilter_h
 
-#include "itkSamMacro.h"
-#include "itkSamModel.h"
 #include "itkSamPromptImage.h"
-
-#include "itkImageToImageFilter.h"
+#include "itkSamStageImageFilter.h"
 
 namespace itk
 {
@@ -22,13 +19,13 @@ namespace itk
  */
 template <typename TInputImage>
 class ITK_TEMPLATE_EXPORT SamAutoPromptImageFilter
-  : public ImageToImageFilter<TInputImage, SamPromptImage<TInputImage::ImageDimension>>
+  : public SamStageImageFilter<TInputImage, SamPromptImage<TInputImage::ImageDimension>>
 {
 public:
   ITK_DISALLOW_COPY_AND_MOVE(SamAutoPromptImageFilter);
 
   using Self = SamAutoPromptImageFilter;
-  using Superclass = ImageToImageFilter<TInputImage, SamPromptImage<TInputImage::ImageDimension>>;
+  using Superclass = SamStageImageFilter<TInputImage, SamPromptImage<TInputImage::ImageDimension>>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
 
@@ -37,19 +34,12 @@ public:
 
   static constexpr unsigned int ImageDimension = TInputImage::ImageDimension;
 
-  using InputImageType = TInputImage;
-  using OutputImageType = SamPromptImage<ImageDimension>;
-
-  /** Set/Get the model. There is no default. */
-  itkSetConstObjectMacro(Model, SamModel);
-  itkGetConstObjectMacro(Model, SamModel);
+  using typename Superclass::InputImageType;
+  using typename Superclass::OutputImageType;
 
 protected:
   SamAutoPromptImageFilter() = default;
   ~SamAutoPromptImageFilter() override = default;
-
-  void
-  VerifyPreconditions() const override;
 
   void
   VerifyInputInformation() const override;
@@ -58,19 +48,10 @@ protected:
   GenerateOutputInformation() override;
 
   void
-  GenerateInputRequestedRegion() override;
-
-  void
-  EnlargeOutputRequestedRegion(DataObject * output) override;
-
-  void
   GenerateData() override;
 
-  void
-  PrintSelf(std::ostream & os, Indent indent) const override;
-
 private:
-  SamModel::ConstPointer m_Model;
+  using Superclass::m_Model;
 };
 } // namespace itk
 

@@ -8,14 +8,6 @@ namespace itk
 {
 template <typename TInputImage>
 void
-SamAutoPromptImageFilter<TInputImage>::VerifyPreconditions() const
-{
-  Superclass::VerifyPreconditions();
-  SamModel::Verify(m_Model, ImageDimension);
-}
-
-template <typename TInputImage>
-void
 SamAutoPromptImageFilter<TInputImage>::VerifyInputInformation() const
 {
   Superclass::VerifyInputInformation();
@@ -35,23 +27,6 @@ SamAutoPromptImageFilter<TInputImage>::GenerateOutputInformation()
 
 template <typename TInputImage>
 void
-SamAutoPromptImageFilter<TInputImage>::GenerateInputRequestedRegion()
-{
-  // The whole input, of which the tensor is enough.
-  ProcessObject::GenerateInputRequestedRegion();
-  OutputImageType::Superclass::DeferPixelsOf(this->GetInput());
-}
-
-template <typename TInputImage>
-void
-SamAutoPromptImageFilter<TInputImage>::EnlargeOutputRequestedRegion(DataObject * output)
-{
-  Superclass::EnlargeOutputRequestedRegion(output);
-  output->SetRequestedRegionToLargestPossibleRegion();
-}
-
-template <typename TInputImage>
-void
 SamAutoPromptImageFilter<TInputImage>::GenerateData()
 {
   const SamPrompts  prompts = m_Model->Prompt(OutputImageType::Superclass::TensorOf(this->GetInput()));
@@ -59,14 +34,6 @@ SamAutoPromptImageFilter<TInputImage>::GenerateData()
   output->SetBufferedRegion(output->GetLargestPossibleRegion());
   output->SetPrompts(prompts);
   this->UpdateProgress(1.0f);
-}
-
-template <typename TInputImage>
-void
-SamAutoPromptImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent) const
-{
-  Superclass::PrintSelf(os, indent);
-  itkPrintSelfObjectMacro(Model);
 }
 } // namespace itk
 

@@ -2,11 +2,7 @@
 #ifndef itkSamEncoderImageFilter_h
 #define itkSamEncoderImageFilter_h
 
-#include "itkSamMacro.h"
-#include "itkSamModel.h"
-#include "itkSamTensorImage.h"
-
-#include "itkImageToImageFilter.h"
+#include "itkSamStageImageFilter.h"
 
 namespace itk
 {
@@ -25,13 +21,13 @@ namespace itk
  */
 template <typename TInputImage>
 class ITK_TEMPLATE_EXPORT SamEncoderImageFilter
-  : public ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>
+  : public SamStageImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>
 {
 public:
   ITK_DISALLOW_COPY_AND_MOVE(SamEncoderImageFilter);
 
   using Self = SamEncoderImageFilter;
-  using Superclass = ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>;
+  using Superclass = SamStageImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
 
@@ -40,19 +36,12 @@ public:
 
   static constexpr unsigned int ImageDimension = TInputImage::ImageDimension;
 
-  using InputImageType = TInputImage;
-  using OutputImageType = SamTensorImage<ImageDimension>;
-
-  /** Set/Get the model. There is no default. */
-  itkSetConstObjectMacro(Model, SamModel);
-  itkGetConstObjectMacro(Model, SamModel);
+  using typename Superclass::InputImageType;
+  using typename Superclass::OutputImageType;
 
 protected:
   SamEncoderImageFilter() = default;
   ~SamEncoderImageFilter() override = default;
-
-  void
-  VerifyPreconditions() const override;
 
   void
   VerifyInputInformation() const override;
@@ -61,19 +50,10 @@ protected:
   GenerateOutputInformation() override;
 
   void
-  GenerateInputRequestedRegion() override;
-
-  void
-  EnlargeOutputRequestedRegion(DataObject * output) override;
-
-  void
   GenerateData() override;
 
-  void
-  PrintSelf(std::ostream & os, Indent indent) const override;
-
 private:
-  SamModel::ConstPointer m_Model;
+  using Superclass::m_Model;
 };
 } // namespace itk
 

@@ -10,14 +10,6 @@ namespace itk
 {
 template <typename TInputImage>
 void
-SamEncoderImageFilter<TInputImage>::VerifyPreconditions() const
-{
-  Superclass::VerifyPreconditions();
-  SamModel::Verify(m_Model, ImageDimension);
-}
-
-template <typename TInputImage>
-void
 SamEncoderImageFilter<TInputImage>::VerifyInputInformation() const
 {
   Superclass::VerifyInputInformation();
@@ -37,23 +29,6 @@ SamEncoderImageFilter<TInputImage>::GenerateOutputInformation()
 
 template <typename TInputImage>
 void
-SamEncoderImageFilter<TInputImage>::GenerateInputRequestedRegion()
-{
-  // The whole input, of which the tensor is enough.
-  ProcessObject::GenerateInputRequestedRegion();
-  OutputImageType::DeferPixelsOf(this->GetInput());
-}
-
-template <typename TInputImage>
-void
-SamEncoderImageFilter<TInputImage>::EnlargeOutputRequestedRegion(DataObject * output)
-{
-  Superclass::EnlargeOutputRequestedRegion(output);
-  output->SetRequestedRegionToLargestPossibleRegion();
-}
-
-template <typename TInputImage>
-void
 SamEncoderImageFilter<TInputImage>::GenerateData()
 {
   const SamTensor   image = OutputImageType::TensorOf(this->GetInput());
@@ -65,14 +40,6 @@ SamEncoderImageFilter<TInputImage>::GenerateData()
   output->SetBufferedRegion(output->GetLargestPossibleRegion());
   output->SetTensor(embedding);
   this->UpdateProgress(1.0f);
-}
-
-template <typename TInputImage>
-void
-SamEncoderImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent) const
-{
-  Superclass::PrintSelf(os, indent);
-  itkPrintSelfObjectMacro(Model);
 }
 } // namespace itk
 

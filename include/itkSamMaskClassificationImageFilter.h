@@ -2,11 +2,8 @@
 #ifndef itkSamMaskClassificationImageFilter_h
 #define itkSamMaskClassificationImageFilter_h
 
-#include "itkSamMacro.h"
-#include "itkSamModel.h"
 #include "itkSamPromptImage.h"
-
-#include "itkImageToImageFilter.h"
+#include "itkSamStageImageFilter.h"
 
 namespace itk
 {
@@ -22,13 +19,13 @@ namespace itk
  */
 template <typename TInputImage>
 class ITK_TEMPLATE_EXPORT SamMaskClassificationImageFilter
-  : public ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>
+  : public SamStageImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>
 {
 public:
   ITK_DISALLOW_COPY_AND_MOVE(SamMaskClassificationImageFilter);
 
   using Self = SamMaskClassificationImageFilter;
-  using Superclass = ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>;
+  using Superclass = SamStageImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
 
@@ -37,8 +34,8 @@ public:
 
   static constexpr unsigned int ImageDimension = TInputImage::ImageDimension;
 
-  using InputImageType = TInputImage;
-  using OutputImageType = SamTensorImage<ImageDimension>;
+  using typename Superclass::InputImageType;
+  using typename Superclass::OutputImageType;
   using PromptImageType = SamPromptImage<ImageDimension>;
 
   /** Set/Get the prompts that belong to the embedding. */
@@ -48,10 +45,6 @@ public:
   /** Set/Get the dense prompt that belongs to the embedding, of SamPrototypePromptImageFilter. */
   itkSetInputMacro(DensePrompt, InputImageType);
   itkGetInputMacro(DensePrompt, InputImageType);
-
-  /** Set/Get the model. There is no default. */
-  itkSetConstObjectMacro(Model, SamModel);
-  itkGetConstObjectMacro(Model, SamModel);
 
   void
   UpdateOutputData(DataObject * output) override;
@@ -70,19 +63,10 @@ protected:
   GenerateOutputInformation() override;
 
   void
-  GenerateInputRequestedRegion() override;
-
-  void
-  EnlargeOutputRequestedRegion(DataObject * output) override;
-
-  void
   GenerateData() override;
 
-  void
-  PrintSelf(std::ostream & os, Indent indent) const override;
-
 private:
-  SamModel::ConstPointer m_Model;
+  using Superclass::m_Model;
 };
 } // namespace itk
 

@@ -11,7 +11,6 @@ void
 SamMaskClassificationImageFilter<TInputImage>::VerifyPreconditions() const
 {
   Superclass::VerifyPreconditions();
-  SamModel::Verify(m_Model, ImageDimension);
   const bool isDense = m_Model->HasPrototypes();
   const bool isSet = m_Model->NeedsNoPrompts() ||
                      (isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr);
@@ -63,32 +62,11 @@ SamMaskClassificationImageFilter<TInputImage>::GenerateOutputInformation()
 
 template <typename TInputImage>
 void
-SamMaskClassificationImageFilter<TInputImage>::GenerateInputRequestedRegion()
-{
-  // All inputs as a whole, of which the tensors are enough.
-  ProcessObject::GenerateInputRequestedRegion();
-  OutputImageType::DeferPixelsOf(this->GetInput());
-  OutputImageType::DeferPixelsOf(this->GetPrompts());
-  OutputImageType::DeferPixelsOf(this->GetDensePrompt());
-}
-
-template <typename TInputImage>
-void
 SamMaskClassificationImageFilter<TInputImage>::UpdateOutputData(DataObject * output)
 {
   // With more than one input, ProcessObject propagates the request a second time.
-  OutputImageType::DeferPixelsOf(this->GetInput());
-  OutputImageType::DeferPixelsOf(this->GetPrompts());
-  OutputImageType::DeferPixelsOf(this->GetDensePrompt());
+  this->DeferPixelsOfInputs();
   Superclass::UpdateOutputData(output);
-}
-
-template <typename TInputImage>
-void
-SamMaskClassificationImageFilter<TInputImage>::EnlargeOutputRequestedRegion(DataObject * output)
-{
-  Superclass::EnlargeOutputRequestedRegion(output);
-  output->SetRequestedRegionToLargestPossibleRegion();
 }
 
 template <typename TInputImage>
@@ -104,14 +82,6 @@ SamMaskClassificationImageFilter<TInputImage>::GenerateData()
   output->SetBufferedRegion(output->GetLargestPossibleRegion());
   output->SetTensor(probabilities);
   this->UpdateProgress(1.0f);
-}
-
-template <typename TInputImage>
-void
-SamMaskClassificationImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent) const
-{
-  Superclass::PrintSelf(os, indent);
-  itkPrintSelfObjectMacro(Model);
 }
 } // namespace itk
 

@@ -2,12 +2,9 @@
 #ifndef itkSamPrototypePromptImageFilter_h
 #define itkSamPrototypePromptImageFilter_h
 
-#include "itkSamMacro.h"
-#include "itkSamModel.h"
-#include "itkSamTensorImage.h"
+#include "itkSamStageImageFilter.h"
 
 #include "itkImage.h"
-#include "itkImageToImageFilter.h"
 
 #include <vector>
 
@@ -26,13 +23,13 @@ namespace itk
  */
 template <typename TInputImage>
 class ITK_TEMPLATE_EXPORT SamPrototypePromptImageFilter
-  : public ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>
+  : public SamStageImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>
 {
 public:
   ITK_DISALLOW_COPY_AND_MOVE(SamPrototypePromptImageFilter);
 
   using Self = SamPrototypePromptImageFilter;
-  using Superclass = ImageToImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>;
+  using Superclass = SamStageImageFilter<TInputImage, SamTensorImage<TInputImage::ImageDimension>>;
   using Pointer = SmartPointer<Self>;
   using ConstPointer = SmartPointer<const Self>;
 
@@ -41,13 +38,9 @@ public:
 
   static constexpr unsigned int ImageDimension = TInputImage::ImageDimension;
 
-  using InputImageType = TInputImage;
-  using OutputImageType = SamTensorImage<ImageDimension>;
+  using typename Superclass::InputImageType;
+  using typename Superclass::OutputImageType;
   using SimilarityImageType = Image<float, ImageDimension>;
-
-  /** Set/Get the model. There is no default. */
-  itkSetConstObjectMacro(Model, SamModel);
-  itkGetConstObjectMacro(Model, SamModel);
 
   /** The cosines of the last run. */
   SimilarityImageType *
@@ -82,19 +75,14 @@ protected:
   GenerateOutputInformation() override;
 
   void
-  GenerateInputRequestedRegion() override;
-
-  void
-  EnlargeOutputRequestedRegion(DataObject * output) override;
-
-  void
   GenerateData() override;
 
   void
   PrintSelf(std::ostream & os, Indent indent) const override;
 
 private:
-  SamModel::ConstPointer          m_Model;
+  using Superclass::m_Model;
+
   std::vector<std::vector<float>> m_Addresses;
 };
 } // namespace itk

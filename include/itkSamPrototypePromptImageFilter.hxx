@@ -29,7 +29,6 @@ void
 SamPrototypePromptImageFilter<TInputImage>::VerifyPreconditions() const
 {
   Superclass::VerifyPreconditions();
-  SamModel::Verify(m_Model, ImageDimension);
   m_Model->VerifyPrototypes();
 }
 
@@ -49,23 +48,6 @@ SamPrototypePromptImageFilter<TInputImage>::GenerateOutputInformation()
   grid.CopyTo<ImageDimension>(this->GetOutput());
   grid.CopyTo<ImageDimension>(this->GetSimilarity());
   this->GetOutput()->SetNumberOfComponentsPerPixel(m_Model->GetNumberOfDensePromptChannels());
-}
-
-template <typename TInputImage>
-void
-SamPrototypePromptImageFilter<TInputImage>::GenerateInputRequestedRegion()
-{
-  // The whole input, of which the tensor is enough.
-  ProcessObject::GenerateInputRequestedRegion();
-  OutputImageType::DeferPixelsOf(this->GetInput());
-}
-
-template <typename TInputImage>
-void
-SamPrototypePromptImageFilter<TInputImage>::EnlargeOutputRequestedRegion(DataObject * output)
-{
-  Superclass::EnlargeOutputRequestedRegion(output);
-  output->SetRequestedRegionToLargestPossibleRegion();
 }
 
 template <typename TInputImage>
@@ -96,7 +78,6 @@ void
 SamPrototypePromptImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent) const
 {
   Superclass::PrintSelf(os, indent);
-  itkPrintSelfObjectMacro(Model);
   os << indent << "Addresses: " << m_Addresses.size() << " slices" << std::endl;
 }
 } // namespace itk
