@@ -3,6 +3,7 @@
 
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
+#include "samTestMessage.h"
 
 #include "itkCommand.h"
 
@@ -16,6 +17,7 @@
 
 namespace
 {
+using sam::test::MessageOf;
 using FlatImage = itk::Image<unsigned char, 2>;
 using Volume = itk::Image<unsigned char, 3>;
 using FlatFilter = itk::SamAutomaticMaskImageFilter<FlatImage>;
@@ -55,21 +57,6 @@ Decode(const itk::SamAutomaticMask & mask, size_t columns, size_t rows)
   }
   EXPECT_EQ(place, columns * rows);
   return inside;
-}
-
-template <typename TUpdate>
-std::string
-MessageOf(const TUpdate & update)
-{
-  try
-  {
-    update();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "no exception";
 }
 } // namespace
 

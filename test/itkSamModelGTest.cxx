@@ -1,5 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "itkSamTestModel.h"
+#include "samTestMessage.h"
 
 #include "itkMacro.h"
 
@@ -13,20 +14,7 @@
 
 namespace
 {
-template <typename TRead>
-std::string
-MessageOf(const TRead & read)
-{
-  try
-  {
-    read();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "no exception";
-}
+using sam::test::MessageOf;
 
 std::vector<float>
 ToHost(const itk::SamTensor & tensor)

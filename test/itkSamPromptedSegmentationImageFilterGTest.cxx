@@ -4,6 +4,7 @@
 
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
+#include "samTestMessage.h"
 
 #include "itkCommand.h"
 #include "itkImageFileReader.h"
@@ -22,6 +23,7 @@
 
 namespace
 {
+using sam::test::MessageOf;
 using FlatImage = itk::Image<unsigned char, 2>;
 using Volume = itk::Image<unsigned char, 3>;
 using FlatFilter = itk::SamPromptedSegmentationImageFilter<FlatImage>;
@@ -119,21 +121,6 @@ MakeFilter(const TImage * image, const itk::SamModel * model)
   filter->SetInput(image);
   filter->SetModel(model);
   return filter;
-}
-
-template <typename TUpdate>
-std::string
-MessageOf(const TUpdate & update)
-{
-  try
-  {
-    update();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "no exception";
 }
 } // namespace
 

@@ -8,6 +8,7 @@
 
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
+#include "samTestMessage.h"
 
 #include "itkExtractImageFilter.h"
 #include "itkImageRegionIteratorWithIndex.h"
@@ -23,6 +24,8 @@
 
 namespace
 {
+using sam::test::Contains;
+using sam::test::MessageOf;
 using VolumeType = itk::Image<float, 3>;
 using SliceType = itk::Image<float, 2>;
 using ChannelVolumeType = itk::VectorImage<float, 3>;
@@ -104,27 +107,6 @@ struct Chain
   itk::SamMaskClassificationImageFilter<ChannelVolumeType>::Pointer classifier =
     itk::SamMaskClassificationImageFilter<ChannelVolumeType>::New();
 };
-
-template <typename TUpdate>
-std::string
-MessageOf(const TUpdate & update)
-{
-  try
-  {
-    update();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "no exception";
-}
-
-bool
-Contains(const std::string & text, const std::string & part)
-{
-  return text.find(part) != std::string::npos;
-}
 } // namespace
 
 TEST(SamPrototypePrompt, LiesOnTheGridOfTheEmbedding)

@@ -3,6 +3,7 @@
 
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
+#include "samTestMessage.h"
 
 #include "itkRGBPixel.h"
 
@@ -14,24 +15,10 @@
 
 namespace
 {
+using sam::test::MessageOf;
 using ImageType = itk::Image<float, 3>;
 using FilterType = itk::SamResampleImageFilter<ImageType>;
 using OutputType = FilterType::OutputImageType;
-
-template <typename TUpdate>
-std::string
-MessageOf(const TUpdate & update)
-{
-  try
-  {
-    update();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "no exception";
-}
 
 OutputType::Pointer
 Resample(const ImageType * image, const std::string & orientation, const FilterType::SpacingType & spacing)

@@ -7,6 +7,7 @@
 #include "itkSamResampleImageFilter.h"
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
+#include "samTestMessage.h"
 
 #include "itkCastImageFilter.h"
 #include "itkRGBPixel.h"
@@ -22,24 +23,10 @@
 
 namespace
 {
+using sam::test::MessageOf;
 using ImageType = itk::Image<float, 3>;
 using FilterType = itk::SamSegmentationImageFilter<ImageType>;
 using LabelImageType = FilterType::OutputImageType;
-
-template <typename TUpdate>
-std::string
-MessageOf(const TUpdate & update)
-{
-  try
-  {
-    update();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "no exception";
-}
 
 LabelImageType::Pointer
 Segment(const ImageType * image, const itk::SamModel * model)

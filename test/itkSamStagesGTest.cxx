@@ -6,6 +6,7 @@
 
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
+#include "samTestMessage.h"
 
 #include "itkCommand.h"
 #include "itkImageFileReader.h"
@@ -22,6 +23,8 @@
 
 namespace
 {
+using sam::test::MessageOf;
+
 template <unsigned int VDimension>
 struct Chain
 {
@@ -61,7 +64,6 @@ struct Chain
   unsigned int                     prompterRuns{ 0 };
   unsigned int                     classifierRuns{ 0 };
 };
-
 using Chain3 = Chain<3>;
 
 Chain3::ImageType::Pointer
@@ -92,21 +94,6 @@ PixelsOf(const itk::VectorImage<float, 3> * image)
 {
   const auto count = image->GetBufferedRegion().GetNumberOfPixels() * image->GetNumberOfComponentsPerPixel();
   return std::vector<float>(image->GetBufferPointer(), image->GetBufferPointer() + count);
-}
-
-template <typename TUpdate>
-std::string
-MessageOf(const TUpdate & update)
-{
-  try
-  {
-    update();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "no exception";
 }
 } // namespace
 

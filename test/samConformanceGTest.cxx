@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samConformance.h"
 #include "samError.h"
+#include "samTestMessage.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/zeros.h>
@@ -13,6 +14,7 @@
 namespace
 {
 namespace fs = std::filesystem;
+using sam::test::Contains;
 
 struct Report
 {
@@ -29,12 +31,6 @@ Check(const std::string & path)
   report.status = conformance.GetStatus();
   report.text += conformance.GetSummary() + "\n";
   return report;
-}
-
-bool
-Contains(const std::string & text, const std::string & part)
-{
-  return text.find(part) != std::string::npos;
 }
 
 /** An empty folder of the test that runs. */

@@ -6,6 +6,7 @@
 #include "samOptimizer.h"
 #include "samPublishedDapsam.h"
 #include "samSafetensors.h"
+#include "samTestMessage.h"
 #include "samTinyPlan.h"
 #include "samVolumePreprocessing.h"
 
@@ -29,25 +30,8 @@
 
 namespace
 {
-std::string
-MessageOf(const std::function<void()> & action)
-{
-  try
-  {
-    action();
-  }
-  catch (const sam::Error & error)
-  {
-    return error.what();
-  }
-  return {};
-}
-
-bool
-Contains(const std::string & text, const std::string & part)
-{
-  return text.find(part) != std::string::npos;
-}
+using sam::test::Contains;
+using sam::test::MessageOf;
 
 /** A published network with other sizes, small enough to run. */
 sam::Plan

@@ -3,6 +3,7 @@
 #define samEvaluationTestImages_h
 
 #include "samLabelImage.h"
+#include "samTestMessage.h"
 
 #include "itkImageFileWriter.h"
 #include "itkImageRegionIteratorWithIndex.h"
@@ -149,12 +150,6 @@ GetMessage(const TCall & call)
     return exception.what();
   }
   return "";
-}
-
-inline bool
-Contains(const std::string & text, const std::string & part)
-{
-  return text.find(part) != std::string::npos;
 }
 } // namespace sam::test
 

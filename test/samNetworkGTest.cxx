@@ -3,6 +3,7 @@
 #include "samNetwork.h"
 #include "samSafetensors.h"
 #include "samSlidingWindow.h"
+#include "samTestMessage.h"
 #include "samTinyPlan.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -23,6 +24,9 @@
 
 namespace
 {
+using sam::test::Contains;
+using sam::test::MessageOf;
+
 at::Tensor
 RandomImage(const std::vector<int64_t> & size)
 {
@@ -47,28 +51,6 @@ std::string
 TemporaryFile(const std::string & name)
 {
   return (std::filesystem::path(testing::TempDir()) / name).string();
-}
-
-/** The message of the sam::Error that \a action throws; empty when it throws none. */
-template <typename TAction>
-std::string
-MessageOf(const TAction & action)
-{
-  try
-  {
-    action();
-  }
-  catch (const sam::Error & error)
-  {
-    return error.what();
-  }
-  return {};
-}
-
-bool
-Contains(const std::string & text, const std::string & part)
-{
-  return text.find(part) != std::string::npos;
 }
 } // namespace
 

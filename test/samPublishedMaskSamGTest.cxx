@@ -6,6 +6,7 @@
 #include "samOptimizer.h"
 #include "samPublishedMaskSam.h"
 #include "samSlidingWindow.h"
+#include "samTestMessage.h"
 #include "samTinyPlan.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -25,25 +26,8 @@
 
 namespace
 {
-std::string
-MessageOf(const std::function<void()> & action)
-{
-  try
-  {
-    action();
-  }
-  catch (const sam::Error & error)
-  {
-    return error.what();
-  }
-  return {};
-}
-
-bool
-Contains(const std::string & text, const std::string & part)
-{
-  return text.find(part) != std::string::npos;
-}
+using sam::test::Contains;
+using sam::test::MessageOf;
 
 std::string
 TemporaryFile(const std::string & name)

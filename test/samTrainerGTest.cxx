@@ -2,6 +2,7 @@
 #include "samError.h"
 #include "samNetwork.h"
 #include "samSafetensors.h"
+#include "samTestMessage.h"
 #include "samTrainer.h"
 #include "samTrainingTestData.h"
 
@@ -19,6 +20,7 @@
 namespace
 {
 namespace fs = std::filesystem;
+using sam::test::Contains;
 using sam::test::ReadFile;
 
 class SamTrainer : public testing::Test
@@ -106,12 +108,6 @@ protected:
 
   std::function<void(int64_t step)> m_OnStep;
 };
-
-bool
-Contains(const std::string & text, const std::string & part)
-{
-  return text.find(part) != std::string::npos;
-}
 } // namespace
 
 TEST_F(SamTrainer, LearnsAndWritesItsFiles)
