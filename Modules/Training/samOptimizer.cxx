@@ -12,6 +12,7 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -60,47 +61,23 @@ Optimizer::Optimizer(Network & network, Network & average, const Settings & sett
 bool
 Optimizer::Step(double learningRate, const std::function<void(at::Tensor &)> & sum)
 {
-  at::NoGradGuard         noGrad;
-  std::vector<at::Tensor> norms;
-  for (auto & group : m_Groups)
-  {
-    for (auto & weight : group.weights)
-    {
-      if (!weight.grad().defined())
-      {
-        weight.mutable_grad() = at::zeros_like(weight);
-      }
-    }
-  }
+  at::NoGradGuard noGrad;
   if (sum)
   {
-    std::vector<at::Tensor> parts;
-    std::vector<at::Tensor> gradients;
-    for (auto & group : m_Groups)
+    this->SumGradients(sum);
+  }
+  std::vector<at::Tensor> norms;
+  for (const auto & group : m_Groups)
+  {
+    for (const auto & weight : group.weights)
     {
-      for (auto & weight : group.weights)
+      if (weight.grad().defined())
       {
-        gradients.push_back(weight.grad());
-        parts.push_back(weight.grad().flatten());
+        norms.push_back(weight.grad().norm());
       }
     }
-    auto together = at::cat(parts);
-    sum(together);
-    int64_t place = 0;
-    for (auto & gradient : gradients)
-    {
-      gradient.copy_(together.narrow(0, place, gradient.numel()).view(gradient.sizes()));
-      place += gradient.numel();
-    }
   }
-  for (auto & group : m_Groups)
-  {
-    for (auto & weight : group.weights)
-    {
-      norms.push_back(weight.grad().norm());
-    }
-  }
-  const double norm = at::stack(norms).norm().item<double>();
+  const double norm = norms.empty() ? 0.0 : at::stack(norms).norm().item<double>();
   const bool   isFinite = std::isfinite(norm);
   const double scale = std::min(1.0, m_Settings.maximumGradientNorm / (norm + 1e-6));
   if (isFinite)
@@ -112,37 +89,86 @@ Optimizer::Step(double learningRate, const std::function<void(at::Tensor &)> & s
   const double decay = std::min(m_Settings.averagingDecay, (1.0 + steps) / (10.0 + steps));
   for (auto & group : m_Groups)
   {
+    Group                   used; // shares the tensors that have a gradient
     std::vector<at::Tensor> gradients;
-    for (auto & weight : group.weights)
+    for (size_t k = 0; k < group.weights.size(); ++k)
     {
-      gradients.push_back(weight.grad());
-      weight.mutable_grad().reset();
+      if (group.weights[k].grad().defined())
+      {
+        gradients.push_back(group.weights[k].grad());
+        group.weights[k].mutable_grad().reset();
+        used.weights.push_back(group.weights[k]);
+        used.firstMoments.push_back(group.firstMoments[k]);
+        used.secondMoments.push_back(group.secondMoments[k]);
+        used.steps.push_back(group.steps[k]);
+      }
     }
     if (!isFinite || group.weights.empty())
     {
       continue;
     }
-    if (scale < 1.0)
+    if (!gradients.empty())
     {
-      at::_foreach_mul_(gradients, scale);
+      if (scale < 1.0)
+      {
+        at::_foreach_mul_(gradients, scale);
+      }
+      at::_foreach_add_(used.steps, 1.0);
+      at::_fused_adamw_(used.weights,
+                        gradients,
+                        used.firstMoments,
+                        used.secondMoments,
+                        {},
+                        used.steps,
+                        learningRate,
+                        beta1,
+                        beta2,
+                        group.weightDecay,
+                        epsilon,
+                        false,
+                        false);
     }
-    at::_foreach_add_(group.steps, 1.0);
-    at::_fused_adamw_(group.weights,
-                      gradients,
-                      group.firstMoments,
-                      group.secondMoments,
-                      {},
-                      group.steps,
-                      learningRate,
-                      beta1,
-                      beta2,
-                      group.weightDecay,
-                      epsilon,
-                      false,
-                      false);
     at::_foreach_lerp_(group.averages, group.weights, 1.0 - decay);
   }
   return isFinite;
+}
+
+void
+Optimizer::SumGradients(const std::function<void(at::Tensor &)> & sum)
+{
+  std::vector<at::Tensor *> weights;
+  std::vector<at::Tensor>   parts;
+  std::vector<float>        isUsed;
+  for (auto & group : m_Groups)
+  {
+    for (auto & weight : group.weights)
+    {
+      isUsed.push_back(weight.grad().defined() ? 1.0f : 0.0f);
+      if (!weight.grad().defined())
+      {
+        weight.mutable_grad() = at::zeros_like(weight);
+      }
+      weights.push_back(&weight);
+      parts.push_back(weight.grad().flatten());
+    }
+  }
+  // All processes shall skip the same tensors: those that none of them has a gradient of.
+  const auto count = static_cast<int64_t>(isUsed.size());
+  parts.push_back(at::tensor(isUsed).to(parts.front().options().requires_grad(false)));
+  auto together = at::cat(parts);
+  sum(together);
+  const auto uses = together.narrow(0, together.numel() - count, count).to(at::kCPU);
+  int64_t    place = 0;
+  for (int64_t k = 0; k < count; ++k)
+  {
+    at::Tensor & gradient = weights[static_cast<size_t>(k)]->mutable_grad();
+    gradient.copy_(together.narrow(0, place, gradient.numel()).view(gradient.sizes()));
+    place += gradient.numel();
+    if (uses[k].item<double>() == 0.0)
+    {
+      gradient.reset();
+    }
+  }
 }
 
 std::map<std::string, at::Tensor>
@@ -157,6 +183,10 @@ Optimizer::GetState() const
       state["average/" + group.names[k]] = group.averages[k];
       state["first/" + group.names[k]] = group.firstMoments[k];
       state["second/" + group.names[k]] = group.secondMoments[k];
+      if (group.steps[k].item<double>() != static_cast<double>(m_NumberOfSteps))
+      {
+        state["steps/" + group.names[k]] = group.steps[k];
+      }
     }
   }
   return state;
@@ -183,6 +213,10 @@ Optimizer::SetState(const std::map<std::string, at::Tensor> & state, int64_t num
       restore("first/" + group.names[k], group.firstMoments[k]);
       restore("second/" + group.names[k], group.secondMoments[k]);
       group.steps[k].fill_(static_cast<double>(numberOfSteps));
+      if (state.count("steps/" + group.names[k]) > 0)
+      {
+        restore("steps/" + group.names[k], group.steps[k]);
+      }
     }
   }
   m_NumberOfSteps = numberOfSteps;

@@ -16,8 +16,9 @@ namespace sam
 /** \class Optimizer
  * \brief AdamW on a network's parameters, with a moving average of the weights.
  *
- * Weight decay leaves out everything with one axis and all embeddings, tokens and position tables. The networks'
- * tensors are changed in place.
+ * Weight decay leaves out everything with one axis and all embeddings, tokens and position tables. A tensor without a
+ * gradient, which the loss does not depend on, keeps its value and moments in that step. The networks' tensors are
+ * changed in place.
  */
 class Optimizer
 {
@@ -34,7 +35,8 @@ public:
   Optimizer(Network & network, Network & average, const Settings & settings);
 
   /** One step along the gradients of the network's parameters, which are then cleared. \a sum, where given, first
-   * replaces all gradients (one after the other in one tensor) by their sum over several processes.
+   * replaces all gradients (one after the other in one tensor, with counts of their users behind) by their sum over
+   * several processes.
    * Returns false, and changes nothing, when a gradient is not finite. */
   bool
   Step(double learningRate, const std::function<void(at::Tensor & gradients)> & sum = {});
@@ -45,7 +47,8 @@ public:
     return m_NumberOfSteps;
   }
 
-  /** Weights, averages and moments by name, and their restoration. \throws Error naming \a where and the tensor. */
+  /** Weights, averages, moments and deviating numbers of steps by name, and their restoration. \throws Error naming \a
+   * where and the tensor. */
   std::map<std::string, at::Tensor>
   GetState() const;
 
@@ -61,8 +64,11 @@ private:
     std::vector<at::Tensor>  averages;
     std::vector<at::Tensor>  firstMoments;
     std::vector<at::Tensor>  secondMoments;
-    std::vector<at::Tensor>  steps;
+    std::vector<at::Tensor>  steps; ///< scalars: those in which there was a gradient
   };
+
+  void
+  SumGradients(const std::function<void(at::Tensor & gradients)> & sum);
 
   Settings           m_Settings;
   std::vector<Group> m_Groups;
