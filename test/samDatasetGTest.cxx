@@ -179,7 +179,7 @@ TEST_F(samDataset, ReadsNnUNet1ListWithNumberedFiles)
             (std::vector<std::string>{ Path("imagesTr/p1_0000.nii.gz"), Path("imagesTr/p1_0001.nii.gz") }));
 
   fs::remove(folder / "imagesTr/p1_0001.nii.gz");
-  ExpectError([this] { sam::Dataset::Read(folder.string()); }, { "p1_0001.nii.gz", "no such file", "dataset.json" });
+  ExpectError([&] { dataset.RequireFiles(dataset.cases[0]); }, { "p1_0001.nii.gz", "no such file", "dataset.json" });
 }
 
 TEST_F(samDataset, ReadsNnUNet2WithoutList)
@@ -204,7 +204,7 @@ TEST_F(samDataset, ReadsNnUNet2WithoutList)
   EXPECT_EQ(dataset.labels.size(), 2u);
 
   fs::remove(folder / "labelsTr/y.png");
-  ExpectError([this] { sam::Dataset::Read(folder.string()); }, { "labelsTr", "y.png", "label map" });
+  ExpectError([&] { dataset.RequireFiles(dataset.cases[1]); }, { "labelsTr", "y.png", "label map" });
 }
 
 TEST_F(samDataset, ReadsNnUNet2Object)
@@ -413,7 +413,12 @@ TEST_F(samDataset, NamesWhatIsWrong)
     Write("dataset.json", json);
     auto all = parts;
     all.push_back("dataset.json");
-    ExpectError([this] { sam::Dataset::Read(folder.string()); }, all);
+    ExpectError(
+      [this] {
+        const auto dataset = sam::Dataset::Read(folder.string());
+        dataset.RequireFiles(dataset.cases.front());
+      },
+      all);
   };
   const std::string channels = R"("channel_names":{"0":"CT"},)";
   const std::string labels = R"("labels":{"background":0,"a":1},)";

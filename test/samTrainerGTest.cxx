@@ -309,6 +309,9 @@ TEST_F(SamTrainer, FilesOfOtherSitesAreNotOpened)
   std::ofstream(table) << sites;
   auto message = MessageOf();
   EXPECT_TRUE(Contains(message, "ball_101.nii.gz")) << "whoever opens it notices: " << message;
+  // Nor need they exist.
+  fs::remove(m_Data.ImageFile(3));
+  fs::remove(m_Data.LabelFile(5));
 
   m_Options.epochs = 1;
   m_Options.trainSites = { "east", "east" };
@@ -322,6 +325,18 @@ TEST_F(SamTrainer, FilesOfOtherSitesAreNotOpened)
     const auto name = "ball_" + std::to_string(100 + k);
     EXPECT_EQ(Contains(split, name), Contains(east, name)) << name;
   }
+  fs::rename(m_Data.LabelFile(4), m_Data.folder / "label");
+  m_Options.trainSites.clear();
+  try
+  {
+    Run("run", true);
+  }
+  catch (const sam::Error & error)
+  {
+    message = error.what();
+  }
+  EXPECT_TRUE(Contains(message, "ball_104.nii.gz: no such file, expected the label map")) << message;
+  fs::rename(m_Data.folder / "label", m_Data.LabelFile(4));
   // The run knows its sites, even without the table.
   fs::remove(table);
   m_Options.trainSites = { "west" };

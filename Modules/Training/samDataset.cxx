@@ -214,11 +214,8 @@ FindChannels(const fs::path & image, const std::string & labelStem, const Datase
   {
     images.push_back((image.parent_path() / (base + ChannelSuffix(channel) + ending)).string());
   }
-  if (!isFirstChannel && !fs::is_regular_file(images.front()))
-  {
-    RequireFile(image.string(), dataset.path, "image");
-  }
-  return images;
+  // Where there are no such files either, the listed one is missing.
+  return isFirstChannel || fs::is_regular_file(images.front()) ? images : std::vector{ image.string() };
 }
 
 /** Image as a path or a list of paths, one per channel. */
@@ -441,19 +438,24 @@ Dataset::Read(const std::string & path)
   std::sort(dataset.cases.begin(), dataset.cases.end(), [](const auto & a, const auto & b) { return a.name < b.name; });
   for (size_t k = 0; k < dataset.cases.size(); ++k)
   {
-    const auto & item = dataset.cases[k];
-    for (const auto & image : item.images)
+    const auto & name = dataset.cases[k].name;
+    if (k > 0 && dataset.cases[k - 1].name == name)
     {
-      RequireFile(image, dataset.path, "image");
-    }
-    RequireFile(item.label, dataset.path, "label map");
-    if (k > 0 && dataset.cases[k - 1].name == item.name)
-    {
-      throw Error(dataset.path + ": case '" + item.name + "' is listed twice, expected names that differ");
+      throw Error(dataset.path + ": case '" + name + "' is listed twice, expected names that differ");
     }
   }
   FindPatients(dataset.cases);
   return dataset;
+}
+
+void
+Dataset::RequireFiles(const DatasetCase & item) const
+{
+  for (const auto & image : item.images)
+  {
+    RequireFile(image, path, "image");
+  }
+  RequireFile(item.label, path, "label map");
 }
 
 void

@@ -59,9 +59,14 @@ struct Dataset
   std::map<std::string, std::string> otherSites;
 
   /** \a path is the dataset.json or the folder that holds it.
-   * \throws Error naming the file and what is expected in it, or the image or label file that is missing. */
+   * \throws Error naming the file and what is expected in it. Images and label maps are not opened and need not exist,
+   * see RequireFiles(). */
   static Dataset
   Read(const std::string & path);
+
+  /** \throws Error naming the image or label map of a case that is missing. */
+  void
+  RequireFiles(const DatasetCase & item) const;
 
   /** Forget the cases that are of none of these \a sites.
    * \throws Error naming the table and a case or site that is not in it, or a site that no case is of. */

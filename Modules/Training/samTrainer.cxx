@@ -218,6 +218,7 @@ private:
                   " cases for training and " + std::to_string(m_State.validation.size()) +
                   " for validation, expected one of each at least");
     }
+    RequireFiles();
     for (const auto * names : { &m_State.training, &m_State.validation })
     {
       for (const auto & name : *names)
@@ -267,6 +268,19 @@ private:
          JoinNames(m_State.trainSites) + ", the others are not opened");
   }
 
+  /** The files of other cases may be elsewhere. */
+  void
+  RequireFiles() const
+  {
+    for (const auto * names : { &m_State.training, &m_State.validation })
+    {
+      for (const auto & name : *names)
+      {
+        m_Dataset.RequireFiles(FindCase(name));
+      }
+    }
+  }
+
   /** What a resumed run may be told anew. */
   void
   Continue()
@@ -279,6 +293,7 @@ private:
       throw Error(StateFile() + ": this run trains on " + text(m_State.trainSites) + ", --train-site asks for " +
                   text(m_Options.trainSites) + ", expected the same or none");
     }
+    RequireFiles();
     if (m_Options.epochs > 0)
     {
       m_State.epochs = m_Options.epochs;
