@@ -85,7 +85,9 @@ TEST(CommandLine, SharedOptionsAndBothSpellings)
 TEST(CommandLine, MistakesAreOneLineAndStatusOne)
 {
   const auto parse = [](sam::CommandLine & line) {
-    TCLAP::ValueArg<std::string> name("", "name", "A name.", true, "", "NAME", line.GetParser());
+    TCLAP::ValueArg<std::string>   name("", "name", "A name.", true, "", "NAME", line.GetParser());
+    TCLAP::ValueArg<unsigned long> seed("", "seed", "A seed.", false, 0, "N", line.GetParser());
+    TCLAP::ValueArg<unsigned int>  axis("", "axis", "An axis.", false, 2, "N", line.GetParser());
     line.AddDevice();
     line.AddThreads();
     line.Parse();
@@ -94,6 +96,9 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
     { {}, "sam-test: Required argument missing: name; see --help\n" },
     { { "--name", "x", "--threads", "many" }, "--threads: " },
     { { "--name", "x", "--threads", "-1" }, "sam-test: --threads: -1, expected 0 or more\n" },
+    { { "--name", "x", "--seed", "-3" }, "sam-test: --seed: -3, expected 0 or more\n" },
+    { { "--name", "x", "--axis=-1" }, "sam-test: --axis: -1, expected 0 or more\n" },
+    { { "--name", "x", "--seed", "three" }, "--seed: " },
     { { "--name", "x", "--device", "gpu" }, "sam-test: --device: 'gpu', expected auto, cpu, cuda or cuda:N\n" },
     { { "--name", "x", "--device", "cuda:" }, "expected auto" },
     { { "--name", "x", "--unknown", "1" }, "--unknown" },

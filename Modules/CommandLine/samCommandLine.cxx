@@ -138,6 +138,25 @@ ParseInteger(const std::string & option, const std::string & text, const std::st
   return value;
 }
 
+template <typename TUnsigned>
+bool
+Holds(const TCLAP::Arg & argument)
+{
+  return dynamic_cast<const TCLAP::ValueArg<TUnsigned> *>(&argument) != nullptr;
+}
+
+/** TCLAP reads "-3" as an unsigned number that is huge. */
+void
+CheckUnsigned(const TCLAP::Arg & argument, const std::vector<std::string> & words)
+{
+  const auto option = std::find(words.begin(), words.end(), "--" + argument.getName());
+  if (words.end() - option > 1 && option[1].compare(0, 1, "-") == 0 &&
+      (Holds<unsigned int>(argument) || Holds<unsigned long>(argument)))
+  {
+    throw Error("--" + argument.getName() + ": " + option[1] + ", expected 0 or more");
+  }
+}
+
 fs::path
 GetFolder(const fs::path & file)
 {
@@ -389,6 +408,10 @@ CommandLine::Parse()
     std::cout << MakeModuleDescription(
       m_Implementation->program, m_Implementation->description, OrderArguments(parser));
     throw TCLAP::ExitException(0);
+  }
+  for (const TCLAP::Arg * option : parser.getArgList())
+  {
+    CheckUnsigned(*option, separated);
   }
   try
   {
