@@ -36,8 +36,8 @@ struct DatasetCase
  *
  * Channels are `channel_names` or `modality`; labels are {"name": value} or {"value": "name"}; "ignore" is nnU-Net's
  * label of voxels to leave out. Cases are the list `training` of {image, label}, nnU-Net's object `dataset` of
- * {case: {images, label}}, or, where neither is there, the files imagesTr/<case>_0000<ending>, _0001, ... with
- * labelsTr/<case><ending>. Cases are sorted by name.
+ * {case: {images, label}}, or, where neither is there, the files `imagesTr/<case>_0000<ending>`, _0001, ... with
+ * `labelsTr/<case><ending>`. Cases are sorted by name.
  *
  * Patients are told apart by names: a name is cut at '_' and '-'; leading parts that all cases share are passed over;
  * the patient is the name up to the first of the remaining parts with a digit in it, or all of it where there is none.
