@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samError.h"
 #include "samNetwork.h"
+#include "samRecomputation.h"
 #include "samSafetensors.h"
 #include "samSlidingWindow.h"
 #include "samTestMessage.h"
@@ -95,6 +96,37 @@ TEST(SamNetwork, OtherWindowsAndSlicesThanTheTables)
     EXPECT_EQ(map.size(3), size[3]);
     EXPECT_EQ(map.size(4), size[4]);
     EXPECT_TRUE(map.isfinite().all().item<bool>());
+  }
+}
+
+TEST(SamNetwork, RecomputedBlocksHaveTheSameGradients)
+{
+  const auto image = RandomImage({ 1, 1, 4, 16, 16 });
+  const auto gradients = [&image](bool isRecomputing) {
+    const sam::Network                network(sam::MakeTinyPlan(), 1);
+    const sam::RecomputationGuard     guard(isRecomputing);
+    std::map<std::string, at::Tensor> answer;
+    for (auto & [name, tensor] : network.GetParameters().GetTensors())
+    {
+      at::Tensor(tensor).requires_grad_(true);
+    }
+    network.Encode(image).embedding.square().sum().backward();
+    for (const auto & [name, tensor] : network.GetParameters().GetTensors())
+    {
+      if (tensor.grad().defined())
+      {
+        answer.emplace(name, tensor.grad());
+      }
+    }
+    return answer;
+  };
+  const auto kept = gradients(false);
+  const auto recomputed = gradients(true);
+  EXPECT_GT(kept.count("image_encoder.blocks.0.attn.qkv.weight"), 0u);
+  ASSERT_EQ(kept.size(), recomputed.size());
+  for (const auto & [name, gradient] : kept)
+  {
+    EXPECT_TRUE(gradient.equal(recomputed.at(name))) << name;
   }
 }
 

@@ -2,6 +2,7 @@
 #include "samImageEncoder.h"
 
 #include "samError.h"
+#include "samRecomputation.h"
 #include "samWindows.h"
 
 #include <ATen/TensorOperators.h>
@@ -202,12 +203,19 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
         observe(name + "_in_after_prompt", tokens);
       }
     }
-    tokens = m_Blocks[k](
-      tokens,
-      features,
-      layout,
-      observe ? [&](const std::string & part, const at::Tensor & value) { observe(name + "_" + part, value); }
-              : Observer());
+    if (observe)
+    {
+      tokens = m_Blocks[k](tokens, features, layout, [&](const std::string & part, const at::Tensor & value) {
+        observe(name + "_" + part, value);
+      });
+    }
+    else
+    {
+      const auto & block = m_Blocks[k];
+      tokens =
+        Recompute([&block, layout](const std::vector<at::Tensor> & in) { return block(in[0], in[1], layout, {}); },
+                  { tokens, features });
+    }
     if (observe)
     {
       observe(name, tokens);

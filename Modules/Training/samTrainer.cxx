@@ -10,6 +10,7 @@
 #include "samMaskLoss.h"
 #include "samMatchingLoss.h"
 #include "samPlanning.h"
+#include "samRecomputation.h"
 #include "samSchedule.h"
 #include "samSemanticLoss.h"
 #include "samTextFile.h"
@@ -42,7 +43,8 @@ namespace fs = std::filesystem;
 constexpr int64_t minimumSteps = 25;        // per epoch, so that a handful of cases is not all validation
 constexpr int64_t maximumUselessSteps = 10; // in a row, each with a gradient that is not finite
 constexpr int64_t defaultEpochs = 100;
-constexpr int64_t stepsAhead = 2; // for which windows are made before they are needed
+constexpr int64_t stepsAhead = 2;         // for which windows are made before they are needed
+constexpr int64_t largeBlock = 4'000'000; // numbers that go into an encoder's block, above which it is computed twice
 
 std::vector<std::string>
 ForegroundNames(const Plan & plan)
@@ -669,8 +671,9 @@ private:
       Prompts            prompts;
       MaskClassification answer;
       {
-        const Autocast autocast(recipe.precision == "bfloat16", m_Device.type());
-        const auto     encoded = m_Network->Encode(image);
+        const Autocast           autocast(recipe.precision == "bfloat16", m_Device.type());
+        const RecomputationGuard recomputation(HasLargeBlocks());
+        const auto               encoded = m_Network->Encode(image);
         prompts = m_Network->GeneratePrompts(encoded);
         answer = m_Network->Decode(encoded, prompts);
       }
@@ -684,6 +687,15 @@ private:
       mean += loss.item<double>() / static_cast<double>(recipe.accumulate);
     }
     return mean;
+  }
+
+  /** Whether what an encoder of this size keeps for the gradient is worth a second forward pass: SAM's ViT-B would keep
+   * 19 GB for four slices. */
+  bool
+  HasLargeBlocks() const
+  {
+    const auto & plan = m_State.plan;
+    return m_State.recipe.batch * plan.window[2] * plan.grid[0] * plan.grid[1] * plan.width > largeBlock;
   }
 
   at::Tensor
