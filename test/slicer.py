@@ -28,6 +28,7 @@ PROGRAMS = [
     "sam-evaluate",
     "sam-everything",
     "sam-model",
+    "sam-pretrain",
     "sam-prompt",
     "sam-segment",
     "sam-train",
@@ -75,6 +76,8 @@ class Descriptions(unittest.TestCase):
             ("sam-segment", "model"),
             ("sam-evaluate", "reference"),
             ("sam-train", "dataset"),
+            ("sam-pretrain", "images"),
+            ("sam-pretrain", "plan"),
             ("sam-train", "split"),
             ("sam-prompt", "mask"),
         ]:
@@ -85,6 +88,7 @@ class Descriptions(unittest.TestCase):
             ("sam-segment", "report"),
             ("sam-evaluate", "output"),
             ("sam-train", "output"),
+            ("sam-pretrain", "output"),
             ("sam-prompt", "scores"),
             ("sam-encode", "embedding"),
         ]:

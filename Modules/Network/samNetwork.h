@@ -162,7 +162,8 @@ struct SegmentAnything_EXPORT StartReport
 {
   std::vector<std::string> taken;     ///< as they are in the file
   std::vector<std::string> resampled; ///< position tables, stretched linearly to the network's grid
-  std::vector<std::string> fresh;     ///< not in the file, or of another shape: they stay at random
+  std::vector<std::string> fresh;     ///< not in the file: they stay at random
+  std::vector<std::string> reshaped;  ///< of another shape in the file: likewise
   std::vector<std::string> unused;    ///< of the file, without a place in the network
 
   /** Lines for the user: how many were taken and the names of all others, numbers of blocks and layers as *. */

@@ -21,6 +21,13 @@ Contains(const std::string & text, const std::string & part)
   return text.find(part) != std::string::npos;
 }
 
+/** Whether a tensor belongs to the blocks of a ViT or the stages of a TinyViT. */
+bool
+IsOfEncoder(const std::string & name)
+{
+  return name.rfind(encoderPrefix + "blocks.", 0) == 0 || name.rfind(encoderPrefix + "layers.", 0) == 0;
+}
+
 /** A position table of another size stretched to \a shape; none when it is not such a table. */
 std::optional<at::Tensor>
 StretchTable(const std::string & name, const at::Tensor & stored, at::IntArrayRef shape)
@@ -110,6 +117,7 @@ StartReport::Describe() const
   };
   add("stretched", resampled);
   add("not in the file, new", fresh);
+  add("of another shape in the file, new", reshaped);
   add("of the file not used", unused);
   return lines;
 }
@@ -138,7 +146,7 @@ StartFromCheckpoint(Network & network, const std::string & path)
         tensor.copy_(*value);
         const bool isWhole = at::IntArrayRef(found->second.shape) == tensor.sizes();
         (isWhole ? report.taken : report.resampled).push_back(name);
-        hasEncoder = hasEncoder || (isWhole && name.rfind(encoderPrefix + "blocks.", 0) == 0);
+        hasEncoder = hasEncoder || (isWhole && IsOfEncoder(name));
         continue;
       }
     }
@@ -147,7 +155,7 @@ StartFromCheckpoint(Network & network, const std::string & path)
       throw Error(path + ": tensor '" + name + "' is " + (isKnown ? "of another shape" : "missing") +
                   ", which the plan takes from it and freezes");
     }
-    report.fresh.push_back(name);
+    (isKnown ? report.reshaped : report.fresh).push_back(name);
   }
   if (!hasEncoder)
   {

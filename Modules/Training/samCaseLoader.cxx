@@ -121,12 +121,19 @@ CaseLoader::MakeKey(const DatasetCase & description) const
   nlohmann::json key;
   key["version"] = formatVersion;
   auto files = description.images;
-  files.push_back(description.label);
+  if (!description.label.empty())
+  {
+    files.push_back(description.label);
+  }
   for (const auto & file : files)
   {
     key["files"].push_back({ fs::absolute(file).lexically_normal().string(),
                              fs::file_size(file),
                              fs::last_write_time(file).time_since_epoch().count() });
+  }
+  if (description.slices > 0)
+  {
+    key["slices"] = description.slices;
   }
   const auto plan = nlohmann::json::parse(m_Plan.ToJson());
   key["preprocessing"] = plan.at("preprocessing");

@@ -12,6 +12,8 @@
 #include "itkResampleImageFilter.h"
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
@@ -99,6 +101,37 @@ ReadGrid(const std::string & file)
   return { GridOf(reader->GetOutput()), reader->GetOutput()->GetNumberOfComponentsPerPixel() };
 }
 
+/** The mean of red, green and blue of a color image, whatever else it holds. */
+ChannelImage::Pointer
+ToGray(const ChannelImage * image)
+{
+  const auto gray = ChannelImage::New();
+  gray->CopyInformation(image);
+  gray->SetRegions(image->GetLargestPossibleRegion());
+  gray->SetNumberOfComponentsPerPixel(1);
+  gray->Allocate();
+  const size_t  components = image->GetNumberOfComponentsPerPixel();
+  const float * colors = image->GetBufferPointer();
+  float *       values = gray->GetBufferPointer();
+  for (size_t k = 0; k < image->GetLargestPossibleRegion().GetNumberOfPixels(); ++k, colors += components)
+  {
+    values[k] = (colors[0] + colors[1] + colors[2]) / 3.0f;
+  }
+  return gray;
+}
+
+/** \a count of the indices below \a size, each in the middle of an equal part. */
+at::Tensor
+EvenlyChosen(int64_t size, int64_t count)
+{
+  std::vector<int64_t> chosen;
+  for (int64_t k = 0; k < count; ++k)
+  {
+    chosen.push_back((2 * k + 1) * size / (2 * count));
+  }
+  return at::tensor(chosen, at::kLong);
+}
+
 /** D×H×W×C (or D×H×W) over the pixels of an image, which must outlive it. */
 template <typename TImage>
 at::Tensor
@@ -121,10 +154,18 @@ TensorOf(TImage * image, bool hasChannels)
 TrainingCase
 ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase & description)
 {
-  const std::string & imageFile = description.images.front();
-  const auto          image = ReadChannels(description.images);
-  const auto          labels = ReadImage<ScalarImage>(description.label);
-  CheckSameGrid(imageFile, GridOf(image), description.label, GridOf(labels));
+  const std::string &  imageFile = description.images.front();
+  auto                 image = ReadChannels(description.images);
+  ScalarImage::Pointer labels;
+  if (!description.label.empty())
+  {
+    labels = ReadImage<ScalarImage>(description.label);
+    CheckSameGrid(imageFile, GridOf(image), description.label, GridOf(labels));
+  }
+  if (plan.channels.size() == 1 && image->GetNumberOfComponentsPerPixel() > 2)
+  {
+    image = ToGray(image);
+  }
 
   std::vector<itk::SamChannel> channels;
   for (const auto & channel : plan.channels)
@@ -146,22 +187,31 @@ ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase &
   Reading(imageFile, [&resample] { resample->Update(); });
   ChannelImage * onGrid = resample->GetOutput();
 
-  const auto follow = itk::ResampleImageFilter<ScalarImage, ScalarImage>::New();
-  follow->SetInput(labels);
-  follow->SetInterpolator(itk::NearestNeighborInterpolateImageFunction<ScalarImage>::New());
-  follow->SetReferenceImage(onGrid);
-  follow->UseReferenceImageOn();
-  Reading(description.label, [&follow] { follow->Update(); });
-
-  const auto pixels = TensorOf(onGrid, true).permute({ 3, 0, 1, 2 }).clone(at::MemoryFormat::Contiguous);
-  const auto values = TensorOf(follow->GetOutput(), false).clone();
+  auto       pixels = TensorOf(onGrid, true).permute({ 3, 0, 1, 2 }).clone(at::MemoryFormat::Contiguous);
+  at::Tensor values = at::zeros(pixels.sizes().slice(1), at::kByte);
+  if (labels)
+  {
+    const auto follow = itk::ResampleImageFilter<ScalarImage, ScalarImage>::New();
+    follow->SetInput(labels);
+    follow->SetInterpolator(itk::NearestNeighborInterpolateImageFunction<ScalarImage>::New());
+    follow->SetReferenceImage(onGrid);
+    follow->UseReferenceImageOn();
+    Reading(description.label, [&follow] { follow->Update(); });
+    values = dataset.IndexLabels(TensorOf(follow->GetOutput(), false).clone(), description.label);
+  }
+  if (description.slices > 0 && pixels.size(1) > description.slices)
+  {
+    const auto chosen = EvenlyChosen(pixels.size(1), description.slices);
+    pixels = pixels.index_select(1, chosen);
+    values = values.index_select(0, chosen);
+  }
 
   std::array<double, 3> spacing{};
   for (unsigned int i = 0; i < 3; ++i)
   {
     spacing[i] = onGrid->GetSpacing()[i];
   }
-  return { description.name, pixels, dataset.IndexLabels(values, description.label), spacing };
+  return { description.name, pixels, values, spacing };
 }
 
 std::vector<std::vector<double>>

@@ -4,6 +4,7 @@
 #include "samError.h"
 #include "samRandomStream.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 
 #include <nlohmann/json.hpp>
@@ -495,6 +496,15 @@ Dataset::KeepSites(const SiteTable & table, const std::vector<std::string> & sit
 at::Tensor
 Dataset::IndexLabels(const at::Tensor & values, const std::string & file) const
 {
+  if (labels.empty())
+  {
+    const bool isWhole = (values == values.round()).all().item<bool>();
+    if (!isWhole || values.min().item<double>() < 0.0 || values.max().item<double>() > 32767.0)
+    {
+      throw Error(file + ": expected whole numbers from 0 to 32767");
+    }
+    return values.to(at::kShort);
+  }
   std::map<int64_t, int16_t> indices;
   for (size_t k = 0; k < labels.size(); ++k)
   {

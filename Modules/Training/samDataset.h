@@ -24,10 +24,11 @@ struct DatasetLabel
 /** One image with its label map. */
 struct DatasetCase
 {
-  std::string              name;    ///< file name without ending and without channel number
-  std::string              patient; ///< cases of one patient share it, see Dataset
-  std::vector<std::string> images;  ///< paths: one per channel, or a single file that holds all channels
-  std::string              label;   ///< path
+  std::string              name;        ///< file name without ending and without channel number
+  std::string              patient;     ///< cases of one patient share it, see Dataset
+  std::vector<std::string> images;      ///< paths: one per channel, or a single file that holds all channels
+  std::string              label;       ///< path; empty: no label map, everything is background
+  int64_t                  slices{ 0 }; ///< of the model's grid, evenly chosen, that are kept at most; 0: all
 };
 
 /** \class Dataset
@@ -73,7 +74,8 @@ struct Dataset
   void
   KeepSites(const SiteTable & table, const std::vector<std::string> & sites);
 
-  /** The values of a label map as indices into \c labels: int16, −1 for the ignore label.
+  /** The values of a label map as indices into \c labels: int16, −1 for the ignore label; where none are listed, the
+   * values themselves.
    * \a values holds any integers or integer-valued floats.
    * \throws Error naming \a file and the value that is not listed. */
   at::Tensor

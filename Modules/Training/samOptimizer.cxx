@@ -35,27 +35,37 @@ Decays(const std::string & name, const at::Tensor & tensor)
 }
 } // namespace
 
-Optimizer::Optimizer(Network & network, Network & average, const Settings & settings)
+Optimizer::Optimizer(const Network & network, const Network & average, const Settings & settings)
+  : Optimizer(GetVariables(network), average.GetParameters().GetTensors(), settings)
+{}
+
+Optimizer::Optimizer(const NamedTensors & weights, const NamedTensors & averages, const Settings & settings)
   : m_Settings(settings)
   , m_Groups(2)
 {
-  const auto & parameters = network.GetParameters();
-  for (const auto & [name, tensor] : parameters.GetTensors())
+  for (const auto & [name, tensor] : weights)
   {
-    if (parameters.GetConstants().count(name) > 0)
-    {
-      continue;
-    }
     Group & group = m_Groups[settings.decaysEverything || Decays(name, tensor) ? 0 : 1];
     group.names.push_back(name);
     group.weights.push_back(tensor);
     group.weights.back().requires_grad_(true);
-    group.averages.push_back(average.GetParameters().GetTensors().at(name));
+    group.averages.push_back(averages.at(name));
     group.firstMoments.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
     group.secondMoments.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
     group.steps.push_back(at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(tensor.device())));
   }
   m_Groups[0].weightDecay = settings.weightDecay;
+}
+
+Optimizer::NamedTensors
+Optimizer::GetVariables(const Network & network)
+{
+  auto variables = network.GetParameters().GetTensors();
+  for (const auto & name : network.GetParameters().GetConstants())
+  {
+    variables.erase(name);
+  }
+  return variables;
 }
 
 bool

@@ -31,8 +31,13 @@ public:
     double averagingDecay{ 0.995 };
   };
 
-  /** \a average holds the moving average; both networks have the same plan. */
-  Optimizer(Network & network, Network & average, const Settings & settings);
+  using NamedTensors = std::map<std::string, at::Tensor>;
+
+  /** \a averages have the same names and shapes as \a weights. */
+  Optimizer(const NamedTensors & weights, const NamedTensors & averages, const Settings & settings);
+
+  /** All tensors of a network but its constants. \a average holds the moving average; both have the same plan. */
+  Optimizer(const Network & network, const Network & average, const Settings & settings);
 
   /** One step along the gradients of the network's parameters, which are then cleared. \a sum, where given, first
    * replaces all gradients (one after the other in one tensor, with counts of their users behind) by their sum over
@@ -40,6 +45,10 @@ public:
    * Returns false, and changes nothing, when a gradient is not finite. */
   bool
   Step(double learningRate, const std::function<void(at::Tensor & gradients)> & sum = {});
+
+  /** The tensors of a network that training changes: all but its constants. */
+  static NamedTensors
+  GetVariables(const Network & network);
 
   int64_t
   GetNumberOfSteps() const

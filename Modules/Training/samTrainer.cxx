@@ -4,25 +4,19 @@
 #include "samAutocast.h"
 #include "samCaseLoader.h"
 #include "samCaseReader.h"
-#include "samDevice.h"
-#include "samDistribution.h"
 #include "samError.h"
 #include "samMaskLoss.h"
 #include "samMatchingLoss.h"
 #include "samPlanning.h"
 #include "samRecomputation.h"
-#include "samSchedule.h"
 #include "samSemanticLoss.h"
 #include "samTextFile.h"
 #include "samTrainingReport.h"
-#include "samTrainingState.h"
 #include "samValidation.h"
-#include "samWindowQueue.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 #include <nlohmann/json.hpp>
@@ -31,7 +25,6 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <numeric>
 
 namespace sam
 {
@@ -40,10 +33,7 @@ namespace
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr int64_t minimumSteps = 25;        // per epoch, so that a handful of cases is not all validation
-constexpr int64_t maximumUselessSteps = 10; // in a row, each with a gradient that is not finite
 constexpr int64_t defaultEpochs = 100;
-constexpr int64_t stepsAhead = 2;         // for which windows are made before they are needed
 constexpr int64_t largeBlock = 4'000'000; // numbers that go into an encoder's block, above which it is computed twice
 
 std::vector<std::string>
@@ -58,18 +48,14 @@ ForegroundNames(const Plan & plan)
 }
 
 /** \class Run
- * \brief One training run, between its folder and its loop.
+ * \brief One training run: what it trains, by which losses, and how it is validated.
  */
-class Run
+class Run : public TrainingLoop
 {
 public:
   Run(const TrainingOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt)
-    : m_Options(options)
-    , m_Listener(listener)
-    , m_Interrupt(interrupt)
-    , m_Processes(ProcessPlace::Find())
-    , m_Folder(options.output)
-    , m_Device(FindDevice(options.device, m_Processes.GetLocalRank()))
+    : TrainingLoop(options, listener, interrupt)
+    , m_Options(options)
     , m_Dataset(Dataset::Read(options.dataset))
   {
     auto & sites = m_Options.trainSites;
@@ -79,125 +65,11 @@ public:
     {
       throw Error(m_Options.sites + ": a table of sites without a site to train on, expected --train-site");
     }
-    if (m_Processes.GetRank() > 0)
-    {
-      m_Listener = {};
-    }
-    if (!m_Processes.UseDevice(m_Device) && m_Processes.GetSize() > 1 && m_Device.is_cuda())
-    {
-      Note("the GPUs' gradients are summed on the host: this build has no NCCL, or processes share a GPU");
-    }
-    if (options.threads > 0)
-    {
-      at::set_num_threads(static_cast<int>(options.threads));
-    }
-    std::map<std::string, at::Tensor> saved;
-    if (PrepareFolder())
-    {
-      auto file = SavedTraining::Read(StateFile());
-      m_State = std::move(file.state);
-      saved = std::move(file.tensors);
-      Continue();
-    }
-    else
-    {
-      Begin();
-    }
-    MakeNetworks(!saved.empty());
-    if (!saved.empty())
-    {
-      m_Optimizer->SetState(saved, m_State.steps, StateFile());
-    }
-    LoadCases();
-    const auto windows = m_State.recipe.batch * m_State.recipe.accumulate * m_Processes.GetSize();
-    m_StepsPerEpoch =
-      std::max<int64_t>(minimumSteps, (static_cast<int64_t>(m_Training.size()) + windows - 1) / windows);
-  }
-
-  TrainingResult
-  Execute()
-  {
-    m_Start = std::chrono::steady_clock::now();
-    m_EarlierMinutes = m_State.minutes;
-    m_LastSaving = m_Start;
-    StartWindows();
-    Measure();
-    bool isInterrupted = Agree();
-    if (m_State.epoch == 0 && m_State.step == 0)
-    {
-      SaveOrWarn();
-    }
-    while (m_Fraction < 1.0 && !IsOutOfPatience())
-    {
-      isInterrupted = isInterrupted || !RunEpoch();
-      if (isInterrupted)
-      {
-        break;
-      }
-      FinishEpoch();
-    }
-    Save();
-    m_Processes.Wait();
-    return { isInterrupted, IsOutOfPatience() && m_Fraction < 1.0, IsFirst(), m_State.epoch, m_State.bestDice };
   }
 
 private:
-  bool
-  IsFirst() const
-  {
-    return m_Processes.GetRank() == 0;
-  }
-
-  std::string
-  StateFile() const
-  {
-    return (m_Folder / "resume.safetensors").string();
-  }
-
   void
-  Note(const std::string & line) const
-  {
-    if (m_Listener.note)
-    {
-      m_Listener.note(line);
-    }
-  }
-
-  void
-  Warn(const std::string & line) const
-  {
-    if (m_Listener.warn)
-    {
-      m_Listener.warn(line);
-    }
-  }
-
-  /** Whether the folder holds a run to go on with. */
-  bool
-  PrepareFolder() const
-  {
-    std::error_code error;
-    fs::create_directories(m_Folder, error);
-    if (!fs::is_directory(m_Folder))
-    {
-      throw Error(m_Folder.string() + ": the run folder cannot be made");
-    }
-    const bool hasState = fs::exists(StateFile());
-    m_Processes.Wait(); // before the first process writes into it
-    if (!m_Options.resume && hasState)
-    {
-      throw Error(m_Folder.string() + ": holds a run already, give --resume to go on with it or another folder");
-    }
-    if (m_Options.resume && !hasState)
-    {
-      Note(m_Folder.string() + " holds no run yet, so this one begins");
-    }
-    return hasState;
-  }
-
-  /** What a new run has to decide. */
-  void
-  Begin()
+  Begin() override
   {
     m_State.recipe = m_Options;
     m_State.recipe.Check();
@@ -225,16 +97,12 @@ private:
     {
       for (const auto & name : *names)
       {
-        CheckCase(FindCase(name), m_Dataset.channels.size());
+        CheckCase(FindCase(m_Dataset, name), m_Dataset.channels.size());
       }
     }
     MakePlan();
     ChangePlan();
-    if (m_Options.initialize.empty())
-    {
-      m_State.plan.frozen.clear(); // nothing is worth keeping as it is
-      m_State.plan.adapted.clear();
-    }
+    PrepareStart();
     if (m_State.plan.Keeps("set_loss_only"))
     {
       m_State.recipe.semanticWeight = 0.0;
@@ -246,11 +114,35 @@ private:
       m_State.recipe.lastLearningRate = 0.0;
     }
     m_State.log = TrainingLog(ForegroundNames(m_State.plan));
-    m_State.epochs = m_Options.epochs;
-    if (m_State.epochs == 0 && m_Options.maximumMinutes <= 0.0)
+    TakeLimits(defaultEpochs);
+  }
+
+  /** What the plan freezes, and where it comes from. */
+  void
+  PrepareStart()
+  {
+    auto & plan = m_State.plan;
+    if (m_Options.initialize.empty())
     {
-      m_State.epochs = defaultEpochs;
+      if (m_Options.freezesEncoder)
+      {
+        throw Error("--freeze-encoder keeps what --initialize brings, which is not given");
+      }
+      plan.frozen.clear(); // nothing is worth keeping as it is
+      plan.adapted.clear();
+      return;
     }
+    if (m_Options.freezesEncoder)
+    {
+      plan.frozen.insert(plan.frozen.end(), { "stem.", "image_encoder." });
+      plan.adapted.insert(plan.adapted.end(), { "adapter", "Adapter", "temporal_embedding" });
+    }
+    const auto start = OpenModel(m_Options.initialize);
+    Json       provenance = Json::parse(plan.provenance);
+    provenance["initialized_from"] = { { "file", fs::path(m_Options.initialize).filename().string() },
+                                       { "architecture", start.architecture },
+                                       { "provenance", Json::parse(start.plan.provenance) } };
+    plan.provenance = provenance.dump();
   }
 
   /** The data set has no case of another site from here on. */
@@ -283,10 +175,13 @@ private:
     }
   }
 
-  /** What a resumed run may be told anew. */
   void
-  Continue()
+  Continue() override
   {
+    if (!m_State.pretraining.empty())
+    {
+      throw Error(StateFile() + ": holds a run of sam-pretrain, expected one of sam-train");
+    }
     if (!m_Options.trainSites.empty() && m_Options.trainSites != m_State.trainSites)
     {
       const auto text = [](const std::vector<std::string> & sites) {
@@ -296,18 +191,7 @@ private:
                   text(m_Options.trainSites) + ", expected the same or none");
     }
     RequireFiles();
-    if (m_Options.epochs > 0)
-    {
-      m_State.epochs = m_Options.epochs;
-    }
-    const auto windows = m_State.recipe.batch * m_State.processes;
-    if (windows % m_Processes.GetSize() != 0)
-    {
-      throw Error(StateFile() + ": " + std::to_string(windows) + " windows are one pass of this run, which " +
-                  std::to_string(m_Processes.GetSize()) + " processes cannot share evenly");
-    }
-    m_State.recipe.batch = windows / m_Processes.GetSize();
-    m_State.processes = m_Processes.GetSize();
+    TrainingLoop::Continue();
   }
 
   PlanningWishes
@@ -364,7 +248,7 @@ private:
     std::vector<const DatasetCase *> cases;
     for (const auto & name : names)
     {
-      cases.push_back(&FindCase(name));
+      cases.push_back(&FindCase(m_Dataset, name));
     }
     const auto planning = PlanByName(m_Options.plan,
                                      ReadFingerprint(m_Dataset, cases),
@@ -404,21 +288,8 @@ private:
     }
   }
 
-  const DatasetCase &
-  FindCase(const std::string & name) const
-  {
-    for (const auto & candidate : m_Dataset.cases)
-    {
-      if (candidate.name == name)
-      {
-        return candidate;
-      }
-    }
-    throw Error(m_Dataset.path + ": case '" + name + "' of the run is not in the data set");
-  }
-
   void
-  MakeNetworks(bool isResumed)
+  MakeNetworks(bool isResumed) override
   {
     const auto & recipe = m_State.recipe;
     m_MatchingLoss = MatchingLoss(MatchingLossOptions::FromPlan(m_State.plan));
@@ -435,13 +306,7 @@ private:
       }
     }
     m_Network->To(m_Device);
-    std::map<std::string, at::Tensor> copies;
-    for (const auto & [name, tensor] : m_Network->GetParameters().GetTensors())
-    {
-      copies[name] = tensor.clone();
-    }
-    m_Average = std::make_unique<Network>(m_State.plan, std::move(copies), "average");
-    m_Average->To(m_Device);
+    m_Average = CopyNetwork(*m_Network);
     m_Optimizer = std::make_unique<Optimizer>(
       *m_Network,
       *m_Average,
@@ -449,7 +314,7 @@ private:
   }
 
   void
-  LoadCases()
+  LoadCases() override
   {
     const auto               start = std::chrono::steady_clock::now();
     CaseLoader               loader(m_State.plan,
@@ -465,7 +330,7 @@ private:
       // Each process prepares its share, then all read the files.
       for (auto k = static_cast<size_t>(m_Processes.GetRank()); k < names.size(); k += m_Processes.GetSize())
       {
-        loader.Load(FindCase(names[k]));
+        loader.Load(FindCase(m_Dataset, names[k]));
       }
       m_Processes.Wait();
     }
@@ -476,7 +341,7 @@ private:
         throw Error("interrupted while the cases were read");
       }
       auto & cases = k < m_State.training.size() ? m_Training : m_Validation;
-      cases.push_back(loader.Load(FindCase(names[k])));
+      cases.push_back(loader.Load(FindCase(m_Dataset, names[k])));
     }
     const auto seconds =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count() / 1000.0;
@@ -519,135 +384,14 @@ private:
     }
   }
 
-  double
-  ElapsedMinutes() const
-  {
-    return m_EarlierMinutes +
-           std::chrono::duration<double, std::ratio<60>>(std::chrono::steady_clock::now() - m_Start).count();
-  }
-
-  /** How much of the run is behind us: the larger of the shares of epochs and of time. */
-  void
-  Measure()
-  {
-    m_State.minutes = ElapsedMinutes();
-    double fraction = 0.0;
-    if (m_State.epochs > 0)
-    {
-      fraction = static_cast<double>(m_State.epoch * m_StepsPerEpoch + m_State.step) /
-                 static_cast<double>(m_State.epochs * m_StepsPerEpoch);
-    }
-    if (m_Options.maximumMinutes > 0.0)
-    {
-      fraction = std::max(fraction, m_State.minutes / (m_EarlierMinutes + m_Options.maximumMinutes));
-    }
-    m_Fraction = std::min(fraction, 1.0);
-  }
-
-  /** All processes take the first one's measure. Answers whether one of them was interrupted. */
   bool
-  Agree()
-  {
-    if (m_Processes.GetSize() == 1)
-    {
-      return m_Interrupt;
-    }
-    auto together = at::tensor({ IsFirst() ? m_Fraction : 0.0, m_Interrupt ? 1.0 : 0.0 }, at::kDouble);
-    m_Processes.Sum(together);
-    m_Fraction = together[0].item<double>();
-    return together[1].item<double>() > 0.0;
-  }
-
-  bool
-  IsOutOfPatience() const
+  IsOutOfPatience() const override
   {
     return m_Options.patience > 0 && m_State.validationsSinceBest >= m_Options.patience;
   }
 
-  /** The cases of an epoch in an order that depends on seed and epoch alone. */
-  std::vector<size_t>
-  EpochOrder(int64_t epoch, int64_t windows) const
-  {
-    RandomStream        random(m_State.recipe.seed * 1'000'003 + static_cast<uint64_t>(epoch));
-    std::vector<size_t> order;
-    while (static_cast<int64_t>(order.size()) < windows)
-    {
-      std::vector<size_t> pass(m_Training.size());
-      std::iota(pass.begin(), pass.end(), size_t{ 0 });
-      random.Shuffle(pass);
-      order.insert(order.end(), pass.begin(), pass.end());
-    }
-    return order;
-  }
-
-  /** Windows are made in the background, from here to the end of the run. Those of one step lie side by side: pass by
-   * pass, in it process by process. */
-  void
-  StartWindows()
-  {
-    const auto & recipe = m_State.recipe;
-    auto         augmentation = AugmentationOptions::FromWord(recipe.augmentation);
-    augmentation.mirrorAxes = recipe.mirrorAxes;
-    augmentation.foregroundProbability = recipe.foregroundShare;
-    augmentation.frameProbability = recipe.frameProbability;
-    const WindowSampler sampler(m_State.plan.window, augmentation);
-    const int64_t       passes = recipe.accumulate * m_StepsPerEpoch; // of an epoch
-    const int64_t       ofPass = recipe.batch * m_Processes.GetSize();
-    const auto          make = [this, sampler, passes, ofPass](int64_t number) {
-      const auto    batch = m_State.recipe.batch;
-      const int64_t pass = number / batch;
-      const int64_t epoch = pass / passes;
-      const int64_t place = pass % passes * ofPass + m_Processes.GetRank() * batch + number % batch;
-      const size_t  item = EpochOrder(epoch, passes * ofPass)[static_cast<size_t>(place)];
-      auto          random =
-        RandomStream::OfItem(m_State.recipe.seed, static_cast<uint64_t>(epoch), static_cast<uint64_t>(place));
-      return sampler(m_Training[item], random);
-    };
-    const int64_t ofStep = recipe.batch * recipe.accumulate;
-    m_Windows = std::make_unique<WindowQueue>(
-      make, (m_State.epoch * m_StepsPerEpoch + m_State.step) * ofStep, m_Options.loaders, stepsAhead * ofStep);
-  }
-
-  /** Returns false when the user interrupts. */
-  bool
-  RunEpoch()
-  {
-    int64_t useless = 0;
-    while (m_State.step < m_StepsPerEpoch)
-    {
-      m_State.learningRate = LearningRate(m_State.recipe, m_Optimizer->GetNumberOfSteps(), m_Fraction);
-      const double loss = ComputeGradients();
-      const auto   sum = [this](at::Tensor & gradients) { m_Processes.Sum(gradients); };
-      const bool   isUseful = m_Processes.GetSize() > 1 ? m_Optimizer->Step(m_State.learningRate, sum)
-                                                        : m_Optimizer->Step(m_State.learningRate);
-      useless = isUseful && std::isfinite(loss) ? 0 : useless + 1;
-      if (useless == maximumUselessSteps)
-      {
-        throw Error("training diverged: the gradient was not finite " + std::to_string(useless) +
-                    " times in a row, try a smaller learning rate than " + Json(m_State.recipe.learningRate).dump());
-      }
-      m_State.lossSum += useless == 0 ? loss : 0.0;
-      ++m_State.step;
-      m_State.steps = m_Optimizer->GetNumberOfSteps();
-      Measure();
-      Report(false);
-      const bool isInterrupted = Agree();
-      if (m_Fraction >= 1.0)
-      {
-        break;
-      }
-      if (isInterrupted)
-      {
-        return false;
-      }
-      SaveWhenDue();
-    }
-    return true;
-  }
-
-  /** The gradients of one step are added to those of the network. Answers the loss. */
   double
-  ComputeGradients()
+  ComputeGradients() override
   {
     const auto &     recipe = m_State.recipe;
     SumOverProcesses sum;
@@ -658,16 +402,7 @@ private:
     double mean = 0.0;
     for (int64_t pass = 0; pass < recipe.accumulate; ++pass)
     {
-      std::vector<at::Tensor> images;
-      std::vector<at::Tensor> labels;
-      for (int64_t k = 0; k < recipe.batch; ++k)
-      {
-        const auto window = m_Windows->Take();
-        images.push_back(window.image);
-        labels.push_back(window.labels);
-      }
-      const auto         image = at::stack(images).to(m_Device);
-      const auto         label = at::stack(labels).to(m_Device);
+      const auto [image, label] = TakeBatch();
       Prompts            prompts;
       MaskClassification answer;
       {
@@ -728,24 +463,18 @@ private:
   }
 
   void
-  FinishEpoch()
+  FinishEpoch(TrainingLog::Row row) override
   {
-    ++m_State.epoch;
-    m_EpochLoss = m_State.lossSum / static_cast<double>(std::max<int64_t>(m_State.step, 1));
-    m_State.step = 0;
-    TrainingLog::Row row{ m_State.epoch, m_State.steps, m_State.minutes, m_State.learningRate, m_EpochLoss };
-    const bool       isValidated = m_State.epoch % m_State.recipe.validationInterval == 0 || m_Fraction >= 1.0;
+    const bool isValidated = m_State.epoch % m_State.recipe.validationInterval == 0 || m_Fraction >= 1.0;
     if (isValidated)
     {
       Validate(row);
     }
     m_State.log.Add(row);
-    m_State.lossSum = 0.0;
     if (isValidated && IsFirst())
     {
       WriteReport();
     }
-    SaveWhenDue();
   }
 
   void
@@ -777,7 +506,7 @@ private:
         m_State.validationsSinceBest = 0;
       }
     }
-    Report(true);
+    Report(true, true);
   }
 
   void
@@ -788,12 +517,6 @@ private:
       WriteTextFile((m_Folder / "report.html").string(),
                     MakeTrainingReport(m_State, m_Dataset.name, m_Validation, m_Validated, m_Folder.string()));
     });
-  }
-
-  std::string
-  ModelFile(const std::string & name) const
-  {
-    return (m_Folder / (name + ".safetensors")).string();
   }
 
   std::map<std::string, at::Tensor>
@@ -842,69 +565,15 @@ private:
   }
 
   void
-  Report(bool isValidated) const
+  Describe(TrainingProgress & progress) const override
   {
-    if (!m_Listener.report)
-    {
-      return;
-    }
-    TrainingProgress progress;
-    progress.epoch = m_State.epoch + (isValidated ? 0 : 1);
-    progress.epochs = m_State.epochs;
-    progress.step = m_State.step;
-    progress.steps = m_StepsPerEpoch;
-    progress.fraction = m_Fraction;
-    progress.minutes = m_State.minutes;
-    progress.remainingMinutes = m_Fraction > 0.0 ? progress.minutes * (1.0 - m_Fraction) / m_Fraction : 0.0;
-    progress.loss = isValidated ? m_EpochLoss : m_State.lossSum / static_cast<double>(m_State.step);
-    progress.validated = isValidated;
     progress.dice = DiceByName();
     progress.meanDice = m_Validated.meanDice;
-    progress.bestMeanDice = m_State.bestDice;
-    m_Listener.report(progress);
-  }
-
-  /** Has something written; false and one warning when that cannot be, as with a full disk. */
-  bool
-  Survive(const std::function<void()> & write) const
-  {
-    try
-    {
-      write();
-      return true;
-    }
-    catch (const std::exception & error)
-    {
-      Warn(std::string(error.what()) + "; what was there before is kept, training goes on");
-      return false;
-    }
   }
 
   void
-  SaveWhenDue()
+  WriteModels() const override
   {
-    const auto since = std::chrono::duration<double, std::ratio<60>>(std::chrono::steady_clock::now() - m_LastSaving);
-    if (since.count() >= m_Options.saveMinutes)
-    {
-      SaveOrWarn();
-    }
-  }
-
-  void
-  SaveOrWarn()
-  {
-    Survive([this] { Save(); });
-    m_LastSaving = std::chrono::steady_clock::now(); // a disk that was full is not asked at every step
-  }
-
-  /** The state comes last: whatever is older than it will be made again. */
-  void
-  Save() const
-  {
-    if (!IsFirst())
-    {
-      return;
-    }
     Json split = Json::array();
     split.push_back({ { "train", m_State.training }, { "val", m_State.validation } });
     if (!m_State.trainSites.empty())
@@ -912,33 +581,16 @@ private:
       split.back()["sites"] = m_State.trainSites;
     }
     WriteTextFile((m_Folder / "split.json").string(), split.dump(1) + "\n");
-    WriteTextFile((m_Folder / "log.csv").string(), m_State.log.ToCsv());
     WriteModel(ModelFile("last"), PlanWithProvenance(), ModelTensors());
-    m_State.Write(StateFile(), *m_Optimizer);
   }
 
-  TrainingOptions                       m_Options;
-  TrainingListener                      m_Listener;
-  const std::atomic<bool> &             m_Interrupt;
-  Distribution                          m_Processes;
-  fs::path                              m_Folder;
-  at::Device                            m_Device;
-  Dataset                               m_Dataset;
-  TrainingState                         m_State;
-  std::unique_ptr<Network>              m_Network;
-  std::unique_ptr<Network>              m_Average;
-  std::unique_ptr<Optimizer>            m_Optimizer;
-  std::vector<TrainingCase>             m_Training;
-  std::vector<TrainingCase>             m_Validation;
-  MatchingLoss                          m_MatchingLoss;
-  Validation                            m_Validated; ///< the last one
-  int64_t                               m_StepsPerEpoch{ 1 };
-  double                                m_Fraction{ 0.0 };
-  double                                m_EpochLoss{ 0.0 }; ///< mean over the epoch before
-  double                                m_EarlierMinutes{ 0.0 };
-  std::chrono::steady_clock::time_point m_Start{ std::chrono::steady_clock::now() };
-  std::chrono::steady_clock::time_point m_LastSaving{ m_Start };
-  std::unique_ptr<WindowQueue>          m_Windows; ///< last, so that its threads end first
+  TrainingOptions           m_Options;
+  Dataset                   m_Dataset;
+  std::unique_ptr<Network>  m_Network;
+  std::unique_ptr<Network>  m_Average;
+  std::vector<TrainingCase> m_Validation;
+  MatchingLoss              m_MatchingLoss;
+  Validation                m_Validated; ///< the last one
 };
 } // namespace
 

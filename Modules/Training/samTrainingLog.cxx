@@ -44,7 +44,7 @@ TrainingLog::ToCsv() const
 {
   std::ostringstream text;
   text.imbue(std::locale::classic());
-  text << "epoch,steps,minutes,learning_rate,loss,mean_dice";
+  text << "epoch,steps,minutes,learning_rate,loss" << (m_Labels.empty() ? "" : ",mean_dice");
   for (const auto & label : m_Labels)
   {
     text << ',' << Quoted("dice_" + label);
@@ -52,7 +52,8 @@ TrainingLog::ToCsv() const
   text << '\n';
   for (const auto & row : m_Rows)
   {
-    text << row.epoch << ',' << row.steps << ',' << row.minutes << ',' << row.learningRate << ',' << row.loss << ',';
+    text << row.epoch << ',' << row.steps << ',' << row.minutes << ',' << row.learningRate << ',' << row.loss
+         << (m_Labels.empty() ? "" : ",");
     if (!std::isnan(row.meanDice))
     {
       text << row.meanDice;

@@ -46,32 +46,39 @@ struct TrainingRecipe
   FromJson(const std::string & text, const std::string & where);
 };
 
-/** What a training run is told. */
-struct TrainingOptions : TrainingRecipe
+/** What every run is told, whatever it trains. */
+struct RunOptions : TrainingRecipe
 {
-  std::string dataset;           ///< folder with a dataset.json (Decathlon or nnU-Net)
-  std::string plan{ "masksam" }; ///< a word that IsPlanName() knows, or a JSON file with a plan
-  std::string planChange;        ///< JSON that is merged into the plan (RFC 7386); empty: none
-  std::string initialize;        ///< checkpoint of SAM to start from; empty: everything is new, and trained
-  std::optional<std::array<int64_t, 3>> window; ///< of the planned network, voxels x, y, z; not set: from the data
-  std::string              frame{ "auto" };     ///< of the planned network: auto, remove or keep, see PlanFrame()
-  std::vector<std::string> without;             ///< parts that the plan dapsam leaves out: adapters, prototypes
-  std::string              output;              ///< run folder
-  std::string              cache;               ///< folder of prepared cases; empty: in the run folder, none: no cache
-  std::string              device{ "auto" };    ///< auto, cpu, cuda, cuda:N
-  std::string              split;               ///< nnU-Net's splits_final.json
-  int64_t                  fold{ 0 };           ///< entry of \c split, or one of \c folds
-  int64_t                  folds{ 0 };          ///< seeded folds by patient; 0: none
-  std::vector<std::string> trainSites;          ///< whose cases train and validate; empty: all
-  std::string              sites; ///< table of cases and sites, see SiteTable; empty: sites.csv beside dataset.json
-  double                   validationFraction{ 0.2 }; ///< of the patients, where there is neither \c split nor \c folds
-  int64_t                  epochs{ 0 };               ///< 0: no limit when maximumMinutes is given, else 100
-  double                   maximumMinutes{ 0.0 };     ///< of this call; 0: no limit
-  int64_t                  patience{ 0 }; ///< validations in a row without a better Dice that end the run; 0: no limit
-  int64_t                  threads{ 0 };  ///< 0: all processors
-  int64_t                  loaders{ 1 };  ///< threads that make windows while the network computes
-  double                   saveMinutes{ 5.0 }; ///< between savings of the state; 0: after every step
-  bool                     resume{ false }; ///< go on with the run in the output folder, or begin it when there is none
+  std::string output;                ///< run folder
+  std::string cache;                 ///< folder of prepared cases; empty: in the run folder, none: no cache
+  std::string device{ "auto" };      ///< auto, cpu, cuda, cuda:N
+  int64_t     epochs{ 0 };           ///< 0: no limit where there is one of steps or minutes
+  int64_t     maximumSteps{ 0 };     ///< of the run; 0: no limit
+  double      maximumMinutes{ 0.0 }; ///< of this call; 0: no limit
+  int64_t     threads{ 0 };          ///< 0: all processors
+  int64_t     loaders{ 1 };          ///< threads that make windows while the network computes
+  double      saveMinutes{ 5.0 };    ///< between savings of the state; 0: after every step
+  bool        resume{ false };       ///< go on with the run in the output folder, or begin it when there is none
+};
+
+/** What a training run is told. Without a limit it has 100 epochs. */
+struct TrainingOptions : RunOptions
+{
+  std::string dataset;                 ///< folder with a dataset.json (Decathlon or nnU-Net)
+  std::string plan{ "masksam" };       ///< a word that IsPlanName() knows, or a JSON file with a plan
+  std::string planChange;              ///< JSON that is merged into the plan (RFC 7386); empty: none
+  std::string initialize;              ///< checkpoint or model to start from; empty: everything is new, and trained
+  bool        freezesEncoder{ false }; ///< of what is started from, the encoder stays but for its adapters
+  std::optional<std::array<int64_t, 3>> window;     ///< of the planned network, voxels x, y, z; not set: from the data
+  std::string                           frame{ "auto" }; ///< of the planned network: auto, remove or keep, see PlanFrame()
+  std::vector<std::string>              without; ///< parts that the plan dapsam leaves out: adapters, prototypes
+  std::string                           split;      ///< nnU-Net's splits_final.json
+  int64_t                               fold{ 0 };  ///< entry of \c split, or one of \c folds
+  int64_t                               folds{ 0 }; ///< seeded folds by patient; 0: none
+  std::vector<std::string>              trainSites; ///< whose cases train and validate; empty: all
+  std::string sites; ///< table of cases and sites, see SiteTable; empty: sites.csv beside dataset.json
+  double      validationFraction{ 0.2 }; ///< of the patients, where there is neither \c split nor \c folds
+  int64_t     patience{ 0 };             ///< validations in a row without a better Dice that end the run; 0: no limit
 };
 } // namespace sam
 

@@ -41,6 +41,8 @@ TrainingState::Write(const std::string & path, const Optimizer & optimizer) cons
   json["recipe"] = Json::parse(recipe.ToJson());
   VisitEntries(*this, [&json](const char * key, const auto & value) { json[key] = value; });
   json["train_sites"] = trainSites;
+  json["maximum_steps"] = maximumSteps;
+  json["pretraining"] = pretraining;
   json["log"] = Json::parse(log.ToJson());
   WriteSafetensors(path, { optimizer.GetState(), { { "state", json.dump() } } });
 }
@@ -55,16 +57,19 @@ SavedTraining::Read(const std::string & path)
     const auto found = file.metadata.find("state");
     if (found == file.metadata.end())
     {
-      throw Error(path + ": holds no training state, expected a file written by sam-train");
+      throw Error(path + ": holds no training state, expected a file written by sam-train or sam-pretrain");
     }
     const auto json = Json::parse(found->second);
     auto &     state = saved.state;
     state.plan = Plan::FromJson(json.at("plan").dump(), path);
     state.recipe = TrainingRecipe::FromJson(json.at("recipe").dump(), path);
     VisitEntries(state, [&json](const char * key, auto & value) { json.at(key).get_to(value); });
-    state.trainSites = json.value("train_sites", std::vector<std::string>()); // older runs know none
+    // Older runs know none.
+    state.trainSites = json.value("train_sites", std::vector<std::string>());
+    state.maximumSteps = json.value("maximum_steps", int64_t{ 0 });
+    state.pretraining = json.value("pretraining", std::string());
     std::vector<std::string> labels;
-    for (size_t k = 1; k < state.plan.labels.size(); ++k)
+    for (size_t k = 1; k < state.plan.labels.size() && state.pretraining.empty(); ++k)
     {
       labels.push_back(state.plan.labels[k].name);
     }

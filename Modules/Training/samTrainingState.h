@@ -23,6 +23,7 @@ struct TrainingState
   std::vector<std::string> validation;          ///< likewise
   std::vector<std::string> trainSites;          ///< whose cases these are, ascending; empty: of any
   int64_t                  epochs{ 0 };         ///< that were asked for
+  int64_t                  maximumSteps{ 0 };   ///< likewise; 0: no limit
   int64_t                  processes{ 1 };      ///< that train together
   int64_t                  epoch{ 0 };          ///< epochs that are complete
   int64_t                  step{ 0 };           ///< steps of the epoch at hand
@@ -33,6 +34,7 @@ struct TrainingState
   double                   bestDice{ 0.0 };
   int64_t                  bestEpoch{ 0 }; ///< 0: not validated yet
   int64_t                  validationsSinceBest{ 0 };
+  std::string              pretraining{}; ///< JSON object of what sam-pretrain does; empty: sam-train's run
   TrainingLog              log;
 
   /** Write it with weights, averages and moments, complete or not at all. \throws Error naming the file. */

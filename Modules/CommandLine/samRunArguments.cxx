@@ -1,0 +1,236 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samRunArguments.h"
+
+#include "samError.h"
+
+#include <locale>
+#include <sstream>
+
+namespace sam
+{
+void
+ReadNumber(TCLAP::ValueArg<std::string> & argument, double & value)
+{
+  if (!argument.isSet())
+  {
+    return;
+  }
+  const auto numbers = ParseNumbers("--" + argument.getName(), argument.getValue());
+  if (numbers.size() != 1)
+  {
+    throw Error("--" + argument.getName() + " '" + argument.getValue() + "', expected one number");
+  }
+  value = numbers.front();
+}
+
+std::string
+Fixed(double value, int digits)
+{
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text.setf(std::ios::fixed);
+  text.precision(digits);
+  text << value;
+  return text.str();
+}
+
+std::string
+Clock(double minutes)
+{
+  const auto         seconds = static_cast<long>(minutes * 60.0 + 0.5);
+  std::ostringstream text;
+  text << seconds / 60 << ':' << (seconds % 60 < 10 ? "0" : "") << seconds % 60;
+  return text.str();
+}
+
+RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, const std::string & learningRate)
+  : m_Line(line)
+  , m_Resume("", "resume", "Go on with the run in the run folder; begin it where there is none.", line.GetParser())
+  , m_Cache("",
+            "cache",
+            "Folder where prepared cases are kept for the next start, which runs may share; none: nowhere. Default: in "
+            "the run folder.",
+            false,
+            "",
+            "DIR|none",
+            line.GetParser())
+  , m_Epochs("",
+             "epochs",
+             "Passes over the training cases. Default: no limit where --steps or --max-minutes is given, else 100.",
+             false,
+             0,
+             "N",
+             line.GetParser())
+  , m_Steps("", "steps", "Steps of the whole run. Default: no limit.", false, 0, "N", line.GetParser())
+  , m_MaximumMinutes("",
+                     "max-minutes",
+                     "Time for this call. The learning rate falls with it. Default: no limit.",
+                     false,
+                     "",
+                     "MINUTES",
+                     line.GetParser())
+  , m_Seed("", "seed", "Of everything that is random. Default: 0.", false, 0, "N", line.GetParser())
+  , m_Batch("",
+            "batch",
+            "Windows of one pass, in each process. Default: " + std::to_string(standard.batch) + ".",
+            false,
+            standard.batch,
+            "N",
+            line.GetParser())
+  , m_Accumulate("",
+                 "accumulate",
+                 "Passes whose gradients make one step. Default: 1.",
+                 false,
+                 standard.accumulate,
+                 "N",
+                 line.GetParser())
+  , m_LearningRate("",
+                   "learning-rate",
+                   "The highest. Default: " + learningRate + ".",
+                   false,
+                   "",
+                   "RATE",
+                   line.GetParser())
+  , m_Schedule("",
+               "schedule",
+               "How the learning rate falls: cosine, polynomial or dapsam. Default: cosine.",
+               false,
+               "",
+               "WORD",
+               line.GetParser())
+  , m_Precision(
+      "",
+      "precision",
+      "float32, or bfloat16: mixed precision, which pays where the device has units for it. Default: float32.",
+      false,
+      "",
+      "TYPE",
+      line.GetParser())
+  , m_Augmentation(
+      "",
+      "augmentation",
+      "compact (small turns, noise, gamma), masksam (as published: turns up to 180 degrees in plane, coarse "
+      "images, contrast), slaug (compact, and every second window with other intensities, for other "
+      "scanners) or none. Default: compact.",
+      false,
+      "",
+      "WORD",
+      line.GetParser())
+  , m_AugmentFrame("",
+                   "augment-frame",
+                   "Share of the windows, 0 to 1, that shrink into a black frame of random width. Default: 0.",
+                   false,
+                   "",
+                   "SHARE",
+                   line.GetParser())
+  , m_Mirror("",
+             "mirror",
+             "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows are mirrored, such as 0. "
+             "Default: none.",
+             false,
+             "",
+             "LIST",
+             line.GetParser())
+  , m_SaveInterval("",
+                   "save-interval",
+                   "Minutes between savings of the state; 0: after every step. Default: 5.",
+                   false,
+                   "",
+                   "MINUTES",
+                   line.GetParser())
+  , m_Loaders("",
+              "loaders",
+              "Threads that make windows while the network computes. They change no result. Default: 1.",
+              false,
+              standard.loaders,
+              "N",
+              line.GetParser())
+{
+  line.AddDevice();
+  line.AddThreads();
+  line.AddQuiet();
+}
+
+void
+RunArguments::Read(RunOptions & options)
+{
+  const auto read = [](TCLAP::ValueArg<std::string> & argument, std::string & value) {
+    value = argument.isSet() ? argument.getValue() : value;
+  };
+  options.resume = m_Resume.getValue();
+  options.device = m_Line.GetDevice();
+  options.threads = m_Line.GetThreads();
+  options.epochs = m_Epochs.getValue();
+  options.maximumSteps = m_Steps.getValue();
+  options.seed = m_Seed.getValue();
+  options.batch = m_Batch.getValue();
+  options.accumulate = m_Accumulate.getValue();
+  options.loaders = m_Loaders.getValue();
+  read(m_Cache, options.cache);
+  read(m_Schedule, options.schedule);
+  read(m_Precision, options.precision);
+  read(m_Augmentation, options.augmentation);
+  ReadNumber(m_AugmentFrame, options.frameProbability);
+  ReadNumber(m_MaximumMinutes, options.maximumMinutes);
+  ReadNumber(m_LearningRate, options.learningRate);
+  ReadNumber(m_SaveInterval, options.saveMinutes);
+  if (m_Mirror.isSet())
+  {
+    options.mirrorAxes.clear();
+    for (const int axis : ParseIntegers("--mirror", m_Mirror.getValue()))
+    {
+      options.mirrorAxes.push_back(static_cast<size_t>(axis));
+    }
+  }
+}
+
+TrainingListener
+RunDisplay::GetListener()
+{
+  TrainingListener listener;
+  listener.note = [this](const std::string & text) { m_Line.Print(text + "\n"); };
+  listener.warn = [this](const std::string & text) { m_Line.Warn(text); };
+  listener.report = [this](const TrainingProgress & progress) { Show(progress); };
+  return listener;
+}
+
+void
+RunDisplay::Show(const TrainingProgress & progress)
+{
+  m_Interrupt = InterruptRequested();
+  if (!progress.finishesEpoch)
+  {
+    m_Line.ShowProgress(progress.fraction,
+                        "epoch " + std::to_string(progress.epoch) + ", step " + std::to_string(progress.step) + "/" +
+                          std::to_string(progress.steps) + ", loss " + Fixed(progress.loss, 4) + ", " +
+                          Clock(progress.remainingMinutes) + " min left");
+    return;
+  }
+  std::string text = "epoch " + std::to_string(progress.epoch) + ", " + Clock(progress.minutes) + " min, loss " +
+                     Fixed(progress.loss, 4);
+  if (progress.validated)
+  {
+    text += ", validation Dice " + Fixed(progress.meanDice, 4);
+    for (const auto & [name, dice] : progress.dice)
+    {
+      text += ", " + name + " " + Fixed(dice, 4);
+    }
+    text += progress.meanDice >= progress.bestMeanDice ? " (best)" : "";
+  }
+  m_Line.Print(text + "\n");
+}
+
+void
+RunDisplay::Finish(const TrainingResult & result, const std::string & text)
+{
+  if (result.isFirstProcess)
+  {
+    m_Line.Print(result.interrupted ? "stopped in epoch " + std::to_string(result.epochs + 1) + ", --resume goes on\n"
+                                    : text);
+  }
+  if (result.interrupted)
+  {
+    ThrowIfInterrupted();
+  }
+}
+} // namespace sam
