@@ -21,11 +21,11 @@ Contains(const std::string & text, const std::string & part)
   return text.find(part) != std::string::npos;
 }
 
-/** Whether a tensor belongs to the blocks of a ViT or the stages of a TinyViT. */
+/** Whether a tensor belongs to an encoder, but not to its neck, whose sizes say little about it. */
 bool
 IsOfEncoder(const std::string & name)
 {
-  return name.rfind(encoderPrefix + "blocks.", 0) == 0 || name.rfind(encoderPrefix + "layers.", 0) == 0;
+  return name.rfind(encoderPrefix, 0) == 0 && name.rfind(encoderPrefix + "neck.", 0) != 0;
 }
 
 /** A position table of another size stretched to \a shape; none when it is not such a table. */

@@ -2,6 +2,7 @@
 #include "samMaskedImages.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -75,12 +76,16 @@ HiddenTokenLoss(const at::Tensor & prediction, const at::Tensor & target, const 
 }
 
 VoxelHead::VoxelHead(const Scope & scope, int64_t width, int64_t channels, int64_t patch)
-  : m_Convolution(scope, width, channels * patch * patch, { .kernel = { 1, 1, 1 }, .stride = { 1, 1, 1 } })
-{}
+{
+  const auto voxels = channels * patch * patch;
+  const auto start = Initialization::Uniform(1.0 / std::sqrt(static_cast<double>(width)));
+  m_Weight = scope.Declare("weight", { voxels, width }, start);
+  m_Bias = scope.Declare("bias", { voxels }, start);
+}
 
 at::Tensor
 VoxelHead::operator()(const at::Tensor & embedding) const
 {
-  return m_Convolution(embedding);
+  return at::linear(embedding.movedim(1, 4), m_Weight, m_Bias).movedim(4, 1);
 }
 } // namespace sam

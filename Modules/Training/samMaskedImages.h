@@ -2,7 +2,7 @@
 #ifndef samMaskedImages_h
 #define samMaskedImages_h
 
-#include "samLayers.h"
+#include "samParameters.h"
 #include "samRandomStream.h"
 
 namespace sam
@@ -52,7 +52,8 @@ public:
   operator()(const at::Tensor & embedding) const;
 
 private:
-  Convolution m_Convolution;
+  at::Tensor m_Weight;
+  at::Tensor m_Bias;
 };
 } // namespace sam
 
