@@ -165,7 +165,7 @@ TEST_F(SamPretraining, TellsStripesBehindWhatIsHidden)
   EXPECT_FALSE(result.interrupted);
   const auto losses = LossesOf("run");
   ASSERT_EQ(losses.size(), 6u); // of 25 steps
-  EXPECT_DOUBLE_EQ(losses.back(), result.loss);
+  EXPECT_NEAR(losses.back(), result.loss, 1e-5);
   // Who knows nothing but the mean of a token has 1.
   EXPECT_GT(losses.front(), 0.8);
   EXPECT_LT(losses.back(), 0.6 * losses.front());

@@ -81,11 +81,12 @@ FindLabels(const std::string & folder)
   }
   ImageCollectionOptions options;
   options.folders = { folder };
-  for (const auto & file : CollectImages(options, {}).front().files)
+  const auto found = CollectImages(options, {});
+  for (const auto & file : found.front().files)
   {
-    if (const auto [found, isNew] = labels.emplace(GetCaseName(file), file); !isNew)
+    if (const auto [other, isNew] = labels.emplace(GetCaseName(file), file); !isNew)
     {
-      throw Error(file + ": has the name of " + found->second + ", expected one label map for each image");
+      throw Error(file + ": has the name of " + other->second + ", expected one label map for each image");
     }
   }
   return labels;
