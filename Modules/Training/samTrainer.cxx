@@ -170,7 +170,7 @@ private:
     {
       for (const auto & name : *names)
       {
-        m_Dataset.RequireFiles(FindCase(name));
+        m_Dataset.RequireFiles(FindCase(m_Dataset, name));
       }
     }
   }
