@@ -14,6 +14,10 @@ namespace itk
  * from; they can be written to a file and read back. Where the input's size is no multiple of the patch the far border
  * is repeated.
  *
+ * With a window the output is the embedding of this one of the model's windows over the input, as
+ * SamSegmentationImageFilter takes them: a volume that is smaller than a window is repeated at its borders, a larger
+ * one has several, which overlap.
+ *
  * The whole input is needed. Progress follows the network's blocks, between which AbortGenerateData is heeded.
  *
  * \sa SamResampleImageFilter SamAutoPromptImageFilter
@@ -39,6 +43,14 @@ public:
   using typename Superclass::InputImageType;
   using typename Superclass::OutputImageType;
 
+  /** Set/Get the window that is encoded, from 0; −1, the default, means the input as one, whatever its size. */
+  itkSetMacro(Window, IndexValueType);
+  itkGetConstMacro(Window, IndexValueType);
+
+  /** Windows of the model over the current input, whose information must be up to date. */
+  SizeValueType
+  GetNumberOfWindows() const;
+
 protected:
   SamEncoderImageFilter() = default;
   ~SamEncoderImageFilter() override = default;
@@ -52,8 +64,13 @@ protected:
   void
   GenerateData() override;
 
+  void
+  PrintSelf(std::ostream & os, Indent indent) const override;
+
 private:
   using Superclass::m_Model;
+
+  IndexValueType m_Window{ -1 };
 };
 } // namespace itk
 

@@ -5,6 +5,7 @@
 #include "itkSamEncoderImageFilter.h"
 
 #include "itkSamSampling.h"
+#include "itkSamSlidingWindow.h"
 
 namespace itk
 {
@@ -17,13 +18,29 @@ SamEncoderImageFilter<TInputImage>::VerifyInputInformation() const
 }
 
 template <typename TInputImage>
+SizeValueType
+SamEncoderImageFilter<TInputImage>::GetNumberOfWindows() const
+{
+  const SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
+  return SamSlidingWindow(m_Model, grid.box.size).GetNumberOfWindows();
+}
+
+template <typename TInputImage>
 void
 SamEncoderImageFilter<TInputImage>::GenerateOutputInformation()
 {
   OutputImageType * output = this->GetOutput();
-  SamGrid::FromImage<ImageDimension>(this->GetInput())
-    .ToTokens(m_Model->GetPatchSize())
-    .template CopyTo<ImageDimension>(output);
+  SamGrid           grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
+  if (m_Window >= 0)
+  {
+    const SamSlidingWindow windows(m_Model, grid.box.size);
+    if (static_cast<SizeValueType>(m_Window) >= windows.GetNumberOfWindows())
+    {
+      itkSamExceptionMacro("window " << m_Window << ", expected one below " << windows.GetNumberOfWindows());
+    }
+    grid = windows.GetGrid(grid, static_cast<SizeValueType>(m_Window));
+  }
+  grid.ToTokens(m_Model->GetPatchSize()).template CopyTo<ImageDimension>(output);
   output->SetNumberOfComponentsPerPixel(m_Model->GetNumberOfEmbeddingChannels());
 }
 
@@ -31,7 +48,12 @@ template <typename TInputImage>
 void
 SamEncoderImageFilter<TInputImage>::GenerateData()
 {
-  const SamTensor   image = OutputImageType::TensorOf(this->GetInput());
+  SamTensor image = OutputImageType::TensorOf(this->GetInput());
+  if (m_Window >= 0)
+  {
+    const SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
+    image = SamSlidingWindow(m_Model, grid.box.size).Extract(image, static_cast<SizeValueType>(m_Window));
+  }
   const SamTensor   embedding = m_Model->Encode(image, [this](double fraction) {
     this->UpdateProgress(static_cast<float>(fraction));
     return !this->GetAbortGenerateData();
@@ -40,6 +62,14 @@ SamEncoderImageFilter<TInputImage>::GenerateData()
   output->SetBufferedRegion(output->GetLargestPossibleRegion());
   output->SetTensor(embedding);
   this->UpdateProgress(1.0f);
+}
+
+template <typename TInputImage>
+void
+SamEncoderImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "Window: " << m_Window << std::endl;
 }
 } // namespace itk
 

@@ -131,8 +131,12 @@ struct SamGrid
   SegmentAnything_EXPORT std::pair<VectorType, VectorType>
                          GetBounds() const;
 
-  /** \throws ExceptionObject naming \a what when size or corners differ, by more than a hundredth of a voxel: geometry
-   * that went through a file is a little off. */
+  /** How this grid differs from the expected one, by more than a hundredth of a voxel: geometry that went through a
+   * file is a little off. Empty where it does not. */
+  SegmentAnything_EXPORT std::string
+                         FindDifference(const SamGrid & expected) const;
+
+  /** \throws ExceptionObject naming \a what when size or corners differ: see FindDifference(). */
   SegmentAnything_EXPORT void
   CheckSame(const SamGrid & expected, const std::string & what) const;
 

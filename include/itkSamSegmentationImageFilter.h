@@ -6,6 +6,7 @@
 #include "itkSamMacro.h"
 #include "itkSamModel.h"
 #include "itkSamSampling.h"
+#include "itkSamWindowedSegmentation.h"
 
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
@@ -83,6 +84,12 @@ public:
     return m_MirrorAxes;
   }
 
+  /** Set what answers for each window instead of the network, such as SamMaskClassificationImageFilter on an embedding
+   * that was made earlier (SamEncoderImageFilter::SetWindow): then of the input the grid alone counts, and added models
+   * and mirrored windows are no use. The answer may be padded to whole tokens. Default is none. */
+  void
+  SetWindowFunction(const SamWindowFunction & function);
+
   /** Add a region to segment: a box along the axes of the physical space, \a center and \a size in mm. It must overlap
    * the image. Default is none: the whole image. */
   void
@@ -147,6 +154,7 @@ private:
 
   std::vector<SamModel::ConstPointer> m_AddedModels;
   std::vector<unsigned int>           m_MirrorAxes;
+  SamWindowFunction                   m_WindowFunction;
   std::vector<RegionOfInterest>       m_Regions;
   SizeValueType                       m_NumberOfWindows{ 0 };
 };

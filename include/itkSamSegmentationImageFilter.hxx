@@ -8,7 +8,6 @@
 #include "itkSamResampleImageFilter.h"
 #include "itkSamSlidingWindow.h"
 #include "itkSamTensorImage.h"
-#include "itkSamWindowedSegmentation.h"
 
 #include <algorithm>
 
@@ -42,6 +41,14 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::SetMirrorAxes(const std::
     m_MirrorAxes = axes;
     this->Modified();
   }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+SamSegmentationImageFilter<TInputImage, TOutputImage>::SetWindowFunction(const SamWindowFunction & function)
+{
+  m_WindowFunction = function;
+  this->Modified();
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -135,6 +142,14 @@ void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion()
 {
   ProcessObject::GenerateInputRequestedRegion();
+  if (m_WindowFunction)
+  {
+    // One voxel, since nothing is no region.
+    typename InputImageType::RegionType one = this->GetInput()->GetLargestPossibleRegion();
+    one.SetSize(InputImageType::SizeType::Filled(1));
+    const_cast<InputImageType *>(this->GetInput())->SetRequestedRegion(one);
+    return;
+  }
   if (m_Model->RemovesFrame())
   {
     const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
@@ -190,7 +205,7 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
     m_NumberOfWindows += SamSlidingWindow(m_Model, box.size).GetNumberOfWindows();
   }
 
-  SamWindowAnswer answer{ { m_Model }, m_MirrorAxes };
+  SamWindowAnswer answer{ { m_Model }, m_MirrorAxes, m_WindowFunction };
   for (const auto & model : m_AddedModels)
   {
     answer.models.push_back(model);
@@ -210,18 +225,22 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   }
   for (size_t k = 0; k < boxes.size(); ++k)
   {
-    auto resample = SamResampleImageFilter<InputImageType>::New();
-    resample->SetInput(this->GetInput());
-    resample->SetModel(m_Model);
-    resample->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
-    if (!m_Regions.empty())
+    SamTensor volume;
+    if (!m_WindowFunction)
     {
-      resample->SetRegionOfInterest(m_Regions[k].center, m_Regions[k].size);
+      auto resample = SamResampleImageFilter<InputImageType>::New();
+      resample->SetInput(this->GetInput());
+      resample->SetModel(m_Model);
+      resample->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
+      if (!m_Regions.empty())
+      {
+        resample->SetRegionOfInterest(m_Regions[k].center, m_Regions[k].size);
+      }
+      resample->Update();
+      volume = SamTensorImage<ImageDimension>::TensorOf(resample->GetOutput());
     }
-    resample->Update();
-    const SamTensor volume = SamTensorImage<ImageDimension>::TensorOf(resample->GetOutput());
-    const SamGrid   grid = SamGrid::FromImage<ImageDimension>(resample->GetOutput());
-    resample->GetOutput()->ReleaseData();
+    SamGrid grid = lattice.GetGrid();
+    grid.box = boxes[k];
 
     SamLabelSampler sampler(lattice, boxes[k], m_Model->GetNumberOfLabels());
     const auto      take = [&](const SamTensor & slices) {
@@ -299,6 +318,7 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream & 
     os << ' ' << axis;
   }
   os << std::endl;
+  os << indent << "WindowFunction: " << (m_WindowFunction ? "set" : "(none)") << std::endl;
   os << indent << "NumberOfWindows: " << m_NumberOfWindows << std::endl;
 }
 } // namespace itk

@@ -2,6 +2,7 @@
 #ifndef itkSamSlidingWindow_h
 #define itkSamSlidingWindow_h
 
+#include "itkSamLattice.h"
 #include "itkSamModel.h"
 #include "itkSamTensor.h"
 
@@ -40,6 +41,10 @@ public:
   /** First voxel of a window; negative where it reaches over the volume. */
   IndexType
   GetStart(SizeValueType window) const;
+
+  /** Where a window of a volume on this grid lies. */
+  SamGrid
+  GetGrid(const SamGrid & volume, SizeValueType window) const;
 
   /** A window of the volume C×D×H×W. */
   SamTensor

@@ -246,6 +246,15 @@ SamGrid::GetBounds() const
 void
 SamGrid::CheckSame(const SamGrid & expected, const std::string & what) const
 {
+  if (const auto difference = this->FindDifference(expected); !difference.empty())
+  {
+    itkSamExceptionMacro(what << ": " << difference);
+  }
+}
+
+std::string
+SamGrid::FindDifference(const SamGrid & expected) const
+{
   constexpr double tolerance = 1e-2; // voxels
   if (box.size != expected.box.size)
   {
@@ -257,7 +266,7 @@ SamGrid::CheckSame(const SamGrid & expected, const std::string & what) const
       }
       return text;
     };
-    itkSamExceptionMacro(what << ": size " << print(box) << ", expected " << print(expected.box));
+    return "size " + print(box) + ", expected " + print(expected.box);
   }
   for (unsigned int corner = 0; corner < 1u << dimension; ++corner)
   {
@@ -275,11 +284,12 @@ SamGrid::CheckSame(const SamGrid & expected, const std::string & what) const
     {
       if (!(std::abs(found[i] - expectedIndex[i]) <= tolerance))
       {
-        itkSamExceptionMacro(what << ": a corner lies at " << ToText(point, dimension) << " mm, expected "
-                                  << ToText(expected.ToPhysical(expectedIndex), dimension));
+        return "a corner lies at " + ToText(point, dimension) + " mm, expected " +
+               ToText(expected.ToPhysical(expectedIndex), dimension);
       }
     }
   }
+  return {};
 }
 
 std::string

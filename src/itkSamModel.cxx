@@ -773,6 +773,19 @@ SamSlidingWindow::GetStart(SizeValueType window) const
   return start;
 }
 
+SamGrid
+SamSlidingWindow::GetGrid(const SamGrid & volume, SizeValueType window) const
+{
+  SamGrid    grid = volume;
+  const auto start = this->GetStart(window);
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    grid.box.start[i] += start[i];
+  }
+  grid.box.size = this->GetWindowSize();
+  return grid;
+}
+
 SamTensor
 SamSlidingWindow::Extract(const SamTensor & volume, SizeValueType window) const
 {

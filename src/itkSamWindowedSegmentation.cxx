@@ -91,42 +91,50 @@ SamSegmentWindows(const SamWindowAnswer &                        answer,
   SamSlidingWindow windows(answer.models.front(), grid.box.size);
 
   const std::vector<size_t> axes(answer.mirrorAxes.begin(), answer.mirrorAxes.end());
-  const double passes = static_cast<double>(answer.models.size()) * static_cast<double>(size_t{ 1 } << axes.size());
-  double       passesDone = 0.0;
-  const auto   report = [&](double pass) { return progress((passesDone + pass) / passes); };
+  const double              passes =
+    answer.function ? 1.0 : static_cast<double>(answer.models.size()) * static_cast<double>(size_t{ 1 } << axes.size());
+  double                          passesDone = 0.0;
+  const auto                      report = [&](double pass) { return progress((passesDone + pass) / passes); };
   std::vector<Stages<VDimension>> stages;
   for (const auto * model : answer.models)
   {
     stages.emplace_back(model, report);
   }
-  for (SizeValueType k = 0; k < windows.GetNumberOfWindows(); ++k)
-  {
-    const auto start = windows.GetStart(k);
-    SamGrid    windowGrid = grid;
-    for (unsigned int i = 0; i < 3; ++i)
+  const auto finishPass = [&] {
+    passesDone += 1.0;
+    if (!report(0.0))
     {
-      windowGrid.box.start[i] += start[i];
+      throw ProcessAborted(__FILE__, __LINE__);
     }
-    windowGrid.box.size = windows.GetWindowSize();
+  };
+  const auto run = [&](SizeValueType k) {
     const auto window = GetAtTensor(windows.Extract(volume, k));
-    const auto mean = RunInference([&] {
+    const auto windowGrid = windows.GetGrid(grid, k);
+    return RunInference([&] {
       at::Tensor sum;
       for (auto & stage : stages)
       {
         const auto ofModel = sam::MeanOverMirrors(window.unsqueeze(0), axes, [&](const at::Tensor & mirrored) {
           const auto probabilities = stage(mirrored.squeeze(0), windowGrid);
-          passesDone += 1.0;
-          if (!report(0.0))
-          {
-            throw ProcessAborted(__FILE__, __LINE__);
-          }
+          finishPass();
           return probabilities.unsqueeze(0);
         });
         sum = sum.defined() ? sum + ofModel : ofModel;
       }
       return MakeSamTensor((stages.size() > 1 ? sum / static_cast<double>(stages.size()) : sum).squeeze(0));
     });
-    windows.Add(mean, k);
+  };
+  for (SizeValueType k = 0; k < windows.GetNumberOfWindows(); ++k)
+  {
+    if (answer.function)
+    {
+      windows.Add(answer.function(windows.GetGrid(grid, k)), k);
+      finishPass();
+    }
+    else
+    {
+      windows.Add(run(k), k);
+    }
     if (const auto blended = windows.TakeBlended(k); !blended.IsEmpty())
     {
       take(blended);

@@ -31,32 +31,6 @@ using SliceType = itk::Image<float, 2>;
 using ChannelVolumeType = itk::VectorImage<float, 3>;
 using LabelVolumeType = itk::Image<unsigned char, 3>;
 
-/** A tiny DAPSAM for slices of 20 × 20 pixels. */
-itk::SamModel::Pointer
-MakeModel(const std::string & fit = "spacing")
-{
-  const std::string plan = R"({
-    "version": 1,
-    "stem": {"type": "gray_rgb", "widths": []},
-    "encoder": {"type": "vit", "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 2.0, "patch": 4,
-                "attention_window": 3, "global_blocks": [1], "grid": [5, 5], "neck": 16},
-    "adaptation": [{"type": "low_level_attention"}],
-    "slices": 1,
-    "prompt_source": {"type": "prototype", "prototypes": 6},
-    "decoder": {"type": "semantic", "depth": 2, "heads": 2, "mlp_width": 16, "upscaling_steps": 2,
-                "nests_labels": true},
-    "driver": {"window": [20, 20, 1], "overlap": [0.5, 0.5, 0.0]},
-    "preprocessing": {"fit": ")" +
-                           fit + R"(", "orientation": "acquisition", "spacing": [0.0, 0.0, 0.0],
-                      "channels": [{"name": "MR", "normalization": "slice_percentiles"}]},
-    "labels": [{"value": 0, "name": "background"}, {"value": 1, "name": "disc"}, {"value": 5, "name": "cup"}]
-  })";
-  itk::SamModel::SetNumberOfThreads(1);
-  return itk::ScaleSamTestModel(
-    itk::SamModel::FromPlan(plan, 3),
-    { { "mask_decoder.output_upscaling.0.weight", 5.0f }, { "mask_decoder.output_upscaling.3.weight", 5.0f } });
-}
-
 VolumeType::Pointer
 MakeVolume()
 {
@@ -111,7 +85,7 @@ struct Chain
 
 TEST(SamPrototypePrompt, LiesOnTheGridOfTheEmbedding)
 {
-  const auto model = MakeModel();
+  const auto model = itk::MakePrototypeSamTestModel();
   const auto volume = MakeVolume();
   Chain      chain(volume, model);
   chain.prompter->Update();
@@ -147,7 +121,7 @@ TEST(SamPrototypePrompt, LiesOnTheGridOfTheEmbedding)
 
 TEST(SamPrototypePrompt, ProbabilitiesAreOnTheVoxelsAndSumToOne)
 {
-  Chain chain(MakeVolume(), MakeModel());
+  Chain chain(MakeVolume(), itk::MakePrototypeSamTestModel());
   chain.classifier->Update();
   const auto * probabilities = chain.classifier->GetOutput();
   EXPECT_EQ(probabilities->GetNumberOfComponentsPerPixel(), 3u);
@@ -162,7 +136,7 @@ TEST(SamPrototypePrompt, ProbabilitiesAreOnTheVoxelsAndSumToOne)
 
 TEST(SamPrototypePrompt, VolumesAreSegmentedSliceBySlice)
 {
-  const auto model = MakeModel();
+  const auto model = itk::MakePrototypeSamTestModel();
   const auto volume = MakeVolume();
   auto       segment = itk::SamSegmentationImageFilter<VolumeType>::New();
   segment->SetInput(volume);
@@ -205,7 +179,7 @@ TEST(SamPrototypePrompt, SlicesAreNormalizedByThemselves)
   }
   auto resample = itk::SamResampleImageFilter<VolumeType>::New();
   resample->SetInput(volume);
-  resample->SetModel(MakeModel());
+  resample->SetModel(itk::MakePrototypeSamTestModel());
   resample->Update();
   const float * values = resample->GetOutput()->GetBufferPointer();
   // Percentiles 0.2 and 99.8 of 1 to 1000.
@@ -232,7 +206,7 @@ TEST(SamPrototypePrompt, SlicesAreNormalizedByThemselves)
 
 TEST(SamPrototypePrompt, SlicesAreStretchedToTheWindow)
 {
-  const auto model = MakeModel("window");
+  const auto model = itk::MakePrototypeSamTestModel("window");
   EXPECT_EQ(model->GetStretchedSize(), (itk::SamModel::SizeType{ { 20, 20, 0 } }));
   // An oblique volume, too: its own axes are those of the model's voxels.
   VolumeType::SpacingType spacing;
@@ -281,13 +255,13 @@ TEST(SamPrototypePrompt, SlicesAreStretchedToTheWindow)
     const auto * output = filter->GetOutput();
     return std::vector<unsigned char>(output->GetBufferPointer(), output->GetBufferPointer() + 800);
   };
-  EXPECT_EQ(labels(model), labels(MakeModel()));
+  EXPECT_EQ(labels(model), labels(itk::MakePrototypeSamTestModel()));
 }
 
 TEST(SamPrototypePrompt, MistakesAreNamed)
 {
   const auto volume = MakeVolume();
-  const auto model = MakeModel();
+  const auto model = itk::MakePrototypeSamTestModel();
   const auto other = itk::MakeSamTestModel();
 
   Chain chain(volume, model);

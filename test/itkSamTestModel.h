@@ -111,6 +111,32 @@ MakeSamTestModel(const SamTestModelOptions & options = {})
                              { "prompt_generator.class_head.layers.1.weight", 20.0f } });
 }
 
+/** A tiny DAPSAM for slices of 20 × 20 pixels, its labels as of a sharp model. */
+inline SamModel::Pointer
+MakePrototypeSamTestModel(const std::string & fit = "spacing")
+{
+  const std::string plan = R"({
+    "version": 1,
+    "stem": {"type": "gray_rgb", "widths": []},
+    "encoder": {"type": "vit", "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 2.0, "patch": 4,
+                "attention_window": 3, "global_blocks": [1], "grid": [5, 5], "neck": 16},
+    "adaptation": [{"type": "low_level_attention"}],
+    "slices": 1,
+    "prompt_source": {"type": "prototype", "prototypes": 6},
+    "decoder": {"type": "semantic", "depth": 2, "heads": 2, "mlp_width": 16, "upscaling_steps": 2,
+                "nests_labels": true},
+    "driver": {"window": [20, 20, 1], "overlap": [0.5, 0.5, 0.0]},
+    "preprocessing": {"fit": ")" +
+                           fit + R"(", "orientation": "acquisition", "spacing": [0.0, 0.0, 0.0],
+                      "channels": [{"name": "MR", "normalization": "slice_percentiles"}]},
+    "labels": [{"value": 0, "name": "background"}, {"value": 1, "name": "disc"}, {"value": 5, "name": "cup"}]
+  })";
+  SamModel::SetNumberOfThreads(1);
+  return ScaleSamTestModel(
+    SamModel::FromPlan(plan, 3),
+    { { "mask_decoder.output_upscaling.0.weight", 5.0f }, { "mask_decoder.output_upscaling.3.weight", 5.0f } });
+}
+
 /** What a tiny promptable model differs in. */
 struct SamPromptableTestModelOptions
 {

@@ -22,7 +22,9 @@ except ImportError as error:
 FOLDER = os.path.abspath(sys.argv.pop(1))
 MODEL = os.path.abspath(sys.argv.pop(1))
 PROGRAMS = [
+    "sam-auto-prompt",
     "sam-benchmark",
+    "sam-classify",
     "sam-conformance",
     "sam-encode",
     "sam-evaluate",
@@ -30,6 +32,8 @@ PROGRAMS = [
     "sam-model",
     "sam-pretrain",
     "sam-prompt",
+    "sam-prototype-prompt",
+    "sam-resample",
     "sam-segment",
     "sam-train",
 ]
@@ -80,6 +84,9 @@ class Descriptions(unittest.TestCase):
             ("sam-pretrain", "plan"),
             ("sam-train", "split"),
             ("sam-prompt", "mask"),
+            ("sam-auto-prompt", "embedding"),
+            ("sam-classify", "prompts"),
+            ("sam-classify", "image"),
         ]:
             self.assertEqual(channels[program, name], "input", (program, name))
         for program, name in [
@@ -91,6 +98,11 @@ class Descriptions(unittest.TestCase):
             ("sam-pretrain", "output"),
             ("sam-prompt", "scores"),
             ("sam-encode", "embedding"),
+            ("sam-resample", "output"),
+            ("sam-auto-prompt", "output"),
+            ("sam-prototype-prompt", "output"),
+            ("sam-prototype-prompt", "similarity"),
+            ("sam-classify", "output"),
         ]:
             self.assertEqual(channels[program, name], "output", (program, name))
 

@@ -2,6 +2,7 @@
 #include "samCohort.h"
 #include "samCommandLine.h"
 #include "samError.h"
+#include "samModelReading.h"
 #include "samSegmentation.h"
 
 #include <chrono>
@@ -113,15 +114,11 @@ main(int argc, char * argv[])
     {
       given.regions.push_back(sam::ParseRegion("--region", text));
     }
-    const auto part = sam::ParseShard("--shard", shard.getValue());
-    if (line.GetThreads() > 0)
-    {
-      itk::SamModel::SetNumberOfThreads(line.GetThreads());
-    }
+    const auto                               part = sam::ParseShard("--shard", shard.getValue());
     std::vector<itk::SamModel::ConstPointer> models;
     for (const auto & file : model.getValue())
     {
-      models.emplace_back(itk::SamModel::Read(file, line.GetDevice(), line.GetPrecision()));
+      models.emplace_back(sam::ReadModel(line, file));
     }
     if (labels.isSet())
     {

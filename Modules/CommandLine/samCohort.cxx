@@ -19,17 +19,6 @@ namespace
 {
 namespace fs = std::filesystem;
 
-void
-MakeFolder(const std::string & folder)
-{
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (!fs::is_directory(folder))
-  {
-    throw Error(folder + ": cannot be made, expected a folder because the input is one, or a list");
-  }
-}
-
 std::vector<std::string>
 ReadList(const std::string & path)
 {

@@ -30,6 +30,9 @@ namespace
 {
 namespace fs = std::filesystem;
 
+/** Where the model is looked for when --model is left out. */
+constexpr const char * modelVariable = "SEGMENTANYTHING_MODEL";
+
 std::atomic<int> interrupt{ 0 };
 static_assert(std::atomic<int>::is_always_lock_free, "the signal handler must not lock");
 
@@ -295,6 +298,7 @@ struct CommandLine::Implementation
   bool                                          reportsProgress{ false }; ///< in tags
   int                                           reportedPercent{ -1 };
   std::chrono::steady_clock::time_point         start{ std::chrono::steady_clock::now() };
+  std::unique_ptr<TCLAP::ValueArg<std::string>> model;
   std::unique_ptr<TCLAP::ValueArg<std::string>> device;
   std::unique_ptr<TCLAP::ValueArg<std::string>> precision;
   std::unique_ptr<TCLAP::ValueArg<int>>         threads;
@@ -326,6 +330,13 @@ TCLAP::CmdLine &
 CommandLine::GetParser()
 {
   return m_Implementation->parser;
+}
+
+void
+CommandLine::AddModel(const std::string & explanation)
+{
+  m_Implementation->model = std::make_unique<TCLAP::ValueArg<std::string>>(
+    "", "model", explanation, true, "", "FILE", m_Implementation->parser);
 }
 
 void
@@ -413,6 +424,16 @@ CommandLine::Parse()
   {
     CheckUnsigned(*option, separated);
   }
+  const char * const defaultModel = std::getenv(modelVariable);
+  for (const TCLAP::Arg * option : parser.getArgList())
+  {
+    if (option->getName() == "model" && option->isRequired() && !IsUnlabeled(option) && defaultModel != nullptr &&
+        *defaultModel != 0 && std::count(separated.begin(), separated.end(), "--model") == 0)
+    {
+      separated.insert(separated.begin() + 1, { "--model", defaultModel });
+      break;
+    }
+  }
   try
   {
     parser.parse(separated);
@@ -459,6 +480,12 @@ CommandLine::Parse()
       itk::MultiThreaderBase::SetGlobalDefaultNumberOfThreads(static_cast<itk::ThreadIdType>(threads));
     }
   }
+}
+
+std::string
+CommandLine::GetModel() const
+{
+  return m_Implementation->model ? m_Implementation->model->getValue() : "";
 }
 
 std::string

@@ -45,6 +45,10 @@ public:
   TCLAP::CmdLine &
   GetParser();
 
+  /** --model FILE; where it is left out the environment variable SEGMENTANYTHING_MODEL counts, as for every program
+   * that requires an option of this name. \a explanation: what kind of model. */
+  void
+  AddModel(const std::string & explanation = "The model file (.safetensors).");
   /** --device auto|cpu|cuda|cuda:N, default auto. */
   void
   AddDevice();
@@ -63,6 +67,8 @@ public:
   void
   Parse();
 
+  std::string
+  GetModel() const;
   std::string
   GetDevice() const;
   std::string

@@ -57,6 +57,19 @@ Read(const std::string & path)
   }
   return reader->GetOutput();
 }
+
+/** An image with the geometry of a file and no pixels. */
+template <typename TImage>
+typename TImage::Pointer
+ReadGrid(const std::string & path)
+{
+  const auto reader = MakeImageReader<TImage>(path);
+  Naming(path, [&reader] { reader->UpdateOutputInformation(); });
+  auto grid = TImage::New();
+  grid->CopyInformation(reader->GetOutput());
+  grid->SetLargestPossibleRegion(reader->GetOutput()->GetLargestPossibleRegion());
+  return grid;
+}
 } // namespace sam
 
 #endif

@@ -25,19 +25,6 @@ ToPoint(const std::vector<double> & numbers)
   return itk::Point<double, VDimension>(numbers.data());
 }
 
-/** An image with the geometry of a file and no pixels. */
-template <typename TImage>
-typename TImage::Pointer
-ReadGrid(const std::string & path)
-{
-  const auto reader = MakeImageReader<TImage>(path);
-  Naming(path, [&reader] { reader->UpdateOutputInformation(); });
-  auto grid = TImage::New();
-  grid->CopyInformation(reader->GetOutput());
-  grid->SetLargestPossibleRegion(reader->GetOutput()->GetLargestPossibleRegion());
-  return grid;
-}
-
 /** The mask prompt of a file: logits when it is not on the image's grid but on the model's. */
 template <typename TFilter>
 void

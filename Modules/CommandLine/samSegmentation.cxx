@@ -25,21 +25,6 @@ namespace
 {
 using Models = std::vector<itk::SamModel::ConstPointer>;
 
-/** Labels of the model without the background; those of \a chosen alone, when there are some. */
-LabelTable
-MakeTable(const itk::SamModel * model, const std::set<int> & chosen)
-{
-  LabelTable table;
-  for (unsigned int k = 1; k < model->GetNumberOfLabels(); ++k)
-  {
-    if (chosen.empty() || chosen.count(model->GetLabelValues()[k]) > 0)
-    {
-      table.push_back({ model->GetLabelValues()[k], model->GetLabelNames()[k], model->GetLabelColors()[k] });
-    }
-  }
-  return table;
-}
-
 template <typename TLabelImage>
 void
 Postprocess(TLabelImage * labels, const SegmentationJob & job)
@@ -82,22 +67,12 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
     segment->AddModel(models[k]);
   }
   segment->SetMirrorAxes(job.mirrorAxes);
-  for (const auto & region : job.regions)
-  {
-    itk::Point<double, VDimension>  center;
-    itk::Vector<double, VDimension> size;
-    for (unsigned int d = 0; d < VDimension; ++d)
-    {
-      center[d] = region.center[d];
-      size[d] = region.size[d];
-    }
-    segment->AddRegionOfInterest(center, size);
-  }
+  AddRegions(segment.GetPointer(), job.regions);
   UpdateFilter(segment, job.image, progress);
 
   LabelImage * labels = segment->GetOutput();
   Postprocess(labels, job);
-  const LabelTable table = MakeTable(model, job.labels);
+  const LabelTable table = GetLabels(model, job.labels);
   DescribeLabels(table, labels->GetMetaDataDictionary());
 
   const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
@@ -121,12 +96,32 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
 }
 } // namespace
 
+LabelTable
+GetLabels(const itk::SamModel * model, const std::set<int> & chosen)
+{
+  LabelTable table;
+  for (unsigned int k = 1; k < model->GetNumberOfLabels(); ++k)
+  {
+    if (chosen.empty() || chosen.count(model->GetLabelValues()[k]) > 0)
+    {
+      table.push_back({ model->GetLabelValues()[k], model->GetLabelNames()[k], model->GetLabelColors()[k] });
+    }
+  }
+  return table;
+}
+
+bool
+HasSmallLabels(const itk::SamModel * model)
+{
+  const auto & values = model->GetLabelValues();
+  return *std::max_element(values.begin(), values.end()) <= std::numeric_limits<unsigned char>::max();
+}
+
 void
 Segment(const Models & models, const SegmentationJob & job, const std::function<void(double)> & progress)
 {
   CheckWritable(job.output);
-  const auto & values = models.front()->GetLabelValues();
-  const bool   isSmall = *std::max_element(values.begin(), values.end()) <= std::numeric_limits<unsigned char>::max();
+  const bool isSmall = HasSmallLabels(models.front());
   if (ReadImageDimension(job.image) == 2)
   {
     isSmall ? SegmentAs<2, unsigned char>(models, job, progress) : SegmentAs<2, short>(models, job, progress);
@@ -140,7 +135,7 @@ Segment(const Models & models, const SegmentationJob & job, const std::function<
 std::set<int>
 ParseLabels(const std::string & option, const std::string & text, const itk::SamModel * model)
 {
-  const auto         table = MakeTable(model, {});
+  const auto         table = GetLabels(model);
   std::set<int>      values;
   std::istringstream words(text);
   for (std::string word; std::getline(words, word, ',');)

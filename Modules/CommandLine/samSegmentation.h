@@ -2,9 +2,13 @@
 #ifndef samSegmentation_h
 #define samSegmentation_h
 
+#include "samLabelTable.h"
 #include "samRegion.h"
 
 #include "itkSamModel.h"
+
+#include "itkPoint.h"
+#include "itkVector.h"
 
 #include <functional>
 #include <set>
@@ -37,6 +41,27 @@ void
 Segment(const std::vector<itk::SamModel::ConstPointer> & models,
         const SegmentationJob &                          job,
         const std::function<void(double)> &              progress);
+
+/** The labels of a model without the background; those of \a chosen alone, when there are some. */
+LabelTable
+GetLabels(const itk::SamModel * model, const std::set<int> & chosen = {});
+
+/** Whether all label values fit a byte. */
+bool
+HasSmallLabels(const itk::SamModel * model);
+
+/** Tell a filter the regions that it works on. */
+template <typename TFilter>
+void
+AddRegions(TFilter * filter, const std::vector<Region> & regions)
+{
+  constexpr unsigned int dimension = TFilter::ImageDimension;
+  for (const auto & region : regions)
+  {
+    filter->AddRegionOfInterest(itk::Point<double, dimension>(region.center.data()),
+                                itk::Vector<double, dimension>(region.size.data()));
+  }
+}
 
 /** Values of the labels that \a text lists by name or value, separated by commas.
  * \throws Error naming the option, the word that the model does not have, and those that it has. */

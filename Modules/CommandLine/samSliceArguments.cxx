@@ -2,13 +2,14 @@
 #include "samSliceArguments.h"
 
 #include "samError.h"
+#include "samModelReading.h"
 
 #include <algorithm>
 
 namespace sam
 {
 SliceArguments::SliceArguments(TCLAP::CmdLine & parser, bool hasRange)
-  : m_Model("", "model", "The model file: SAM, MobileSAM or MedSAM.", true, "", "FILE", parser)
+  : m_Model("", "model", "The model file: SAM, MobileSAM, MedSAM or HQ-SAM.", true, "", "FILE", parser)
   , m_Axis("",
            "axis",
            "Volumes: the axis across the slices, 0, 1 or 2. It counts along the model's orientation; when that is "
@@ -57,14 +58,23 @@ SliceArguments::Get(const std::string & image) const
   return options;
 }
 
+void
+SliceArguments::CheckUnset(const itk::SamModel * model) const
+{
+  for (const TCLAP::Arg * argument : std::initializer_list<const TCLAP::Arg *>{ &m_Axis, &m_Window, &m_Range })
+  {
+    if (argument->isSet())
+    {
+      throw Error("--" + argument->getName() + ": " + model->GetFileName() +
+                  " makes its own prompts, expected a model that takes slices (SAM)");
+    }
+  }
+}
+
 itk::SamModel::Pointer
 SliceArguments::ReadModel(const CommandLine & line) const
 {
-  if (line.GetThreads() > 0)
-  {
-    itk::SamModel::SetNumberOfThreads(line.GetThreads());
-  }
-  return itk::SamModel::Read(m_Model.getValue(), line.GetDevice(), line.GetPrecision());
+  return sam::ReadModel(line, m_Model.getValue());
 }
 
 std::vector<long>

@@ -20,6 +20,10 @@ public:
   SliceOptions
   Get(const std::string & image) const;
 
+  /** \throws Error naming an option that is given although the model does not take slices. */
+  void
+  CheckUnset(const itk::SamModel * model) const;
+
   /** Read the model onto the device that is asked for. */
   itk::SamModel::Pointer
   ReadModel(const CommandLine & line) const;

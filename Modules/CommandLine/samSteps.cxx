@@ -4,6 +4,7 @@
 #include "itkImageIOFactory.h"
 #include "itkMetaDataObject.h"
 
+#include <filesystem>
 #include <fstream>
 
 namespace sam
@@ -63,6 +64,17 @@ CheckOutputs(const std::vector<std::string> & images, const std::vector<std::str
         CheckWritable(path);
       }
     }
+  }
+}
+
+void
+MakeFolder(const std::string & folder)
+{
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!std::filesystem::is_directory(folder))
+  {
+    throw Error(folder + ": cannot be made, expected a folder for several files");
   }
 }
 

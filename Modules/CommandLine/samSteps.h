@@ -55,6 +55,10 @@ CheckWritable(const std::string & path);
 void
 CheckOutputs(const std::vector<std::string> & images, const std::vector<std::string> & others);
 
+/** Make a folder for several files, unless it is there. \throws Error naming it. */
+void
+MakeFolder(const std::string & folder);
+
 /** \throws itk::ExceptionObject when the file cannot be written. */
 template <typename TImage>
 void
