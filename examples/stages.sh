@@ -20,7 +20,8 @@ mkdir "$stages"
 
 "$bin/sam-resample" "$@" "$image" "$stages/image.nrrd"
 "$bin/sam-encode" "$@" --by-window "$stages/image.nrrd" "$stages/embeddings"
-if "$bin/sam-model" info "$SEGMENTANYTHING_MODEL" | grep -q '^prompts *prototype'; then
+kind=$("$bin/sam-model" info "$SEGMENTANYTHING_MODEL")
+if [[ $kind =~ prompts\ +prototype ]]; then
   "$bin/sam-prototype-prompt" "$@" "$stages/embeddings" "$stages/prompts"
 else
   "$bin/sam-auto-prompt" "$@" "$stages/embeddings" "$stages/prompts"

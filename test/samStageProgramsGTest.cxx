@@ -186,10 +186,10 @@ TEST_F(SamStagePrograms, APartOfAnEmbeddingIsEnoughForItself)
   ASSERT_TRUE(outcome.isWell) << outcome.output;
   const auto labels = sam::Read<Labels<3>>((folder / "labels.mha").string());
   EXPECT_EQ(labels->GetLargestPossibleRegion().GetSize(), (itk::Size<3>{ { 12, 8, 4 } }));
+  const std::array<double, 3> first{ { 8.0, 4.0, 1.0 } }; // the voxel of the image that token 2, 1, 1 begins with
   for (unsigned int d = 0; d < 3; ++d)
   {
-    // The image's voxel 8, 4, 1 is the first of token 2, 1, 1.
-    EXPECT_NEAR(labels->GetOrigin()[d], -7.3 + std::array<double, 3>{ { 8.0, 4.0, 1.0 } }[d], 1e-5);
+    EXPECT_NEAR(labels->GetOrigin()[d], -7.3 + first[d], 1e-5);
     EXPECT_NEAR(labels->GetSpacing()[d], 1.0, 1e-6);
   }
   const auto probabilities = ReadPixels<Embedding>(folder / "p.nrrd");
