@@ -8,9 +8,8 @@ main(int argc, char * argv[])
 {
   const std::string description =
     "Segments what points, boxes and masks point at, with a promptable model (SAM, MobileSAM, MedSAM, HQ-SAM), on a "
-    "2-D image "
-    "or "
-    "on slices of a volume. The label map has the image's size, spacing, origin and direction; slices without prompts "
+    "2-D image or on slices of a volume. The label map has the image's size, spacing, origin and direction; slices "
+    "without prompts "
     "are 0. Coordinates are mm (LPS); a picture without spacing has pixels of 1 mm, the first one's center at 0,0.";
   return sam::RunProgram("sam-prompt", description, argc, argv, [](sam::CommandLine & line) {
     auto &                       parser = line.GetParser();
@@ -40,13 +39,15 @@ main(int argc, char * argv[])
                                       "",
                                       "FILE",
                                       parser);
-    TCLAP::ValueArg<std::string> prompts(
+    TCLAP::MultiArg<std::string> prompts(
       "",
       "prompts",
-      R"(Points and boxes of several objects: {"objects": [{"label": 1, "points": [[x, y, z, 1]], "boxes": []}]}.)",
+      "Points and boxes of several objects: JSON such as {\"objects\": [{\"label\": 1, \"points\": [[x, y, z, 1]], "
+      "\"boxes\": []}]}, or what 3D Slicer wrote (.mrk.json of point lists and ROIs, .fcsv). In Slicer's files a point "
+      "whose label or description begins with '-', 'neg' or 'background' lies in the background, and a number as "
+      "description is the object (default: 1); what is hidden is left out. May be given several times.",
       false,
-      "",
-      "FILE.json",
+      "FILE",
       parser);
     TCLAP::SwitchArg multimask("",
                                "multimask",
@@ -99,10 +100,14 @@ main(int argc, char * argv[])
     job.logits = logits.getValue();
     job.preview = preview.getValue();
     const auto model = slices.ReadModel(line);
-    const auto lines = sam::Prompt(model, job, [&](double fraction) {
-      sam::ThrowIfInterrupted();
-      line.ShowProgress(fraction, job.slices.image);
-    });
+    const auto lines = sam::Prompt(
+      model,
+      job,
+      [&](double fraction) {
+        sam::ThrowIfInterrupted();
+        line.ShowProgress(fraction, job.slices.image);
+      },
+      [&](const std::string & notice) { line.Warn(notice); });
     line.Print(lines + job.slices.image + " -> " + job.output + "\n");
   });
 }

@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samError.h"
+#include "samManualPage.h"
 #include "samModuleDescription.h"
 
 #include "itkMultiThreaderBase.h"
@@ -198,6 +199,26 @@ OrderArguments(TCLAP::CmdLineInterface & line)
   return arguments;
 }
 
+/** "--threads N", of what stands without an option "FILE". */
+std::string
+GetSynopsis(TCLAP::Arg * argument)
+{
+  // TCLAP's "--threads <N>", for unlabeled arguments "<FILE>".
+  std::string text = argument->longID();
+  if (const auto alternative = text.find(",  "); alternative != std::string::npos)
+  {
+    text.erase(0, alternative + 3);
+  }
+  text = Trim(text);
+  const auto open = text.find('<');
+  const auto close = text.find('>');
+  if (open != std::string::npos && close != std::string::npos)
+  {
+    text = text.substr(0, open) + text.substr(open + 1, close - open - 1) + text.substr(close + 1);
+  }
+  return text;
+}
+
 /** Writes --help and --version; mistakes are left to RunProgram(). */
 class Output : public TCLAP::StdOutput
 {
@@ -245,25 +266,6 @@ public:
   }
 
 private:
-  static std::string
-  GetSynopsis(TCLAP::Arg * argument)
-  {
-    // "--threads <N>", for unlabeled arguments "<FILE>".
-    std::string text = argument->longID();
-    if (const auto alternative = text.find(",  "); alternative != std::string::npos)
-    {
-      text.erase(0, alternative + 3);
-    }
-    text = Trim(text);
-    const auto open = text.find('<');
-    const auto close = text.find('>');
-    if (open != std::string::npos && close != std::string::npos)
-    {
-      text = text.substr(0, open) + text.substr(open + 1, close - open - 1) + text.substr(close + 1);
-    }
-    return text;
-  }
-
   std::string m_Program;
   std::string m_Description;
 };
@@ -418,6 +420,17 @@ CommandLine::Parse()
   {
     std::cout << MakeModuleDescription(
       m_Implementation->program, m_Implementation->description, OrderArguments(parser));
+    throw TCLAP::ExitException(0);
+  }
+  if (separated.size() == 2 && separated[1] == "--manual")
+  {
+    std::vector<ManualEntry> entries;
+    for (TCLAP::Arg * option : OrderArguments(parser))
+    {
+      entries.push_back(
+        { GetSynopsis(option), GetExplanation(*option), option->isRequired(), option->acceptsMultipleValues() });
+    }
+    std::cout << MakeManualPage(m_Implementation->program, m_Implementation->description, entries);
     throw TCLAP::ExitException(0);
   }
   for (const TCLAP::Arg * option : parser.getArgList())

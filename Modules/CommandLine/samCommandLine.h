@@ -17,7 +17,8 @@ namespace sam
 /** \class CommandLine
  * \brief The options of one program: its own, added to GetParser(), and those that programs share.
  *
- * Every program also answers --xml with MakeModuleDescription(), and reports its progress to 3D Slicer.
+ * Every program also answers --xml with MakeModuleDescription() and --manual, which --help does not list, with
+ * MakeManualPage(), and reports its progress to 3D Slicer.
  *
  * \code
  * int

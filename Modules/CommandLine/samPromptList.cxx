@@ -2,10 +2,13 @@
 #include "samPromptList.h"
 
 #include "samError.h"
+#include "samSlicerMarkups.h"
 
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 namespace sam
@@ -62,16 +65,36 @@ PromptList::AddBox(const std::string &         option,
 }
 
 void
-PromptList::AddFile(const std::string & path, unsigned int dimension)
+PromptList::AddFile(const std::string & path, unsigned int dimension, const IndexToPhysical & toPhysical)
 {
-  std::ifstream stream(path);
+  std::ifstream stream(path, std::ios::binary);
   if (!stream)
   {
     throw Error(path + ": no such file");
   }
+  const std::string text{ std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>() };
+  const size_t      before = points.size() + boxes.size();
+  const auto        checkSome = [&] {
+    if (points.size() + boxes.size() == before)
+    {
+      throw Error(path + ": no point and no box" + (notices.empty() ? "" : ": " + notices.back()));
+    }
+  };
+  if (std::filesystem::path(path).extension() == ".fcsv")
+  {
+    AddSlicerFiducials(path, text, dimension, toPhysical, *this);
+    checkSome();
+    return;
+  }
   try
   {
-    const Json json = Json::parse(stream);
+    const Json json = Json::parse(text);
+    if (json.is_object() && json.contains("markups"))
+    {
+      AddSlicerMarkups(path, text, dimension, *this);
+      checkSome();
+      return;
+    }
     for (const auto & object : json.at("objects"))
     {
       const auto label = object.value("label", 1u);

@@ -2,6 +2,7 @@
 #ifndef samPromptList_h
 #define samPromptList_h
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct PromptList
   std::vector<Point> points;
   std::vector<Box>   boxes;
 
+  std::vector<std::string> notices; ///< lines for the user about what was left out
+
   /** Add "x,y,z" or "x,y,z,0|1" (0: background), without z for 2-D images. \throws Error naming the option. */
   void
   AddPoint(const std::string &         option,
@@ -37,10 +40,13 @@ struct PromptList
   AddBox(const std::string & option, const std::vector<double> & numbers, unsigned int dimension, unsigned int object);
 
   /** Add those of a JSON file: {"objects": [{"label": 1, "points": [[x, y, z, 0|1], ...], "boxes": [[...], ...]},
-   * ...]}.
-   * \throws Error naming the file and what is wrong in it. */
+   * ...]}, or those that 3D Slicer wrote (.mrk.json, .fcsv; see samSlicerMarkups.h). \a toPhysical answers mm (LPS) of
+   * an index of the image.
+   * \throws Error naming the file and what is wrong in it, also when it has no points or boxes. */
   void
-  AddFile(const std::string & path, unsigned int dimension);
+  AddFile(const std::string &                                                           path,
+          unsigned int                                                                  dimension,
+          const std::function<std::vector<double>(const std::vector<double> & index)> & toPhysical);
 };
 } // namespace sam
 

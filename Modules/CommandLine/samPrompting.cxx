@@ -7,8 +7,11 @@
 
 #include "itkSamPromptedSegmentationImageFilter.h"
 
+#include "itkContinuousIndex.h"
+
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <set>
 #include <sstream>
 
@@ -103,7 +106,10 @@ MakeScoreReport(const TFilter * filter, const PromptingJob & job, const itk::Sam
 
 template <typename TImage>
 std::string
-PromptAs(const itk::SamModel * model, const PromptingJob & job, const std::function<void(double)> & progress)
+PromptAs(const itk::SamModel *                            model,
+         const PromptingJob &                             job,
+         const std::function<void(double)> &              progress,
+         const std::function<void(const std::string &)> & notify)
 {
   constexpr unsigned int dimension = TImage::ImageDimension;
   using FilterType = itk::SamPromptedSegmentationImageFilter<TImage>;
@@ -127,10 +133,17 @@ PromptAs(const itk::SamModel * model, const PromptingJob & job, const std::funct
   {
     prompts.AddBox("--box " + text, ParseNumbers("--box", text), dimension, 1);
   }
-  if (!job.prompts.empty())
+  const auto toPhysical = [&image](const std::vector<double> & index) {
+    itk::ContinuousIndex<double, dimension> place(index.data());
+    itk::Point<double, dimension>           point;
+    image->TransformContinuousIndexToPhysicalPoint(place, point);
+    return std::vector<double>(point.Begin(), point.End());
+  };
+  for (const auto & file : job.prompts)
   {
-    prompts.AddFile(job.prompts, dimension);
+    prompts.AddFile(file, dimension, toPhysical);
   }
+  std::for_each(prompts.notices.begin(), prompts.notices.end(), notify);
   for (const auto & point : prompts.points)
   {
     filter->AddPoint(ToPoint<dimension>(point.position), point.isForeground, point.object);
@@ -178,12 +191,15 @@ PromptAs(const itk::SamModel * model, const PromptingJob & job, const std::funct
 } // namespace
 
 std::string
-Prompt(const itk::SamModel * model, const PromptingJob & job, const std::function<void(double)> & progress)
+Prompt(const itk::SamModel *                            model,
+       const PromptingJob &                             job,
+       const std::function<void(double)> &              progress,
+       const std::function<void(const std::string &)> & notify)
 {
   CheckOutputs({ job.output, job.masks, job.logits }, { job.scores, job.preview });
   std::string lines;
   WithImageType(job.slices.image, [&](const auto & image) {
-    lines = PromptAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress);
+    lines = PromptAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress, notify);
   });
   return lines;
 }

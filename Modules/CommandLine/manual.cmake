@@ -1,0 +1,22 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+# Compares the manual pages with what the programs print, or writes them:
+# cmake -DPROGRAMS=sam-a,sam-b -DFOLDER=<of programs> -DPAGES=<of pages> [-DWRITE=ON] -P manual.cmake
+string(REPLACE "," ";" PROGRAMS "${PROGRAMS}")
+foreach(_program IN LISTS PROGRAMS)
+  execute_process(COMMAND "${FOLDER}/${_program}" --manual OUTPUT_VARIABLE _printed RESULT_VARIABLE _status)
+  if(NOT _status EQUAL 0)
+    message(FATAL_ERROR "${_program} --manual: exit status ${_status}")
+  endif()
+  set(_page "${PAGES}/${_program}.1")
+  if(WRITE)
+    file(WRITE "${_page}" "${_printed}")
+    continue()
+  endif()
+  set(_kept "")
+  if(EXISTS "${_page}")
+    file(READ "${_page}" _kept)
+  endif()
+  if(NOT _kept STREQUAL _printed)
+    message(SEND_ERROR "${_page} is not what ${_program} --manual prints, expected pages by the target 'manual'.")
+  endif()
+endforeach()
