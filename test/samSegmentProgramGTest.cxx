@@ -99,6 +99,79 @@ TEST_F(SamSegmentProgram, LabelsLieOnTheGridOfTheImage)
             (std::set<std::string>{ "images", "model.safetensors", "out.nrrd", "output.txt", "p.png", "s.json" }));
 }
 
+TEST_F(SamSegmentProgram, ASegmentationTellsSlicerEverything)
+{
+  ASSERT_TRUE(Run(Quoted("images/a.nii.gz") + " " + Quoted("out.seg.nrrd")).isWell);
+  const auto text = ReadText(folder / "out.seg.nrrd");
+  const auto labels = sam::Read<Labels>((folder / "out.seg.nrrd").string());
+  const auto expect = [&text](const std::string & line) {
+    EXPECT_NE(text.find(line + "\n"), std::string::npos) << line << " in\n" << text.substr(0, text.find("\n\n"));
+  };
+  const std::vector<std::pair<int, std::string>> table{ { 3, "first" }, { 7, "second" } };
+  for (size_t k = 0; k < table.size(); ++k)
+  {
+    std::array<long, 6> extent{ { 99, -1, 99, -1, 99, -1 } };
+    for (itk::ImageRegionIteratorWithIndex<Labels> it(labels, labels->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+    {
+      for (unsigned int d = 0; it.Get() == table[k].first && d < 3; ++d)
+      {
+        extent[2 * d] = std::min<long>(extent[2 * d], it.GetIndex()[d]);
+        extent[2 * d + 1] = std::max<long>(extent[2 * d + 1], it.GetIndex()[d]);
+      }
+    }
+    ASSERT_GE(extent[1], 0) << "the label is there";
+    std::string numbers;
+    for (const long number : extent)
+    {
+      numbers += " " + std::to_string(number);
+    }
+    const std::string prefix = "Segment" + std::to_string(k) + "_";
+    expect(prefix + "ID:=Segment_" + std::to_string(table[k].first));
+    expect(prefix + "Name:=" + table[k].second);
+    expect(prefix + "LabelValue:=" + std::to_string(table[k].first));
+    expect(prefix + "Layer:=0");
+    expect(prefix + "Extent:=" + numbers.substr(1));
+    EXPECT_NE(text.find(prefix + "Color:=0."), std::string::npos);
+  }
+  expect("Segmentation_SourceRepresentation:=Binary labelmap");
+  expect("Segmentation_MasterRepresentation:=Binary labelmap");
+  expect("Segmentation_ContainedRepresentationNames:=Binary labelmap|");
+  expect("Segmentation_ReferenceImageExtentOffset:=0 0 0");
+}
+
+TEST_F(SamSegmentProgram, AxesThatAreNotPerpendicularAreRepairedOnRequest)
+{
+  Write(sam::Read<Volume>((folder / "images/a.nii.gz").string()).GetPointer(), folder / "skew.nii");
+  {
+    // Rows of the matrix, RAS: the second axis leans by 6 degrees to the first; no quaternion.
+    std::fstream                    file(folder / "skew.nii", std::ios::in | std::ios::out | std::ios::binary);
+    const double                    lean = 6.0 * itk::Math::pi / 180.0;
+    const std::vector<float>        rows{ 0.9f, static_cast<float>(1.1 * std::sin(lean)),
+                                   0.0f, 5.0f,
+                                   0.0f, static_cast<float>(1.1 * std::cos(lean)),
+                                   0.0f, 6.0f,
+                                   0.0f, 0.0f,
+                                   1.3f, 7.0f };
+    const std::vector<std::int16_t> codes{ 0, 1 };
+    file.seekp(252).write(reinterpret_cast<const char *>(codes.data()), 4);
+    file.seekp(280).write(reinterpret_cast<const char *>(rows.data()), 48);
+  }
+  auto outcome = Run(Quoted("skew.nii") + " " + Quoted("out.nrrd"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("skew.nii: its axes are not perpendicular"), std::string::npos) << outcome.output;
+  outcome = Run("--fix-direction " + Quoted("skew.nii") + " " + Quoted("out.nrrd"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  // Half of the angle for each of the two axes.
+  EXPECT_NE(outcome.output.find("axes were turned by up to 3.000"), std::string::npos) << outcome.output;
+  const auto   labels = sam::Read<Labels>((folder / "out.nrrd").string());
+  const double half = 3.0 * itk::Math::pi / 180.0;
+  EXPECT_NEAR(labels->GetDirection()[0][0], -std::cos(half), 1e-5);
+  EXPECT_NEAR(labels->GetDirection()[1][0], std::sin(half), 1e-5);
+  EXPECT_NEAR(labels->GetDirection()[0][1], -std::sin(half), 1e-5);
+  EXPECT_NEAR(labels->GetSpacing()[1], 1.1, 1e-5);
+  EXPECT_NEAR(labels->GetOrigin()[0], -5.0, 1e-5);
+}
+
 TEST_F(SamSegmentProgram, LabelsAreChosenAndSmallPartsLeftOut)
 {
   const std::string files = Quoted("images/c.mha") + " " + Quoted("out.mha");

@@ -1,11 +1,13 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCohort.h"
 #include "samCommandLine.h"
+#include "samDirectionRepair.h"
 #include "samError.h"
 #include "samModelReading.h"
 #include "samSegmentation.h"
 
 #include <chrono>
+#include <optional>
 
 int
 main(int argc, char * argv[])
@@ -55,6 +57,12 @@ main(int argc, char * argv[])
       "", "minimum-size", "Connected parts of a label that are smaller become background.", false, 0.0, "MM3", parser);
     TCLAP::SwitchArg fillHoles(
       "", "fill-holes", "Background that one label encloses gets the label. Comes last.", parser);
+    TCLAP::SwitchArg fixDirection(
+      "",
+      "fix-direction",
+      "NIfTI files whose axes are not perpendicular, which are refused otherwise: take the nearest perpendicular axes "
+      "and say by which angle they were turned. The label map gets them, too.",
+      parser);
     TCLAP::SwitchArg skipExisting(
       "",
       "skip-existing",
@@ -141,7 +149,19 @@ main(int argc, char * argv[])
       };
       try
       {
-        sam::Segment(models, jobs[k], [&](double fraction) {
+        auto                                job = jobs[k];
+        std::optional<sam::DirectionRepair> repair;
+        if (fixDirection.getValue())
+        {
+          repair.emplace(job.image);
+          job.source = repair->GetFile();
+          if (repair->GetAngle() > 0.0)
+          {
+            line.Warn(job.image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
+                      " degrees to be perpendicular");
+          }
+        }
+        sam::Segment(models, job, [&](double fraction) {
           sam::ThrowIfInterrupted();
           line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
         });

@@ -174,7 +174,7 @@ PromptAs(const itk::SamModel *                            model,
   {
     table.push_back({ static_cast<int>(object), "object " + std::to_string(object), GetLabelColor(table.size()) });
   }
-  DescribeLabels(table, labels->GetMetaDataDictionary());
+  DescribeSegmentation(table, labels);
   std::string       lines;
   const std::string report = MakeScoreReport(filter.GetPointer(), job, model, lines);
   WriteAllAtomically(

@@ -57,7 +57,7 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
 
-  const auto image = Read<ChannelImage>(job.image);
+  const auto image = Read<ChannelImage>(job.source.empty() ? job.image : job.source);
 
   const auto segment = itk::SamSegmentationImageFilter<ChannelImage, LabelImage>::New();
   segment->SetInput(image);
@@ -73,7 +73,7 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   LabelImage * labels = segment->GetOutput();
   Postprocess(labels, job);
   const LabelTable table = GetLabels(model, job.labels);
-  DescribeLabels(table, labels->GetMetaDataDictionary());
+  DescribeSegmentation(table, labels);
 
   const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
   scalar->SetInput(image);
@@ -122,7 +122,7 @@ Segment(const Models & models, const SegmentationJob & job, const std::function<
 {
   CheckWritable(job.output);
   const bool isSmall = HasSmallLabels(models.front());
-  if (ReadImageDimension(job.image) == 2)
+  if (ReadImageDimension(job.source.empty() ? job.image : job.source) == 2)
   {
     isSmall ? SegmentAs<2, unsigned char>(models, job, progress) : SegmentAs<2, short>(models, job, progress);
   }

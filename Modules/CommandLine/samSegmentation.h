@@ -21,6 +21,7 @@ namespace sam
 struct SegmentationJob
 {
   std::string         image;
+  std::string         source;                    ///< a copy that is read instead of the image; empty: none
   std::string         output;                    ///< label map on the image's grid
   std::string         statistics;                ///< JSON
   std::string         preview;                   ///< PNG

@@ -217,7 +217,8 @@ AddSlicerMarkups(const std::string & path, const std::string & json, unsigned in
 {
   try
   {
-    for (const auto & markup : Json::parse(json).at("markups"))
+    const Json document = Json::parse(json);
+    for (const auto & markup : document.at("markups"))
     {
       const auto type = markup.value("type", "");
       if (type != "Fiducial" && type != "ROI")

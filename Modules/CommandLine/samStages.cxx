@@ -373,7 +373,7 @@ ClassifyAs(const itk::SamModel * model, const ClassificationJob & job, const Sta
     progress(1.0);
     labels = ChooseLabels<LabelImageType>(model, probabilities);
   }
-  DescribeLabels(GetLabels(model), labels->GetMetaDataDictionary());
+  DescribeSegmentation(GetLabels(model), labels.GetPointer());
   WriteAllAtomically(
     { { job.output, [&](const std::string & file) { WriteImage(labels.GetPointer(), file, true); } },
       { job.probabilities, [&](const std::string & file) { WriteImage(probabilities, file, false); } } });

@@ -210,7 +210,13 @@ ReadImageHeader(const std::string & path)
   }
   catch (const itk::ExceptionObject & exception)
   {
-    throw Error(path + ": cannot be read: " + exception.GetDescription());
+    const std::string text = exception.GetDescription();
+    if (text.find("orthonormal") != std::string::npos)
+    {
+      throw Error(path + ": its axes are not perpendicular, expected orthonormal direction cosines "
+                         "(sam-segment --fix-direction takes the nearest)");
+    }
+    throw Error(path + ": cannot be read: " + text);
   }
   if (!imageIO)
   {
