@@ -564,6 +564,34 @@ CommandLine::ShowProgress(double fraction, const std::string & text)
   m_Implementation->progressLength = line.size();
 }
 
+std::string
+DescribeException()
+{
+  std::string message;
+  try
+  {
+    throw;
+  }
+  catch (const itk::ExceptionObject & exception)
+  {
+    message = exception.GetDescription();
+  }
+  catch (const Error & exception)
+  {
+    message = exception.what();
+  }
+  catch (const std::bad_alloc &)
+  {
+    message = "not enough memory";
+  }
+  catch (const std::exception & exception)
+  {
+    // LibTorch adds the stack below the first line.
+    message = GetFirstLine(exception.what());
+  }
+  return ToOneLine(message);
+}
+
 int
 RunProgram(const std::string &                                    program,
            const std::string &                                    description,
@@ -589,25 +617,12 @@ RunProgram(const std::string &                                    program,
   {
     message = exception.what();
   }
-  catch (const itk::ExceptionObject & exception)
+  catch (...)
   {
-    message = exception.GetDescription();
-  }
-  catch (const Error & exception)
-  {
-    message = exception.what();
-  }
-  catch (const std::bad_alloc &)
-  {
-    message = "not enough memory";
-  }
-  catch (const std::exception & exception)
-  {
-    // LibTorch adds the stack below the first line.
-    message = GetFirstLine(exception.what());
+    message = DescribeException();
   }
   const int signal = interrupt;
-  std::cerr << program << ": " << (signal != 0 ? "interrupted" : ToOneLine(message)) << std::endl;
+  std::cerr << program << ": " << (signal != 0 ? "interrupted" : message) << std::endl;
   return signal != 0 ? 128 + signal : 1;
 }
 

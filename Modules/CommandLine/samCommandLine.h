@@ -117,6 +117,10 @@ RunProgram(const std::string &                                    program,
            char *                                                 argv[],
            const std::function<void(CommandLine & commandLine)> & body);
 
+/** The exception that is being handled, as the one line that a program ends with. */
+std::string
+DescribeException();
+
 /** Whether Ctrl-C was pressed or the program was asked to end. To be asked wherever work can be given up. A second
  * Ctrl-C ends the program at once. */
 bool

@@ -25,28 +25,6 @@ namespace
 {
 using Models = std::vector<itk::SamModel::ConstPointer>;
 
-template <typename TLabelImage>
-void
-Postprocess(TLabelImage * labels, const SegmentationJob & job)
-{
-  if (!job.labels.empty())
-  {
-    KeepLabels(labels, job.labels);
-  }
-  if (job.largestComponent)
-  {
-    KeepLargestComponents(labels);
-  }
-  if (job.minimumSize > 0.0)
-  {
-    RemoveSmallComponents(labels, job.minimumSize);
-  }
-  if (job.fillsHoles)
-  {
-    FillHoles(labels);
-  }
-}
-
 template <unsigned int VDimension, typename TLabel>
 void
 SegmentAs(const Models & models, const SegmentationJob & job, const std::function<void(double)> & progress)
@@ -71,7 +49,7 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   UpdateFilter(segment, job.image, progress);
 
   LabelImage * labels = segment->GetOutput();
-  Postprocess(labels, job);
+  CleanLabels(labels, job);
   const LabelTable table = GetLabels(model, job.labels);
   DescribeSegmentation(table, labels);
 
@@ -116,6 +94,33 @@ HasSmallLabels(const itk::SamModel * model)
   const auto & values = model->GetLabelValues();
   return *std::max_element(values.begin(), values.end()) <= std::numeric_limits<unsigned char>::max();
 }
+
+template <typename TLabelImage>
+void
+CleanLabels(TLabelImage * labels, const SegmentationJob & job)
+{
+  if (!job.labels.empty())
+  {
+    KeepLabels(labels, job.labels);
+  }
+  if (job.largestComponent)
+  {
+    KeepLargestComponents(labels);
+  }
+  if (job.minimumSize > 0.0)
+  {
+    RemoveSmallComponents(labels, job.minimumSize);
+  }
+  if (job.fillsHoles)
+  {
+    FillHoles(labels);
+  }
+}
+
+template void
+CleanLabels(itk::Image<unsigned short, 2> *, const SegmentationJob &);
+template void
+CleanLabels(itk::Image<unsigned short, 3> *, const SegmentationJob &);
 
 void
 Segment(const Models & models, const SegmentationJob & job, const std::function<void(double)> & progress)

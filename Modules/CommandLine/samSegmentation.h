@@ -64,6 +64,11 @@ AddRegions(TFilter * filter, const std::vector<Region> & regions)
   }
 }
 
+/** Do what the job asks for with the labels of a label map: keep some, the largest components, ... */
+template <typename TLabelImage>
+void
+CleanLabels(TLabelImage * labels, const SegmentationJob & job);
+
 /** Values of the labels that \a text lists by name or value, separated by commas.
  * \throws Error naming the option, the word that the model does not have, and those that it has. */
 std::set<int>

@@ -73,21 +73,23 @@ ListImages(const std::string & folder)
 
 template <unsigned int VDimension>
 CaseMetrics
-EvaluateCase(const std::string & prediction, const std::string & reference, const EvaluationOptions & options)
+EvaluateCase(LabelImage<VDimension> *  predictionImage,
+             LabelImage<VDimension> *  referenceImage,
+             const std::string &       prediction,
+             const std::string &       reference,
+             const EvaluationOptions & options)
 {
-  const auto predictionImage = ReadLabelImage<VDimension>(prediction);
-  const auto referenceImage = ReadLabelImage<VDimension>(reference);
   CheckSameGrid<VDimension>(predictionImage, referenceImage, prediction, reference);
   if (!options.predictionMap.empty())
   {
-    Relabel(predictionImage.GetPointer(), options.predictionMap);
+    Relabel(predictionImage, options.predictionMap);
   }
   if (!options.referenceMap.empty())
   {
-    Relabel(referenceImage.GetPointer(), options.referenceMap);
+    Relabel(referenceImage, options.referenceMap);
   }
-  KeepRegions(predictionImage.GetPointer(), options.regions);
-  KeepRegions(referenceImage.GetPointer(), options.regions);
+  KeepRegions(predictionImage, options.regions);
+  KeepRegions(referenceImage, options.regions);
 
   std::vector<int> labels = options.labels;
   if (labels.empty())
@@ -118,6 +120,59 @@ EvaluateCase(const std::string & prediction, const std::string & reference, cons
     result.labels[label].surface = surface;
   }
   return result;
+}
+
+template <unsigned int VDimension>
+CaseMetrics
+EvaluateFiles(const std::string & prediction, const std::string & reference, const EvaluationOptions & options)
+{
+  const auto predictionImage = ReadLabelImage<VDimension>(prediction);
+  const auto referenceImage = ReadLabelImage<VDimension>(reference);
+  return EvaluateCase<VDimension>(predictionImage, referenceImage, prediction, reference, options);
+}
+
+/** Which labels the report has, and their summaries. */
+void
+SummarizeLabels(EvaluationReport & report, const EvaluationOptions & options)
+{
+  std::set<int> found;
+  for (const auto & item : report.cases)
+  {
+    for (const auto & [label, metrics] : item.labels)
+    {
+      if (!metrics.overlap.IsEmpty())
+      {
+        found.insert(label);
+      }
+    }
+  }
+  std::vector<int> values = options.labels;
+  if (values.empty())
+  {
+    for (const auto & label : options.table)
+    {
+      values.push_back(label.value);
+    }
+  }
+  if (values.empty())
+  {
+    values.assign(found.begin(), found.end());
+  }
+  report.labels = MakeLabelTable(values);
+  for (auto & label : report.labels)
+  {
+    label.name = GetLabelName(options.table, label.value);
+    if (found.find(label.value) == found.end() && options.warning)
+    {
+      options.warning("label " + std::to_string(label.value) + " is in none of the images");
+    }
+    // A label that other cases have is empty in the cases that do not have it.
+    for (auto & item : report.cases)
+    {
+      item.labels[label.value];
+    }
+  }
+  SummarizeCases(report);
 }
 
 /** The group of each case; all are empty without a table. */
@@ -308,7 +363,6 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
   report.sourceGroup = options.sourceGroup;
   const auto groups = FindGroups(references, options);
 
-  std::set<int> found;
   for (const auto & [name, file] : references)
   {
     if (options.progress)
@@ -317,48 +371,29 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
     }
     const std::string & predicted = predictions.at(name);
     const unsigned int  dimension = ReadImageDimension(file);
-    report.cases.push_back(dimension == 2 ? EvaluateCase<2>(predicted, file, options)
-                                          : EvaluateCase<3>(predicted, file, options));
+    report.cases.push_back(dimension == 2 ? EvaluateFiles<2>(predicted, file, options)
+                                          : EvaluateFiles<3>(predicted, file, options));
     report.cases.back().name = name;
     report.cases.back().group = groups.at(name);
-    for (const auto & [label, metrics] : report.cases.back().labels)
-    {
-      if (!metrics.overlap.IsEmpty())
-      {
-        found.insert(label);
-      }
-    }
   }
-
-  std::vector<int> values = options.labels;
-  if (values.empty())
-  {
-    for (const auto & label : options.table)
-    {
-      values.push_back(label.value);
-    }
-  }
-  if (values.empty())
-  {
-    values.assign(found.begin(), found.end());
-  }
-  report.labels = MakeLabelTable(values);
-  for (auto & label : report.labels)
-  {
-    label.name = GetLabelName(options.table, label.value);
-    if (found.find(label.value) == found.end())
-    {
-      warn("label " + std::to_string(label.value) + " is in none of the images");
-    }
-    // A label that other cases have is empty in the cases that do not have it.
-    for (auto & item : report.cases)
-    {
-      item.labels[label.value];
-    }
-  }
-  SummarizeCases(report);
+  SummarizeLabels(report, options);
   return report;
 }
+
+template <unsigned int VDimension>
+EvaluationReport
+EvaluateImages(LabelImage<VDimension> * prediction, LabelImage<VDimension> * reference, const EvaluationOptions & options)
+{
+  EvaluationReport report;
+  report.cases.push_back(EvaluateCase<VDimension>(prediction, reference, "the prediction", "the reference", options));
+  SummarizeLabels(report, options);
+  return report;
+}
+
+template EvaluationReport
+EvaluateImages<2>(LabelImage<2> *, LabelImage<2> *, const EvaluationOptions &);
+template EvaluationReport
+EvaluateImages<3>(LabelImage<3> *, LabelImage<3> *, const EvaluationOptions &);
 
 std::string
 ToJson(const EvaluationReport & report, const GroupReport * groups)

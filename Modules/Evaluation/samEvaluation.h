@@ -117,6 +117,13 @@ struct EvaluationReport
 EvaluationReport
 Evaluate(const std::string & prediction, const std::string & reference, const EvaluationOptions & options = {});
 
+/** The same for two images in memory, as the only case; options' maps and regions change them. */
+template <unsigned int VDimension>
+EvaluationReport
+EvaluateImages(LabelImage<VDimension> *  prediction,
+               LabelImage<VDimension> *  reference,
+               const EvaluationOptions & options = {});
+
 /** Recomputes labels' and overall summaries from the cases. */
 void
 SummarizeCases(EvaluationReport & report);

@@ -1,0 +1,173 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samPythonFilters.h"
+
+#include "samPythonImage.h"
+#include "samPythonModel.h"
+#include "samPythonProcess.h"
+
+#include "samSegmentation.h"
+
+#include "itkSamSegmentationImageFilter.h"
+
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/set.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <tuple>
+#include <utility>
+
+namespace sam
+{
+namespace
+{
+/** Center and size in mm. */
+using PythonRegion = std::pair<std::vector<double>, std::vector<double>>;
+
+std::vector<itk::SamModel::ConstPointer>
+GetModels(const PythonModels & models)
+{
+  std::vector<itk::SamModel::ConstPointer> pointers;
+  for (const auto & model : models)
+  {
+    pointers.push_back(model.model);
+  }
+  return pointers;
+}
+
+/** Cleaning of the label map, as sam-segment does it. */
+SegmentationJob
+MakeCleaning(const std::set<int> & labels, bool largestComponent, double minimumSize, bool fillsHoles)
+{
+  SegmentationJob job;
+  job.labels = labels;
+  job.largestComponent = largestComponent;
+  job.minimumSize = minimumSize;
+  job.fillsHoles = fillsHoles;
+  return job;
+}
+
+std::pair<nanobind::tuple, size_t>
+SegmentImage(PythonProcess &                   process,
+             const PythonImage &               image,
+             const PythonModels &              models,
+             const std::vector<unsigned int> & mirrorAxes,
+             const std::vector<PythonRegion> & regions,
+             const std::set<int> &             labels,
+             bool                              largestComponent,
+             double                            minimumSize,
+             bool                              fillHoles)
+{
+  size_t     windows = 0;
+  const auto result = WithoutLock([&] {
+    return VisitImage(image, [&](const auto & input) {
+      using InputImageType = typename std::decay_t<decltype(*input)>;
+      using LabelImageType = itk::Image<unsigned short, InputImageType::ImageDimension>;
+      const auto filter = itk::SamSegmentationImageFilter<InputImageType, LabelImageType>::New();
+      using FilterType = typename std::decay_t<decltype(*filter)>;
+      filter->SetInput(input);
+      for (const auto & model : models)
+      {
+        filter->GetModel() == nullptr ? filter->SetModel(model.model) : filter->AddModel(model.model);
+      }
+      filter->SetMirrorAxes(mirrorAxes);
+      for (const auto & [center, size] : regions)
+      {
+        filter->AddRegionOfInterest(MakePoint<typename FilterType::PointType>(center, "center of the region"),
+                                    MakePoint<typename FilterType::VectorType>(size, "size of the region"));
+      }
+      process.Run(filter);
+      windows = filter->GetNumberOfWindows();
+      LabelImageType * output = filter->GetOutput();
+      CleanLabels(output, MakeCleaning(labels, largestComponent, minimumSize, fillHoles));
+      return MakeResult(output);
+    });
+  });
+  return { result.ToPython(), windows };
+}
+
+void
+SegmentFile(PythonProcess &                   process,
+            const PythonModels &              models,
+            const std::string &               image,
+            const std::string &               output,
+            const std::string &               statistics,
+            const std::string &               preview,
+            const std::vector<unsigned int> & mirrorAxes,
+            const std::vector<PythonRegion> & regions,
+            const std::set<int> &             labels,
+            bool                              largestComponent,
+            double                            minimumSize,
+            bool                              fillHoles)
+{
+  SegmentationJob job = MakeCleaning(labels, largestComponent, minimumSize, fillHoles);
+  job.image = image;
+  job.output = output;
+  job.statistics = statistics;
+  job.preview = preview;
+  job.mirrorAxes = mirrorAxes;
+  for (const auto & [center, size] : regions)
+  {
+    if (center.size() != size.size() || center.size() < 2 || center.size() > 3)
+    {
+      throw Error("region: " + std::to_string(center.size()) + " and " + std::to_string(size.size()) +
+                  " numbers, expected a center and a size of the image's dimension");
+    }
+    Region region;
+    std::copy(center.begin(), center.end(), region.center.begin());
+    std::copy(size.begin(), size.end(), region.size.begin());
+    job.regions.push_back(region);
+  }
+  WithoutLock([&] {
+    for (const auto & path : { output, statistics, preview })
+    {
+      if (!path.empty())
+      {
+        CheckOutput(path);
+      }
+    }
+    process.Run([&](const std::function<void(double)> & progress) { Segment(GetModels(models), job, progress); });
+    return 0;
+  });
+}
+} // namespace
+
+void
+BindSegmentation(nanobind::module_ & module)
+{
+  namespace nb = nanobind;
+  module.def("segment",
+             &SegmentImage,
+             nb::arg("process"),
+             nb::arg("image"),
+             nb::arg("models"),
+             nb::arg("mirror_axes"),
+             nb::arg("regions"),
+             nb::arg("labels"),
+             nb::arg("largest_component"),
+             nb::arg("minimum_size"),
+             nb::arg("fill_holes"),
+             "The label map of 16 bits, and the number of windows.");
+  module.def("segment_file",
+             &SegmentFile,
+             nb::arg("process"),
+             nb::arg("models"),
+             nb::arg("image"),
+             nb::arg("output"),
+             nb::arg("statistics"),
+             nb::arg("preview"),
+             nb::arg("mirror_axes"),
+             nb::arg("regions"),
+             nb::arg("labels"),
+             nb::arg("largest_component"),
+             nb::arg("minimum_size"),
+             nb::arg("fill_holes"),
+             "What sam-segment does with one image file.");
+  module.def(
+    "parse_labels",
+    [](const std::string & text, const PythonModel & model) { return ParseLabels("labels", text, model.model); },
+    nb::arg("text"),
+    nb::arg("model"),
+    "Values of labels that are listed by name or value, separated by commas.");
+}
+} // namespace sam

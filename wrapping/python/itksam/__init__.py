@@ -1,0 +1,67 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+"""Segments medical images with networks of the Segment Anything family.
+
+    import itksam, SimpleITK as sitk
+    labels = itksam.Segment(sitk.ReadImage("image.nii.gz"), model="hippocampus.safetensors")
+
+Images are SimpleITK images, NumPy arrays (axes z, y, x; geometry by keywords) or images of the package itk; what comes
+back is of the kind that was given. Points and sizes are physical, in mm (LPS), x first.
+"""
+
+from ._library import _itksam
+from ._process import (
+    sitkAbortEvent,
+    sitkAnyEvent,
+    sitkEndEvent,
+    sitkProgressEvent,
+    sitkStartEvent,
+)
+from .cohort import CohortCase, SegmentCohort
+from .dicom import WriteDicomSeg
+from .evaluation import Evaluate
+from .filters import (
+    AutomaticMaskImageFilter,
+    EncoderImageFilter,
+    PromptedSegmentationImageFilter,
+    ResampleImageFilter,
+    SegmentationImageFilter,
+    SliceEncoderImageFilter,
+)
+from .model import Label, Model, GetNumberOfThreads, SetNumberOfThreads
+from .segmentation import Segment, SegmentFile
+from .training import Train
+
+Error = _itksam.Error
+Aborted = _itksam.Aborted
+TrainingProgress = _itksam.TrainingProgress
+TrainingResult = _itksam.TrainingResult
+
+__version__ = "0.1.0"
+__all__ = [
+    "Aborted",
+    "AutomaticMaskImageFilter",
+    "CohortCase",
+    "EncoderImageFilter",
+    "Error",
+    "Evaluate",
+    "GetNumberOfThreads",
+    "Label",
+    "Model",
+    "PromptedSegmentationImageFilter",
+    "ResampleImageFilter",
+    "Segment",
+    "SegmentCohort",
+    "SegmentFile",
+    "SegmentationImageFilter",
+    "SetNumberOfThreads",
+    "SliceEncoderImageFilter",
+    "Train",
+    "TrainingProgress",
+    "TrainingResult",
+    "WriteDicomSeg",
+    "sitkAbortEvent",
+    "sitkAnyEvent",
+    "sitkEndEvent",
+    "sitkProgressEvent",
+    "sitkStartEvent",
+]

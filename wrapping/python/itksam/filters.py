@@ -1,0 +1,371 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+"""The filters."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple, Optional, Sequence, Union
+
+import numpy as np
+
+from ._images import Picture, as_picture, as_picture_of
+from ._library import _itksam
+from ._process import ModelFilter
+from .model import Model
+
+Numbers = Sequence[float]
+
+
+def _floats(values: Numbers) -> "list[float]":
+    return [float(value) for value in values]
+
+
+class SegmentationImageFilter(ModelFilter):
+    """Turns an image into a label map on the same grid, with no prompt drawn by hand.
+
+    The image is brought to the model's grid and intensities; windows are encoded, prompted and classified, and the label
+    of the largest probability is written at each voxel of the image.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._added: "list[Union[str, Model]]" = []
+        self._mirror_axes: "list[int]" = []
+        self._regions: "list[tuple[list[float], list[float]]]" = []
+        self._windows = 0
+
+    def AddModel(self, model: "Union[str, Model]") -> None:
+        """Average with the answers of another model of the same labels, preprocessing and window."""
+        self._added.append(model if isinstance(model, Model) else str(model))
+
+    def ClearAddedModels(self) -> None:
+        """Forget the models that were added."""
+        self._added = []
+
+    def SetMirrorAxes(self, axes: Sequence[int]) -> None:
+        """Set the axes (0 = x of the model's grid) along which windows are mirrored, for models that were trained so."""
+        self._mirror_axes = [int(axis) for axis in axes]
+
+    def GetMirrorAxes(self) -> "list[int]":
+        """The axes along which windows are mirrored."""
+        return list(self._mirror_axes)
+
+    def AddRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
+        """Segment a box along the axes of the physical space, center and size in mm. Default: the whole image."""
+        self._regions.append((_floats(center), _floats(size)))
+
+    def ClearRegionsOfInterest(self) -> None:
+        """Forget all regions."""
+        self._regions = []
+
+    def GetNumberOfWindows(self) -> int:
+        """Windows of the last run."""
+        return self._windows
+
+    def GetModels(self) -> "list[Model]":
+        """The model, then those that were added."""
+        first = self.GetModel()
+        self._added = [
+            model if isinstance(model, Model) else Model(model, first.device, first.precision) for model in self._added
+        ]
+        return [first, *self._added]
+
+    def Execute(
+        self,
+        image: Any,
+        *,
+        spacing: Optional[Numbers] = None,
+        origin: Optional[Numbers] = None,
+        direction: Optional[Numbers] = None,
+        is_vector: bool = False,
+    ) -> Any:
+        """The label map on the image's grid: 8 bits, or 16 where a value needs them. The keywords are for arrays."""
+        return self._segment(as_picture(image, spacing, origin, direction, is_vector), (), False, 0.0, False)
+
+    def _segment(
+        self, picture: Picture, labels: Sequence[int], largest_component: bool, minimum_size: float, fill_holes: bool
+    ) -> Any:
+        result, self._windows = _itksam.segment(
+            self._process,
+            picture.image,
+            [model._model for model in self.GetModels()],
+            self._mirror_axes,
+            self._regions,
+            set(labels),
+            largest_component,
+            minimum_size,
+            fill_holes,
+        )
+        return picture.like(result)
+
+
+class ResampleImageFilter(ModelFilter):
+    """Brings an image to the grid and the intensities that a model expects; answers a vector image of float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._region: "tuple[list[float], list[float]]" = ([], [])
+
+    def SetRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
+        """Set a box along the axes of the physical space, center and size in mm. Default: the whole image."""
+        self._region = (_floats(center), _floats(size))
+
+    def ClearRegionOfInterest(self) -> None:
+        """Take the whole image."""
+        self._region = ([], [])
+
+    def Execute(self, image: Any, **geometry: Any) -> Any:
+        """The image on the model's grid. The keywords are those of SegmentationImageFilter."""
+        picture = as_picture(image, **geometry)
+        return picture.make(_itksam.resample(self._process, picture.image, self.GetModel()._model, *self._region))
+
+
+class EncoderImageFilter(ModelFilter):
+    """The heavy stage: turns what ResampleImageFilter answered into its embedding, a vector image on the grid of tokens."""
+
+    def Execute(self, image: Any, **geometry: Any) -> Any:
+        """The embedding. The keywords are those of SegmentationImageFilter."""
+        picture = as_picture(image, **geometry)
+        return picture.make(_itksam.encode(self._process, picture.image, self.GetModel()._model))
+
+
+class SliceFilter(ModelFilter):
+    """A filter that shows slices of an image to a promptable model: SAM, MobileSAM, MedSAM, HQ-SAM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._axis = 2
+        self._window: "list[float]" = []
+
+    def SetAxis(self, axis: int) -> None:
+        """Set the axis across the slices. Default is 2; images of two dimensions ignore it."""
+        self._axis = int(axis)
+
+    def GetAxis(self) -> int:
+        """The axis across the slices."""
+        return self._axis
+
+    def SetWindow(self, lower: float, upper: float) -> None:
+        """Set the intensities that become black and white. Default: 8 bits as they are, else percentiles 0.5 and 99.5."""
+        self._window = [float(lower), float(upper)]
+
+    def ClearWindow(self) -> None:
+        """Back to the default."""
+        self._window = []
+
+
+class SliceEncoderImageFilter(SliceFilter):
+    """The heavy stage of a promptable model: the embedding of slices, for PromptedSegmentationImageFilter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slices: "list[int]" = []
+
+    def SetSliceRange(self, first: int, last: int) -> None:
+        """Set the slices to look at, as indices along the axis. Default is all."""
+        self._slices = [int(first), int(last)]
+
+    def ClearSliceRange(self) -> None:
+        """Look at all slices."""
+        self._slices = []
+
+    def Execute(self, image: Any, **geometry: Any) -> Any:
+        """The embedding. The keywords are those of SegmentationImageFilter."""
+        picture = as_picture(image, **geometry)
+        return picture.make(
+            _itksam.encode_slices(
+                self._process, picture.image, self.GetModel()._model, self._axis, self._window, self._slices
+            )
+        )
+
+
+class Score(NamedTuple):
+    """One mask of a prompted run."""
+
+    object: int
+    slice: int
+    mask: int  #: its number among the masks of this object and slice
+    score: float  #: overlap (IoU) with the truth that the model expects
+    is_chosen: bool  #: whether it went into the label map
+
+
+class PromptedSegmentationImageFilter(SliceFilter):
+    """Segments what points, boxes and masks point at, with a promptable model.
+
+    Prompts belong to objects, which are the values of the label map. Points and corners are physical, in mm. The
+    embedding of the prompted slices is kept: prompts on an image with the same pixels are answered at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._points: "list[tuple[list[float], bool, int]]" = []
+        self._boxes: "list[tuple[list[float], list[float], int]]" = []
+        self._mask: Any = None
+        self._logits: Any = None
+        self._embedding: Any = None
+        self._multimask = False
+        self._hq_token_only = False
+        self._cache_size = 32
+        self._filter = _itksam.PromptedFilter()
+        self._pixels = b""
+        self._picture: Optional[Picture] = None
+
+    def AddPoint(self, point: Numbers, is_foreground: bool = True, object: int = 1) -> None:
+        """Add a point in the foreground or background of an object."""
+        self._points.append((_floats(point), bool(is_foreground), int(object)))
+
+    def AddBox(self, corner: Numbers, opposite_corner: Numbers, object: int = 1) -> None:
+        """Add a box around an object."""
+        self._boxes.append((_floats(corner), _floats(opposite_corner), int(object)))
+
+    def ClearPrompts(self) -> None:
+        """Forget all points and boxes."""
+        self._points = []
+        self._boxes = []
+
+    def SetMaskPrompt(self, labels: Any) -> None:
+        """Set a label map on the image's grid whose objects are mask prompts; None: none."""
+        self._mask = labels
+
+    def SetLogitsPrompt(self, logits: Any) -> None:
+        """Set what GetLogits() answered to a former run; None: none."""
+        self._logits = logits
+
+    def SetEmbedding(self, embedding: Any) -> None:
+        """Set what SliceEncoderImageFilter answered to this image; None: the image is encoded."""
+        self._embedding = embedding
+
+    def SetMultimask(self, multimask: bool) -> None:
+        """Set whether the model answers several masks, of which the best is taken. Suits one ambiguous point."""
+        self._multimask = bool(multimask)
+
+    def SetHqTokenOnly(self, hq_token_only: bool) -> None:
+        """Set whether HQ-SAM's mask is that of its own token alone."""
+        self._hq_token_only = bool(hq_token_only)
+
+    def SetCacheSize(self, slices: int) -> None:
+        """Set for how many slices the embedding is kept. Default is 32."""
+        self._cache_size = int(slices)
+
+    def GetNumberOfEncodedSlices(self) -> int:
+        """Slices that were encoded for the current image."""
+        return self._filter.encoded_slices
+
+    def Execute(self, image: Any, **geometry: Any) -> Any:
+        """The label map on the image's grid. The keywords are those of SegmentationImageFilter."""
+        picture = as_picture(image, **geometry)
+        # An image can change in place, so that only its pixels say whether it is the same.
+        pixels = hashlib.blake2b(picture.array.data).digest()
+        given = {
+            "mask": None if self._mask is None else as_picture_of(self._mask, np.uint16, picture, "mask prompt"),
+            "logits": None if self._logits is None else as_picture(self._logits),
+            "embedding": None if self._embedding is None else as_picture(self._embedding),
+        }
+        result = self._filter.run(
+            self._process,
+            picture.image,
+            pixels == self._pixels,
+            self.GetModel()._model,
+            self._axis,
+            self._window,
+            self._points,
+            self._boxes,
+            multimask=self._multimask,
+            hq_token_only=self._hq_token_only,
+            cache_size=self._cache_size,
+            **{name: value and value.image for name, value in given.items()},
+        )
+        self._pixels = pixels
+        self._picture = picture
+        return picture.like(result)
+
+    def GetScores(self) -> "list[Score]":
+        """The masks of the last run with their scores, by slice, object and number."""
+        return [Score(*values) for values in self._filter.scores()]
+
+    def GetMasks(self) -> Any:
+        """All masks of the last run on the image's grid as components, object by object."""
+        masks = self._filter.masks()
+        return self._picture.make(masks)  # type: ignore[union-attr]
+
+    def GetLogits(self) -> Any:
+        """Logits of the chosen masks of the last run, one component per object: for SetLogitsPrompt()."""
+        logits = self._filter.logits()
+        return self._picture.make(logits)  # type: ignore[union-attr]
+
+
+class AutomaticMask(NamedTuple):
+    """A mask of everything mode. Columns and rows are those of the slice as the model sees it."""
+
+    label: int  #: its number in the label map
+    slice: int
+    runs: "list[int]"  #: lengths down the columns: background first, then in turns (COCO)
+    area: int  #: pixels
+    box: "list[int]"  #: first column and row, last column and row
+    predicted_iou: float
+    stability_score: float
+    point: "list[float]"  #: column and row of the prompt
+    crop_box: "list[int]"
+
+
+class AutomaticMaskImageFilter(SliceFilter):
+    """Finds the masks of everything on an image or on slices, with the published generator's parameters and defaults."""
+
+    #: options of the published generator, set by Set...() of the same name without underscores
+    OPTIONS = {
+        "points_per_side": 32,
+        "points_per_batch": 64,
+        "pred_iou_thresh": 0.88,
+        "stability_score_thresh": 0.95,
+        "stability_score_offset": 1.0,
+        "box_nms_thresh": 0.7,
+        "crop_n_layers": 0,
+        "crop_nms_thresh": 0.7,
+        "crop_overlap_ratio": 512 / 1500,
+        "crop_n_points_downscale_factor": 1,
+        "min_mask_region_area": 0,
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slices: "list[int]" = []
+        self._options = dict(self.OPTIONS)
+        self._masks: "list[AutomaticMask]" = []
+
+    def SetSliceRange(self, first: int, last: int) -> None:
+        """Set the slices to look at, as indices along the axis. Default is all."""
+        self._slices = [int(first), int(last)]
+
+    def ClearSliceRange(self) -> None:
+        """Look at all slices."""
+        self._slices = []
+
+    def SetOptions(self, **options: float) -> None:
+        """Set options of the published generator, such as points_per_side=16; OPTIONS has their defaults."""
+        for name, value in options.items():
+            if name not in self.OPTIONS:
+                raise _itksam.Error(f"'{name}' is no option, expected one of {', '.join(self.OPTIONS)}")
+            self._options[name] = type(self.OPTIONS[name])(value)
+
+    def GetOptions(self) -> "dict[str, float]":
+        """The options of the published generator."""
+        return dict(self._options)
+
+    def Execute(self, image: Any, **geometry: Any) -> Any:
+        """The label map of all masks, smaller ones over larger ones. The keywords are those of SegmentationImageFilter."""
+        picture = as_picture(image, **geometry)
+        result, masks = _itksam.find_masks(
+            self._process,
+            picture.image,
+            self.GetModel()._model,
+            self._axis,
+            self._window,
+            self._slices,
+            **self._options,
+        )
+        self._masks = [AutomaticMask(*values) for values in masks]
+        return picture.like(result)
+
+    def GetMasks(self) -> "list[AutomaticMask]":
+        """The masks of the last run; number k of the label map is entry k - 1."""
+        return self._masks

@@ -1,0 +1,113 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+"""A model file and what it says about itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple, Union
+
+from ._library import _itksam
+
+
+class Label(NamedTuple):
+    """What a value of a label map stands for."""
+
+    value: int
+    name: str
+    color: "tuple[int, int, int]"  #: red, green and blue, 0 to 255
+
+
+class Model:
+    """A network with its plan, read from one file and held on one device. It does not change: filters may share it.
+
+    path: a model file (.safetensors) or a published checkpoint of SAM, MobileSAM, MedSAM, HQ-SAM or DAPSAM.
+    device: auto (a CUDA device when there is one), cpu, cuda or cuda:N.
+    precision: float32, bfloat16, int8 (cpu alone), or auto, which measures.
+    """
+
+    def __init__(self, path: "Union[str, os.PathLike[str]]", device: str = "auto", precision: str = "float32"):
+        self._model = _itksam.Model.read(os.fspath(path), device, precision)
+
+    def On(self, device: str, precision: str = "float32") -> "Model":
+        """The same model read again to another device or precision."""
+        return Model(self.path, device, precision)
+
+    def __reduce__(self) -> Any:
+        return Model, (self.path, self.device, self.precision)
+
+    def __repr__(self) -> str:
+        return f"Model({self.path!r}, device={self.device!r}, precision={self.precision!r})"
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._model.path
+
+    @property
+    def device(self) -> str:
+        """Where it computes: cpu, cuda:0."""
+        return self._model.device
+
+    @property
+    def precision(self) -> str:
+        """What the encoder's linear layers compute with."""
+        return self._model.precision
+
+    @property
+    def info(self) -> "dict[str, Any]":
+        """The whole plan: network, preprocessing, labels, provenance."""
+        return json.loads(self._model.plan)
+
+    @property
+    def labels(self) -> "list[Label]":
+        """What the values of its label maps stand for, the background first."""
+        return [
+            Label(value, name, tuple(color))
+            for value, name, color in zip(self._model.label_values, self._model.label_names, self._model.label_colors)
+        ]
+
+    @property
+    def channels(self) -> "list[str]":
+        """Names of the input channels."""
+        return self._model.channels
+
+    @property
+    def dimension(self) -> int:
+        """2 when it looks at single slices, else 3."""
+        return self._model.dimension
+
+    @property
+    def orientation(self) -> str:
+        """Where the axes of its voxels point ("LPS"), or "acquisition": as stored."""
+        return self._model.orientation
+
+    @property
+    def spacing(self) -> "tuple[float, ...]":
+        """Of its voxels in mm; 0 keeps the image's own."""
+        return tuple(self._model.spacing)
+
+    @property
+    def window_size(self) -> "tuple[int, ...]":
+        """Voxels of a window, x first."""
+        return tuple(self._model.window_size)
+
+    @property
+    def is_promptable(self) -> bool:
+        """Whether it segments what points, boxes or masks point at (SAM), instead of prompting itself."""
+        return self._model.is_promptable
+
+    @property
+    def has_prototypes(self) -> bool:
+        """Whether it prompts itself by prototypes (DAPSAM)."""
+        return self._model.has_prototypes
+
+
+def SetNumberOfThreads(number: int) -> None:
+    """Threads on the processor, of LibTorch (torch's own, too) and ITK. On a busy machine 1 is best."""
+    _itksam.set_number_of_threads(number)
+
+
+def GetNumberOfThreads() -> int:
+    """Threads of LibTorch on the processor."""
+    return _itksam.get_number_of_threads()

@@ -1,0 +1,121 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+"""Segmentation in one call."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Optional, Sequence, Union
+
+from ._images import as_picture
+from ._library import _itksam
+from ._process import sitkProgressEvent
+from .filters import Numbers, SegmentationImageFilter
+from .model import Model
+
+PathLike = Union[str, "os.PathLike[str]"]
+Models = Union[PathLike, Model, Sequence[Union[PathLike, Model]]]
+
+
+def _make_filter(
+    model: Models,
+    regions: "Sequence[tuple[Numbers, Numbers]]",
+    mirror_axes: Sequence[int],
+    device: Optional[str],
+    precision: Optional[str],
+    progress: Optional[Callable[[float], Any]],
+) -> SegmentationImageFilter:
+    models = [model] if isinstance(model, (str, os.PathLike, Model)) else list(model)
+    if not models:
+        raise _itksam.Error("no model is given")
+    segment = SegmentationImageFilter()
+    segment.SetModel(models[0])  # type: ignore[arg-type]
+    for other in models[1:]:
+        segment.AddModel(other)  # type: ignore[arg-type]
+    if device is not None:
+        segment.SetDevice(device)
+    if precision is not None:
+        segment.SetPrecision(precision)
+    segment.SetMirrorAxes(mirror_axes)
+    for center, size in regions:
+        segment.AddRegionOfInterest(center, size)
+    if progress is not None:
+        report = progress
+        segment.AddCommand(sitkProgressEvent, lambda: report(segment.GetProgress()))
+    return segment
+
+
+def _cleaning(
+    segment: SegmentationImageFilter, labels: "Sequence[Union[str, int]]", largest: bool, minimum: float, fill: bool
+) -> "tuple[set[int], bool, float, bool]":
+    if not minimum >= 0.0:
+        raise _itksam.Error(f"minimum_size is {minimum}, expected a volume in mm3, 0 or more")
+    words = [labels] if isinstance(labels, (str, int)) else labels
+    values = _itksam.parse_labels(",".join(map(str, words)), segment.GetModel()._model) if words else set()
+    return values, bool(largest), float(minimum), bool(fill)
+
+
+def Segment(
+    image: Any,
+    model: Models,
+    *,
+    regions: "Sequence[tuple[Numbers, Numbers]]" = (),
+    labels: "Union[str, int, Sequence[Union[str, int]]]" = (),
+    largest_component: bool = False,
+    minimum_size: float = 0.0,
+    fill_holes: bool = False,
+    mirror_axes: Sequence[int] = (),
+    device: Optional[str] = None,
+    precision: Optional[str] = None,
+    progress: Optional[Callable[[float], Any]] = None,
+    **geometry: Any,
+) -> Any:
+    """The label map of an image, on its grid: what sam-segment writes.
+
+    model: a file, a Model, or several of them, whose answers are averaged.
+    regions: boxes to segment, (center, size) in mm. Default: the whole image.
+    labels: names or values of the labels to keep. Default: all.
+    largest_component, minimum_size (mm3), fill_holes: clean the labels, in this order.
+    mirror_axes: axes along which windows are mirrored, for models that were trained so.
+    device, precision: as of Model. Default: where the model is.
+    progress: called with the fraction done; what it raises stops the run.
+    spacing, origin, direction, is_vector: of an array.
+    """
+    segment = _make_filter(model, regions, mirror_axes, device, precision, progress)
+    picture = as_picture(image, **geometry)
+    return segment._segment(picture, *_cleaning(segment, labels, largest_component, minimum_size, fill_holes))  # type: ignore[arg-type]
+
+
+def SegmentFile(
+    image: PathLike,
+    output: PathLike,
+    model: Models,
+    *,
+    statistics: Optional[PathLike] = None,
+    preview: Optional[PathLike] = None,
+    regions: "Sequence[tuple[Numbers, Numbers]]" = (),
+    labels: "Union[str, int, Sequence[Union[str, int]]]" = (),
+    largest_component: bool = False,
+    minimum_size: float = 0.0,
+    fill_holes: bool = False,
+    mirror_axes: Sequence[int] = (),
+    device: Optional[str] = None,
+    precision: Optional[str] = None,
+    progress: Optional[Callable[[float], Any]] = None,
+) -> None:
+    """Segment an image file, or the folder of a DICOM series, into a file with names and colors of the labels.
+
+    statistics: JSON file of volumes and gray values. preview: PNG file with outlines. The rest is as of Segment().
+    All files are written, or none.
+    """
+    segment = _make_filter(model, regions, mirror_axes, device, precision, progress)
+    _itksam.segment_file(
+        segment._process,
+        [each._model for each in segment.GetModels()],
+        os.fspath(image),
+        os.fspath(output),
+        os.fspath(statistics or ""),
+        os.fspath(preview or ""),
+        segment._mirror_axes,
+        segment._regions,
+        *_cleaning(segment, labels, largest_component, minimum_size, fill_holes),  # type: ignore[arg-type]
+    )
