@@ -83,6 +83,18 @@ make_venv() {
   touch "$venv/torch-$torch_version"
 }
 
+# What wrapping/python is built with and tested with; the Python of a system may lack its headers.
+add_python_packages() {
+  local venv="$build_folder/venv"
+  "$venv/bin/python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null ||
+    packages python3-dev
+  [ -f "$venv/python-packages-1" ] && return 0
+  say "packages for the Python package's tests in build/venv"
+  quietly "$venv/bin/python" -m pip install nanobind scikit-build-core numpy SimpleITK itk-core distributed highdicom \
+    ipykernel matplotlib nbclient pytest
+  touch "$venv/python-packages-1"
+}
+
 set_up() {
   local argument arguments=("$@") wanted state jobs memory
   for argument in "$@"; do
@@ -101,7 +113,8 @@ set_up() {
 
   if ! torch_is_given "$@"; then
     make_venv
-    arguments+=("-DSegmentAnything_PYTHON=$build_folder/venv/bin/python")
+    add_python_packages
+    arguments+=("-DSegmentAnything_PYTHON=$build_folder/venv/bin/python" -DSegmentAnything_BUILD_PYTHON=ON)
   fi
   command -v ccache >/dev/null && arguments+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 

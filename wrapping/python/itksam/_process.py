@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, Callable, Optional, Union
 
 from ._library import _itksam
@@ -25,7 +26,8 @@ class ProcessObject:
 
     def __init__(self) -> None:
         self._commands: "list[tuple[int, Callable[[], Any]]]" = []
-        self._process = _itksam.Process(self._notify)
+        this = weakref.ref(self)  # the extension's objects are not seen by the collector of cycles
+        self._process = _itksam.Process(lambda event: this()._notify(event))  # type: ignore[union-attr]
 
     def _notify(self, event: str) -> None:
         for expected, command in list(self._commands):

@@ -15,8 +15,8 @@ from ._library import _itksam
 from .model import Label, Model
 
 _SCHEME = "99ITKSAM"  # private, for labels that have no code of their own
-# Structures whose names in pydicom are understood: common regions, the brain, the heart, organs at risk.
-_CONTEXTS = ("cid4031", "cid7140", "cid6300", "cid7153")
+# DICOM's segmentation property types, whose names in pydicom are understood.
+_CONTEXT = "cid7151"
 
 
 def _read_series(source: Any) -> "list[Any]":
@@ -40,11 +40,10 @@ def _code(label: Label, codes: "Mapping[str, Sequence[str]]") -> Any:
     if given is not None:
         return CodedConcept(*given)
     keyword = "".join(word.capitalize() for word in re.split(r"[\W_]+", label.name))
-    for context in _CONTEXTS:
-        known = getattr(getattr(dictionary, context, None), keyword, None)
-        if known is not None:
-            return CodedConcept(known.value, known.scheme_designator, known.meaning)
-    return CodedConcept(str(label.value), _SCHEME, label.name)
+    known = getattr(getattr(dictionary, _CONTEXT), keyword, None)
+    if known is None:
+        return CodedConcept(str(label.value), _SCHEME, label.name)
+    return CodedConcept(known.value, known.scheme_designator, known.meaning)
 
 
 def _check_grid(volume_affine: np.ndarray, shape: "tuple[int, ...]", slices: "list[Any]") -> None:

@@ -1,0 +1,57 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+"""What the tests share. The build tree, which has the programs, is in SEGMENTANYTHING_BUILD."""
+
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+import itksam
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+HIPPOCAMPUS = REPOSITORY / "examples" / "models" / "hippocampus.safetensors"
+CARDIAC = REPOSITORY / "examples" / "models" / "cardiac.safetensors"
+
+itksam.SetNumberOfThreads(1)
+
+
+def make_image(pixel_type=sitk.sitkInt16, size=(24, 30, 20)):
+    """Smooth structures of any pixel type, oblique."""
+    generator = np.random.default_rng(0)
+    image = sitk.GetImageFromArray(generator.uniform(0, 100, size[::-1]).astype(np.float32))
+    image = sitk.Cast(sitk.RescaleIntensity(sitk.SmoothingRecursiveGaussian(image, 3.0), 0, 100), pixel_type)
+    image.SetSpacing((1.0, 1.1, 1.2)[: len(size)])
+    image.SetOrigin((-10.0, 5.0, 20.0)[: len(size)])
+    if len(size) == 3:
+        angle = 0.1
+        image.SetDirection((np.cos(angle), -np.sin(angle), 0, np.sin(angle), np.cos(angle), 0, 0, 0, 1))
+    return image
+
+
+@pytest.fixture(scope="session")
+def model():
+    return itksam.Model(HIPPOCAMPUS, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def image():
+    folder = REPOSITORY.parent / "shared" / "data" / "hippocampus" / "imagesTr"
+    files = sorted(folder.glob("*.nii.gz")) if folder.is_dir() else []
+    return sitk.ReadImage(str(files[0])) if files else make_image(sitk.sitkFloat32)
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Run a program of the build tree."""
+    folder = pathlib.Path(os.environ["SEGMENTANYTHING_BUILD"]) / "bin"
+
+    def run_program(name, *arguments, check=True):
+        environment = dict(os.environ, OMP_NUM_THREADS="1")
+        return subprocess.run(
+            [folder / name, *map(str, arguments)], capture_output=True, text=True, check=check, env=environment
+        )
+
+    return run_program

@@ -1,0 +1,212 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from conftest import CARDIAC, HIPPOCAMPUS, make_image
+
+import itksam
+from itksam._images import as_picture
+
+TYPES = [
+    sitk.sitkUInt8,
+    sitk.sitkInt8,
+    sitk.sitkUInt16,
+    sitk.sitkInt16,
+    sitk.sitkUInt32,
+    sitk.sitkInt32,
+    sitk.sitkInt64,
+    sitk.sitkFloat32,
+    sitk.sitkFloat64,
+]
+
+
+def test_labels_are_those_of_the_program(model, image, run, tmp_path):
+    sitk.WriteImage(image, str(tmp_path / "image.nrrd"))
+    options = ["--device", "cpu", "--threads", "1", "--model", HIPPOCAMPUS]
+    run("sam-segment", *options, tmp_path / "image.nrrd", tmp_path / "labels.nrrd")
+    expected = sitk.ReadImage(str(tmp_path / "labels.nrrd"))
+    found = itksam.Segment(image, model)
+    assert found.GetPixelID() == sitk.sitkUInt8
+    assert np.count_nonzero(sitk.GetArrayViewFromImage(expected)) > 100
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(found), sitk.GetArrayViewFromImage(expected))
+    assert found.GetSpacing() == image.GetSpacing()
+    assert found.GetOrigin() == image.GetOrigin()
+    assert found.GetDirection() == image.GetDirection()
+
+    itksam.SegmentFile(tmp_path / "image.nrrd", tmp_path / "again.nrrd", model, statistics=tmp_path / "statistics.json")
+    assert (tmp_path / "statistics.json").stat().st_size > 0
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "again.nrrd"))), sitk.GetArrayFromImage(expected)
+    )
+
+
+def test_every_pixel_type_gives_the_same_labels(model):
+    small = make_image(sitk.sitkUInt8)
+    expected = None
+    for pixel_type in TYPES:
+        labels = sitk.GetArrayFromImage(itksam.Segment(sitk.Cast(small, pixel_type), model))
+        expected = labels if expected is None else expected
+        np.testing.assert_array_equal(labels, expected)
+
+
+def test_arrays_are_taken_with_their_geometry(model):
+    image = make_image()
+    array = sitk.GetArrayFromImage(image)
+    labels = itksam.Segment(
+        array, model, spacing=image.GetSpacing(), origin=image.GetOrigin(), direction=image.GetDirection()
+    )
+    assert isinstance(labels, np.ndarray) and labels.dtype == np.uint8 and labels.shape == array.shape
+    np.testing.assert_array_equal(labels, sitk.GetArrayFromImage(itksam.Segment(image, model)))
+    # spacing counts
+    assert not np.array_equal(labels, itksam.Segment(array, model, spacing=(0.6, 0.6, 0.6)))
+
+
+def test_images_of_itk(model):
+    itk = pytest.importorskip("itk")
+    image = make_image()
+    same = itk.image_from_array(sitk.GetArrayFromImage(image))
+    same.SetSpacing(image.GetSpacing())
+    same.SetOrigin(image.GetOrigin())
+    same.SetDirection(np.reshape(image.GetDirection(), (3, 3)))
+    labels = itksam.Segment(same, model)
+    assert labels.GetImageDimension() == 3
+    np.testing.assert_allclose(itk.array_from_matrix(labels.GetDirection()).ravel(), image.GetDirection())
+    np.testing.assert_array_equal(itk.array_from_image(labels), sitk.GetArrayFromImage(itksam.Segment(image, model)))
+
+
+def test_images_are_not_copied():
+    image = make_image()
+    picture = as_picture(image)
+    view = sitk.GetArrayViewFromImage(image)
+    assert picture.image.address == view.__array_interface__["data"][0]
+    array = np.zeros((4, 5, 6), np.float32)
+    assert as_picture(array).image.address == array.__array_interface__["data"][0]
+
+
+def test_two_dimensions_and_vectors():
+    plane = make_image(sitk.sitkUInt8, (20, 30))
+    color = as_picture(sitk.Compose(plane, plane, plane))
+    assert color.image.dimension == 2 and color.image.is_vector
+    slices = itksam.Model(CARDIAC, device="cpu")
+    if slices.dimension == 2:
+        assert itksam.Segment(plane, slices).GetSize() == plane.GetSize()
+    else:
+        with pytest.raises(itksam.Error, match="dimensions"):
+            itksam.Segment(plane, slices)
+
+
+def test_cleaning_and_regions(model):
+    image = make_image()
+    everything = sitk.GetArrayFromImage(itksam.Segment(image, model))
+    kept = sitk.GetArrayFromImage(itksam.Segment(image, model, labels="posterior"))
+    np.testing.assert_array_equal(kept, np.where(everything == 2, 2, 0))
+    center = image.TransformContinuousIndexToPhysicalPoint((12.0, 15.0, 15.0))
+    part = sitk.GetArrayFromImage(itksam.Segment(image, model, regions=[(center, (8, 8, 8))]))
+    assert not part[:8].any()
+    with pytest.raises(itksam.Error, match="'liver' is no label"):
+        itksam.Segment(image, model, labels=["liver"])
+
+
+def test_models_tell_about_themselves(model):
+    assert [label.name for label in model.labels] == ["background", "anterior", "posterior"]
+    assert model.device == "cpu" and model.dimension == 3 and not model.is_promptable
+    assert model.info["labels"][1]["name"] == "anterior"
+    assert itksam.Segment(make_image(), [model, model]).GetSize() == (24, 30, 20)
+
+
+def test_progress_and_events(model):
+    seen = []
+    segment = itksam.SegmentationImageFilter()
+    segment.SetModel(model)
+    segment.AddCommand(sitk.sitkStartEvent, lambda: seen.append("start"))
+    segment.AddCommand(itksam.sitkProgressEvent, lambda: seen.append(segment.GetProgress()))
+    segment.AddCommand(sitk.sitkEndEvent, lambda: seen.append("end"))
+    segment.Execute(make_image())
+    fractions = seen[1:-1]
+    assert seen[0] == "start" and seen[-1] == "end" and len(fractions) > 5
+    assert fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] <= 1
+    assert segment.GetNumberOfWindows() >= 1
+
+
+def test_abort_and_exceptions_stop_a_run(model):
+    segment = itksam.SegmentationImageFilter()
+    segment.SetModel(model)
+    events = []
+    segment.AddCommand(itksam.sitkProgressEvent, segment.Abort)
+    segment.AddCommand(itksam.sitkAbortEvent, lambda: events.append("abort"))
+    with pytest.raises(itksam.Aborted):
+        segment.Execute(make_image())
+    assert events == ["abort"] and segment.GetProgress() < 0.9
+    segment.RemoveAllCommands()
+    assert segment.Execute(make_image()).GetSize() == (24, 30, 20)
+
+    def stop(fraction):
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        itksam.Segment(make_image(), model, progress=stop)
+
+
+def test_control_c_stops_a_run(model):
+    def press(fraction):
+        if fraction < 0.5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        itksam.Segment(make_image(), model, progress=press)
+
+
+def test_other_threads_run_meanwhile(model):
+    done = threading.Event()
+    moments = []
+
+    def count():
+        while not done.is_set():
+            moments.append(time.monotonic())
+            time.sleep(0.001)
+
+    other = threading.Thread(target=count)
+    other.start()
+    start = time.monotonic()
+    itksam.Segment(make_image(), model)
+    end = time.monotonic()
+    done.set()
+    other.join()
+    gaps = np.diff([start] + [moment for moment in moments if start <= moment <= end] + [end])
+    assert gaps.max() < 0.5 * (end - start)
+
+
+def test_mistakes_have_the_sentence_of_the_programs(run, tmp_path):
+    missing = tmp_path / "missing.safetensors"
+    told = run("sam-segment", "--model", missing, tmp_path / "a.nrrd", tmp_path / "b.nrrd", check=False).stderr
+    with pytest.raises(itksam.Error) as caught:
+        itksam.Model(missing)
+    assert told.strip() == f"sam-segment: {caught.value}"
+    assert "\n" not in str(caught.value) and isinstance(caught.value, RuntimeError)
+    for wrong, words in [
+        (np.zeros((2, 2, 2, 2)), "4 dimensions, expected 2 or 3"),
+        (np.zeros((4, 4, 4), complex), "complex128, expected real numbers"),
+        ("image.nii.gz", "expected a SimpleITK image"),
+    ]:
+        with pytest.raises(itksam.Error, match=words):
+            itksam.Segment(wrong, HIPPOCAMPUS, device="cpu")
+    with pytest.raises(itksam.Error, match="NaN"):
+        itksam.Segment(np.full((20, 20, 20), np.nan, np.float32), HIPPOCAMPUS, device="cpu")
+
+
+def test_another_torch_is_named():
+    from itksam import _library
+
+    with pytest.raises(ImportError, match=r"compiled with torch .*, found torch 1\.0\.0"):
+        _library.check_torch("1.0.0+cpu")
+
+
+def test_torch_goes_on_working(model):
+    torch = pytest.importorskip("torch")
+    assert float(torch.ones(3, 3).matmul(torch.ones(3, 3)).sum()) == 27.0
+    assert itksam.Segment(make_image(), model).GetSize() == (24, 30, 20)
