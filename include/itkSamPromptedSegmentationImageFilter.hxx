@@ -471,8 +471,9 @@ SamPromptedSegmentationImageFilter<TInputImage, TOutputImage>::GetMasks() const 
   const size_t    components = objects.size() * masks;
   const size_t    pixels = slices.GetSize()[0] * slices.GetSize()[1];
   auto            image = MasksImageType::New();
-  image->CopyInformation(this->GetOutput());
-  image->SetRegions(this->GetOutput()->GetLargestPossibleRegion());
+  // Of the input: the output may have been disconnected.
+  image->CopyInformation(this->GetInput());
+  image->SetRegions(this->GetInput()->GetLargestPossibleRegion());
   image->SetVectorLength(static_cast<unsigned int>(components));
   image->Allocate(true);
   std::vector<float> logits(masks * pixels);

@@ -24,6 +24,22 @@ BindModel(nanobind::module_ & module)
       nb::arg("path"),
       nb::arg("device"),
       nb::arg("precision"))
+    .def_static(
+      "from_plan",
+      [](const std::string & plan, uint64_t seed) {
+        return WithoutLock([&] { return PythonModel{ itk::SamModel::FromPlan(plan, seed).GetPointer() }; });
+      },
+      nb::arg("plan"),
+      nb::arg("seed"))
+    .def(
+      "write",
+      [](const PythonModel & self, const std::string & path) {
+        WithoutLock([&] {
+          self.model->Write(path);
+          return 0;
+        });
+      },
+      nb::arg("path"))
     .def_prop_ro("path", [](const PythonModel & self) { return self.model->GetFileName(); })
     .def_prop_ro("device", [](const PythonModel & self) { return self.model->GetDevice(); })
     .def_prop_ro("precision", [](const PythonModel & self) { return self.model->GetPrecision(); })

@@ -29,6 +29,17 @@ class Model:
     def __init__(self, path: "Union[str, os.PathLike[str]]", device: str = "auto", precision: str = "float32"):
         self._model = _itksam.Model.read(os.fspath(path), device, precision)
 
+    @classmethod
+    def FromPlan(cls, plan: "dict[str, Any]", seed: int = 0) -> "Model":
+        """A model of a plan, with random weights that are the same for the same seed: a start for training."""
+        model = cls.__new__(cls)
+        model._model = _itksam.Model.from_plan(json.dumps(plan), seed)
+        return model
+
+    def Write(self, path: "Union[str, os.PathLike[str]]") -> None:
+        """Write a model file, complete or not at all."""
+        self._model.write(os.fspath(path))
+
     def On(self, device: str, precision: str = "float32") -> "Model":
         """The same model read again to another device or precision."""
         return Model(self.path, device, precision)

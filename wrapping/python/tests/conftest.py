@@ -55,3 +55,51 @@ def run():
         )
 
     return run_program
+
+
+@pytest.fixture(scope="session")
+def promptable():
+    """A small SAM with random weights, whose square has 32 x 32 pixels."""
+    channel = {"normalization": "display", "mean": 120.0, "deviation": 57.0}
+    return itksam.Model.FromPlan(
+        {
+            "version": 1,
+            "stem": {"type": "none", "widths": []},
+            "encoder": {
+                "type": "vit",
+                "width": 16,
+                "depth": 2,
+                "heads": 2,
+                "mlp_ratio": 4.0,
+                "patch": 4,
+                "attention_window": 3,
+                "global_blocks": [1],
+                "grid": [8, 8],
+                "neck": 16,
+            },
+            "adaptation": [],
+            "slices": 1,
+            "prompt_source": {"type": "manual"},
+            "decoder": {
+                "type": "sam",
+                "depth": 2,
+                "heads": 2,
+                "mlp_width": 16,
+                "mask_prompt_channels": 4,
+                "upscaling_steps": 2,
+                "refines_masks": False,
+                "multimasks": 3,
+                "iou_head_depth": 2,
+                "iou_head_width": 8,
+            },
+            "driver": {"window": [32, 32, 1], "overlap": [0.0, 0.0, 0.0]},
+            "preprocessing": {
+                "fit": "longest_side",
+                "orientation": "acquisition",
+                "spacing": [0.0, 0.0, 0.0],
+                "channels": [{"name": name, **channel} for name in ("red", "green", "blue")],
+            },
+            "labels": [{"value": 0, "name": "background"}, {"value": 1, "name": "object"}],
+        },
+        seed=3,
+    )

@@ -21,7 +21,7 @@ def series(tmp_path):
         data.SOPClassUID = pydicom.uid.CTImageStorage
         data.SOPInstanceUID, data.StudyInstanceUID, data.SeriesInstanceUID = uid(), study, number
         data.FrameOfReferenceUID = frame
-        data.Modality, data.PatientName, data.PatientID = "CT", "Phantom", "1"
+        data.Modality, data.PatientName, data.PatientID = "CT", "Phantom^A", "1"
         data.PatientBirthDate, data.PatientSex, data.AccessionNumber = "", "", ""
         data.StudyID, data.ReferringPhysicianName, data.Manufacturer = "1", "", "none"
         data.StudyDate = datetime.date(2020, 1, 1).strftime("%Y%m%d")
@@ -70,7 +70,8 @@ def test_labels_and_geometry_come_back(series, labels, tmp_path):
     assert described[0].segmented_property_type.value == "10200004"
     assert described[0].segmented_property_type.scheme_designator == "SCT"
     assert described[1].segmented_property_type.meaning == "odd thing"
-    assert np.allclose(described[0].display_color.to_rgb(), (220, 20, 60), atol=2)
+    color = highdicom.color.CIELabColor.from_dicom_value(described[0].RecommendedDisplayCIELabValue)
+    assert np.allclose(color.to_rgb(), (220, 20, 60), atol=2)
 
     volume = read.get_volume(combine_segments=True)
     expected = sitk.GetArrayFromImage(labels)

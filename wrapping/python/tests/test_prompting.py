@@ -1,0 +1,121 @@
+# Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from conftest import make_image
+
+import itksam
+
+
+def pixels(image):
+    return sitk.GetArrayFromImage(image)
+
+
+@pytest.fixture
+def files(promptable, tmp_path):
+    """A model file and an image file for the programs."""
+    promptable.Write(tmp_path / "sam.safetensors")
+    image = make_image(sitk.sitkUInt8)
+    sitk.WriteImage(image, str(tmp_path / "image.nrrd"))
+    return tmp_path, sitk.ReadImage(str(tmp_path / "image.nrrd"))
+
+
+def make_filter(model, image):
+    prompted = itksam.PromptedSegmentationImageFilter()
+    prompted.SetModel(model)
+    prompted.AddPoint(image.TransformIndexToPhysicalPoint((12, 15, 10)))
+    return prompted
+
+
+def test_a_point_as_the_program(files, promptable, run):
+    folder, image = files
+    point = image.TransformIndexToPhysicalPoint((12, 15, 10))
+    options = ["--device", "cpu", "--threads", "1", "--model", folder / "sam.safetensors"]
+    run("sam-prompt", *options, f"--point={','.join(map(repr, point))}", folder / "image.nrrd", folder / "labels.nrrd")
+    found = make_filter(promptable, image).Execute(image)
+    expected = pixels(sitk.ReadImage(str(folder / "labels.nrrd")))
+    assert expected[10].any() and not expected[8].any()
+    np.testing.assert_array_equal(pixels(found), expected)
+    assert found.GetOrigin() == image.GetOrigin()
+
+
+def test_embeddings_are_kept_while_pixels_stay(promptable):
+    image = make_image(sitk.sitkUInt8)
+    prompted = make_filter(promptable, image)
+    first = pixels(prompted.Execute(image))
+    assert prompted.GetNumberOfEncodedSlices() == 1
+    np.testing.assert_array_equal(pixels(prompted.Execute(sitk.Image(image))), first)
+    assert prompted.GetNumberOfEncodedSlices() == 1
+    image[12, 15, 10] = 255 - image[12, 15, 10]  # in place
+    changed = pixels(prompted.Execute(image))
+    np.testing.assert_array_equal(changed, pixels(make_filter(promptable, image).Execute(image)))
+
+
+def test_embedding_scores_masks_and_logits(promptable):
+    image = make_image(sitk.sitkUInt8)
+    prompted = make_filter(promptable, image)
+    prompted.SetMultimask(True)
+    expected = pixels(prompted.Execute(image))
+    scores = prompted.GetScores()
+    assert len(scores) == 3 and sum(score.is_chosen for score in scores) == 1 and scores[0].slice == 10
+    assert prompted.GetMasks().GetNumberOfComponentsPerPixel() == 3
+    logits = prompted.GetLogits()
+    encode = itksam.SliceEncoderImageFilter()
+    encode.SetModel(promptable)
+    encode.SetSliceRange(10, 10)
+    prompted.SetEmbedding(encode.Execute(image))
+    np.testing.assert_array_equal(pixels(prompted.Execute(image)), expected)
+    prompted.SetLogitsPrompt(logits)
+    prompted.SetMaskPrompt(expected)
+    assert prompted.Execute(image).GetSize() == image.GetSize()
+    with pytest.raises(itksam.Error, match="expected"):
+        prompted.AddPoint((1e4, 0, 0))
+        prompted.Execute(image)
+
+
+def test_everything_as_the_program(files, promptable, run):
+    folder, image = files
+    options = ["--device", "cpu", "--threads", "1", "--model", folder / "sam.safetensors", "--slices", "10:11"]
+    values = {"points_per_side": 3, "pred_iou_thresh": -10.0, "stability_score_thresh": 0.0, "box_nms_thresh": 0.99}
+    told = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+    run("sam-everything", *options, *told, folder / "image.nrrd", folder / "labels.nrrd")
+    everything = itksam.AutomaticMaskImageFilter()
+    everything.SetModel(promptable)
+    everything.SetSliceRange(10, 11)
+    everything.SetOptions(**values)
+    found = everything.Execute(image)
+    np.testing.assert_array_equal(pixels(found), pixels(sitk.ReadImage(str(folder / "labels.nrrd"))))
+    masks = everything.GetMasks()
+    assert masks and [mask.label for mask in masks] == list(range(1, len(masks) + 1))
+    assert sum(masks[0].runs) == 24 * 30 and sum(masks[0].runs[1::2]) == masks[0].area
+    with pytest.raises(itksam.Error, match="is no option"):
+        everything.SetOptions(points=3)
+
+
+def test_color_images(promptable):
+    plane = make_image(sitk.sitkUInt8, (20, 30))
+    color = sitk.Compose(plane, plane, plane)
+    prompted = itksam.PromptedSegmentationImageFilter()
+    prompted.SetModel(promptable)
+    prompted.AddBox((-5, 10), (0, 25))
+    gray = pixels(prompted.Execute(plane))
+    np.testing.assert_array_equal(pixels(prompted.Execute(color)), gray)
+    array = prompted.Execute(
+        pixels(color), spacing=plane.GetSpacing(), origin=plane.GetOrigin(), is_vector=True
+    )
+    np.testing.assert_array_equal(array, gray)
+
+
+def test_stages(model):
+    image = make_image()
+    resample = itksam.ResampleImageFilter()
+    resample.SetModel(model)
+    prepared = resample.Execute(image)
+    assert prepared.GetSpacing() == model.spacing
+    assert abs(pixels(prepared).mean()) < 1.0
+    encode = itksam.EncoderImageFilter()
+    encode.SetModel(model)
+    embedding = encode.Execute(prepared)
+    patch = model.info["encoder"]["patch"]
+    assert embedding.GetSpacing()[0] == pytest.approx(patch * model.spacing[0])
+    assert embedding.GetSize()[2] == prepared.GetSize()[2]
