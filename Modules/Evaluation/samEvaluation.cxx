@@ -382,7 +382,9 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
 
 template <unsigned int VDimension>
 EvaluationReport
-EvaluateImages(LabelImage<VDimension> * prediction, LabelImage<VDimension> * reference, const EvaluationOptions & options)
+EvaluateImages(LabelImage<VDimension> *  prediction,
+               LabelImage<VDimension> *  reference,
+               const EvaluationOptions & options)
 {
   EvaluationReport report;
   report.cases.push_back(EvaluateCase<VDimension>(prediction, reference, "the prediction", "the reference", options));

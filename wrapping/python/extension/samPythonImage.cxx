@@ -29,8 +29,8 @@ PythonImage::PythonImage(ArrayType           pixels,
   const auto check = [](const char * name, const std::vector<double> & values, size_t expected) {
     if (values.size() != expected)
     {
-      throw Error(std::string("the image's ") + name + " has " + std::to_string(values.size()) +
-                  " numbers, expected " + std::to_string(expected));
+      throw Error(std::string("the image's ") + name + " has " + std::to_string(values.size()) + " numbers, expected " +
+                  std::to_string(expected));
     }
   };
   check("spacing", spacing, dimension);
@@ -42,9 +42,9 @@ nanobind::tuple
 PythonResult::ToPython() const
 {
   namespace nb = nanobind;
-  nb::capsule                    keeper(new itk::Object::Pointer(owner),
+  nb::capsule                  keeper(new itk::Object::Pointer(owner),
                      [](void * pointer) noexcept { delete static_cast<itk::Object::Pointer *>(pointer); });
-  const nb::ndarray<nb::numpy>   array(buffer, shape.size(), shape.data(), keeper, nullptr, type);
+  const nb::ndarray<nb::numpy> array(buffer, shape.size(), shape.data(), keeper, nullptr, type);
   return nb::make_tuple(array, spacing, origin, direction, isVector);
 }
 

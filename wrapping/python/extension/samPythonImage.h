@@ -17,8 +17,8 @@
 namespace sam
 {
 /** \class PythonImage
- * \brief An image of the caller: an array in NumPy's order of axes (z, y, x, component) and where it lies. Its buffer is
- * used as it is, not copied.
+ * \brief An image of the caller: an array in NumPy's order of axes (z, y, x, component) and where it lies. Its buffer
+ * is used as it is, not copied.
  */
 struct PythonImage
 {

@@ -21,16 +21,16 @@ namespace
 {
 struct PromptingOptions
 {
-  unsigned int                                                                     axis;
-  std::vector<double>                                                              window;
-  std::vector<std::tuple<std::vector<double>, bool, unsigned int>>                 points;
+  unsigned int                                                                    axis;
+  std::vector<double>                                                             window;
+  std::vector<std::tuple<std::vector<double>, bool, unsigned int>>                points;
   std::vector<std::tuple<std::vector<double>, std::vector<double>, unsigned int>> boxes;
-  const PythonImage *                                                              mask; ///< null: none
-  const PythonImage *                                                              logits;
-  const PythonImage *                                                              embedding;
-  bool                                                                             multimask;
-  bool                                                                             hqTokenOnly;
-  unsigned int                                                                     cacheSize;
+  const PythonImage *                                                             mask; ///< null: none
+  const PythonImage *                                                             logits;
+  const PythonImage *                                                             embedding;
+  bool                                                                            multimask;
+  bool                                                                            hqTokenOnly;
+  unsigned int                                                                    cacheSize;
 };
 
 /** object, slice, mask, score, is_chosen */
@@ -111,7 +111,7 @@ public:
       m_Filter->AddBox(
         MakePoint<PointType>(corner, "corner of the box"), MakePoint<PointType>(opposite, "corner of the box"), object);
     }
-    typename LabelImageType::Pointer                    mask;
+    typename LabelImageType::Pointer                     mask;
     typename itk::VectorImage<float, Dimension>::Pointer logits;
     typename itk::VectorImage<float, Dimension>::Pointer embedding;
     if (options.mask != nullptr)
@@ -186,7 +186,11 @@ class PythonPromptedFilter
 {
 public:
   nanobind::tuple
-  Run(PythonProcess & process, const PythonImage & image, bool isSame, const PythonModel & model, const PromptingOptions & options)
+  Run(PythonProcess &          process,
+      const PythonImage &      image,
+      bool                     isSame,
+      const PythonModel &      model,
+      const PromptingOptions & options)
   {
     const auto result = WithoutLock([&] {
       VisitImage(image, [&](const auto & input) {
@@ -226,27 +230,26 @@ BindPrompting(nanobind::module_ & module)
     .def(nb::init<>())
     .def(
       "run",
-      [](PythonPromptedFilter &            self,
-         PythonProcess &                   process,
-         const PythonImage &               image,
-         bool                              isSame,
-         const PythonModel &               model,
-         unsigned int                      axis,
-         const std::vector<double> &       window,
+      [](PythonPromptedFilter &                     self,
+         PythonProcess &                            process,
+         const PythonImage &                        image,
+         bool                                       isSame,
+         const PythonModel &                        model,
+         unsigned int                               axis,
+         const std::vector<double> &                window,
          const decltype(PromptingOptions::points) & points,
          const decltype(PromptingOptions::boxes) &  boxes,
-         const PythonImage *               mask,
-         const PythonImage *               logits,
-         const PythonImage *               embedding,
-         bool                              multimask,
-         bool                              hqTokenOnly,
-         unsigned int                      cacheSize) {
-        return self.Run(
-          process,
-          image,
-          isSame,
-          model,
-          { axis, window, points, boxes, mask, logits, embedding, multimask, hqTokenOnly, cacheSize });
+         const PythonImage *                        mask,
+         const PythonImage *                        logits,
+         const PythonImage *                        embedding,
+         bool                                       multimask,
+         bool                                       hqTokenOnly,
+         unsigned int                               cacheSize) {
+        return self.Run(process,
+                        image,
+                        isSame,
+                        model,
+                        { axis, window, points, boxes, mask, logits, embedding, multimask, hqTokenOnly, cacheSize });
       },
       nb::arg("process"),
       nb::arg("image"),

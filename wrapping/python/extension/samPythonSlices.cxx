@@ -23,11 +23,7 @@ using Slices = std::vector<itk::IndexValueType>; ///< none, or first and last
 
 template <typename TFilter>
 void
-SetSlices(TFilter *           filter,
-          const PythonModel & model,
-          unsigned int        axis,
-          const Numbers &     window,
-          const Slices &      slices)
+SetSlices(TFilter * filter, const PythonModel & model, unsigned int axis, const Numbers & window, const Slices & slices)
 {
   filter->SetModel(model.model);
   filter->SetAxis(axis);

@@ -29,9 +29,8 @@ Resample(PythonProcess &             process,
              filter->SetModel(model.model);
              if (!center.empty())
              {
-               filter->SetRegionOfInterest(
-                 MakePoint<typename FilterType::PointType>(center, "center of the region"),
-                 MakePoint<typename FilterType::VectorType>(size, "size of the region"));
+               filter->SetRegionOfInterest(MakePoint<typename FilterType::PointType>(center, "center of the region"),
+                                           MakePoint<typename FilterType::VectorType>(size, "size of the region"));
              }
              process.Run(filter);
              return MakeResult(filter->GetOutput());
@@ -70,13 +69,8 @@ void
 BindStages(nanobind::module_ & module)
 {
   namespace nb = nanobind;
-  module.def("resample",
-             &Resample,
-             nb::arg("process"),
-             nb::arg("image"),
-             nb::arg("model"),
-             nb::arg("center"),
-             nb::arg("size"));
+  module.def(
+    "resample", &Resample, nb::arg("process"), nb::arg("image"), nb::arg("model"), nb::arg("center"), nb::arg("size"));
   module.def("encode", &Encode, nb::arg("process"), nb::arg("image"), nb::arg("model"));
 }
 } // namespace sam

@@ -19,7 +19,10 @@ namespace nb = nanobind;
 
 /** Train, with the lock only where Python is told. */
 TrainingResult
-TrainFor(const TrainingOptions & options, const nb::callable & report, const nb::callable & note, const nb::callable & warn)
+TrainFor(const TrainingOptions & options,
+         const nb::callable &    report,
+         const nb::callable &    note,
+         const nb::callable &    warn)
 {
   std::atomic<bool>  interrupt{ false };
   std::exception_ptr stopped;

@@ -53,6 +53,8 @@ def _from_simpleitk(image: Any) -> Picture:
         raise _itksam.Error(f"the image has {image.GetDimension()} dimensions, expected 2 or 3")
     is_vector = "vector" in image.GetPixelIDTypeAsString()
     array = _prepare(sitk.GetArrayViewFromImage(image))
+    if is_vector and array.ndim == image.GetDimension():
+        array = array[..., np.newaxis]  # SimpleITK leaves the axis of one component out
 
     def make(parts: Any) -> Any:
         pixels, spacing, origin, direction, has_components = parts

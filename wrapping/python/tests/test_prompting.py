@@ -68,7 +68,7 @@ def test_embedding_scores_masks_and_logits(promptable):
     prompted.SetLogitsPrompt(logits)
     prompted.SetMaskPrompt(expected)
     assert prompted.Execute(image).GetSize() == image.GetSize()
-    with pytest.raises(itksam.Error, match="expected"):
+    with pytest.raises(itksam.Error, match="lies outside"):
         prompted.AddPoint((1e4, 0, 0))
         prompted.Execute(image)
 
@@ -76,7 +76,7 @@ def test_embedding_scores_masks_and_logits(promptable):
 def test_everything_as_the_program(files, promptable, run):
     folder, image = files
     options = ["--device", "cpu", "--threads", "1", "--model", folder / "sam.safetensors", "--slices", "10:11"]
-    values = {"points_per_side": 3, "pred_iou_thresh": -10.0, "stability_score_thresh": 0.0, "box_nms_thresh": 0.99}
+    values = {"points_per_side": 3, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 0.99}
     told = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
     run("sam-everything", *options, *told, folder / "image.nrrd", folder / "labels.nrrd")
     everything = itksam.AutomaticMaskImageFilter()
