@@ -212,9 +212,10 @@ ImageEncoder::operator()(const at::Tensor & x, const ProgressFunction & progress
     else
     {
       const auto & block = m_Blocks[k];
-      tokens =
-        Recompute([&block, layout](const std::vector<at::Tensor> & in) { return block(in[0], in[1], layout, {}); },
-                  { tokens, features });
+      const auto   run = [&block, layout](const std::vector<at::Tensor> & in) {
+        return block(in.front(), in.size() > 1 ? in.back() : at::Tensor(), layout, {});
+      };
+      tokens = Recompute(run, features.defined() ? std::vector<at::Tensor>{ tokens, features } : std::vector{ tokens });
     }
     if (observe)
     {

@@ -28,11 +28,18 @@ class Recomputed : public torch::autograd::Function<Recomputed>
 {
 public:
   static at::Tensor
-  forward(torch::autograd::AutogradContext * context, const c10::IValue & step, const std::vector<at::Tensor> & inputs)
+  forward(torch::autograd::AutogradContext * context, const c10::IValue & step, at::TensorList inputs)
   {
     context->saved_data["step"] = step;
-    context->save_for_backward(inputs);
-    return c10::static_intrusive_pointer_cast<Step>(step.toCapsule())->function(inputs);
+    context->save_for_backward(inputs.vec());
+    std::vector<at::Tensor> values;
+    for (const auto & input : inputs)
+    {
+      values.push_back(input.detach());
+    }
+    // With gradient, since networks may compute otherwise without one.
+    const at::AutoGradMode withGradient(true);
+    return c10::static_intrusive_pointer_cast<Step>(step.toCapsule())->function(values).detach();
   }
 
   static torch::autograd::variable_list
@@ -42,8 +49,8 @@ public:
     std::vector<at::Tensor> inputs;
     for (const auto & saved : context->get_saved_variables())
     {
-      auto & input = inputs.emplace_back(saved.defined() ? saved.detach() : saved);
-      if (input.defined() && saved.requires_grad())
+      auto & input = inputs.emplace_back(saved.detach());
+      if (saved.requires_grad())
       {
         input.requires_grad_(true);
       }
@@ -58,7 +65,7 @@ public:
     torch::autograd::variable_list answer{ at::Tensor() };
     for (const auto & input : inputs)
     {
-      answer.push_back(input.defined() ? input.grad() : at::Tensor());
+      answer.push_back(input.grad());
     }
     return answer;
   }
@@ -77,7 +84,7 @@ RecomputationGuard::~RecomputationGuard()
 at::Tensor
 Recompute(std::function<at::Tensor(const std::vector<at::Tensor> &)> function, const std::vector<at::Tensor> & inputs)
 {
-  const auto needsGradient = [](const at::Tensor & input) { return input.defined() && input.requires_grad(); };
+  const auto needsGradient = [](const at::Tensor & input) { return input.requires_grad(); };
   if (!isRecomputing || !at::GradMode::is_enabled() || std::none_of(inputs.begin(), inputs.end(), needsGradient))
   {
     return function(inputs);
@@ -87,7 +94,7 @@ Recompute(std::function<at::Tensor(const std::vector<at::Tensor> &)> function, c
   step->isMixed = at::autocast::is_autocast_enabled(inputs[0].device().type());
   const bool isCaching = at::autocast::is_autocast_cache_enabled();
   at::autocast::set_autocast_cache_enabled(false); // a weight that is cast without gradient must not be kept
-  auto output = Recomputed::apply(c10::IValue::make_capsule(std::move(step)), inputs);
+  auto output = Recomputed::apply(c10::IValue::make_capsule(std::move(step)), at::TensorList(inputs));
   at::autocast::set_autocast_cache_enabled(isCaching);
   return output;
 }

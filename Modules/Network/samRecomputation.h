@@ -27,7 +27,7 @@ private:
   bool m_Before;
 };
 
-/** Evaluate \a function at \a inputs, of which those that are undefined stay so. Under a RecomputationGuard, and where
+/** Evaluate \a function at \a inputs, all of them defined. Under a RecomputationGuard, and where
  * an input needs a gradient, only the inputs are kept for it: \a function, which must answer the same again, is
  * evaluated once more when the gradient is taken. Its parameters get their gradients as ever. */
 at::Tensor
