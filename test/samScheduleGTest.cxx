@@ -2,7 +2,6 @@
 #include "samError.h"
 #include "samSchedule.h"
 #include "samTrainingLog.h"
-#include "samTrainingReport.h"
 
 #include <gtest/gtest.h>
 
@@ -64,14 +63,4 @@ TEST(samTrainingLog, GoesThroughJsonAndCsv)
   again.ReadJson(log.ToJson(), "here");
   EXPECT_EQ(again.ToCsv(), expected);
   EXPECT_THROW(again.ReadJson("[[1]]", "here"), sam::Error);
-}
-
-TEST(samTrainingReport, Base64IsThatOfTheStandard)
-{
-  // RFC 4648, section 10.
-  EXPECT_EQ(sam::ToBase64(""), "");
-  EXPECT_EQ(sam::ToBase64("f"), "Zg==");
-  EXPECT_EQ(sam::ToBase64("fo"), "Zm8=");
-  EXPECT_EQ(sam::ToBase64("foobar"), "Zm9vYmFy");
-  EXPECT_EQ(sam::ToBase64("\xff\xfe\xfd"), "//79");
 }

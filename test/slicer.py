@@ -33,6 +33,7 @@ PROGRAMS = [
     "sam-pretrain",
     "sam-prompt",
     "sam-prototype-prompt",
+    "sam-report",
     "sam-resample",
     "sam-segment",
     "sam-train",

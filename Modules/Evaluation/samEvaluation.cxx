@@ -219,6 +219,25 @@ ToJsonValue(const Summary & summary)
 }
 } // namespace
 
+std::map<std::string, std::string>
+ListLabelImages(const std::string & path)
+{
+  if (!std::filesystem::exists(path))
+  {
+    throw Error(path + ": no such file or folder");
+  }
+  if (!std::filesystem::is_directory(path))
+  {
+    return { { GetCaseName(path), path } };
+  }
+  auto images = ListImages(path);
+  if (images.empty())
+  {
+    throw Error(path + ": no image in this folder, expected label images");
+  }
+  return images;
+}
+
 std::string
 GetCaseName(const std::string & path)
 {

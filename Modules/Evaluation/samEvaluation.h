@@ -138,6 +138,11 @@ ToJson(const EvaluationReport & report, const GroupReport * groups = nullptr);
 std::string
 ToTable(const EvaluationReport & report);
 
+/** The label images of a folder, or the one of a file, by the names of their cases.
+ * \throws Error when there are none, or two for one case. */
+std::map<std::string, std::string>
+ListLabelImages(const std::string & path);
+
 /** The file name without its folder and its image extension: "case1" for "a/case1.nii.gz". */
 std::string
 GetCaseName(const std::string & path);

@@ -1,19 +1,15 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samTrainingReport.h"
 
+#include "samHtmlPage.h"
 #include "samMarkup.h"
-#include "samPreview.h"
-#include "samTextFile.h"
 
-#include <itksys/Base64.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <locale>
+#include <limits>
 #include <numeric>
-#include <sstream>
 
 namespace sam
 {
@@ -23,22 +19,6 @@ constexpr size_t numberOfPictures = 3;
 
 using Volume = itk::Image<float, 3>;
 using Labels = LabelImage<3>;
-
-std::string
-Number(double value, int digits = 4)
-{
-  std::ostringstream text;
-  text.imbue(std::locale::classic());
-  text.precision(digits);
-  text << value;
-  return text.str();
-}
-
-std::string
-ColorOf(const std::array<uint8_t, 3> & color)
-{
-  return "rgb(" + std::to_string(color[0]) + "," + std::to_string(color[1]) + "," + std::to_string(color[2]) + ")";
-}
 
 /** A curve over epochs; NaN where there is nothing. */
 struct Curve
@@ -89,18 +69,20 @@ MakeChart(const std::string & title, const std::vector<Curve> & curves)
   const auto y = [&](double value) {
     return height - bottom - (height - top - bottom) * (value - lowest) / (highest - lowest);
   };
-  std::string text = "<svg viewBox=\"0 0 " + Number(width) + " " + Number(height) + "\" width=\"" + Number(width) +
-                     "\" role=\"img\" aria-label=\"" + EscapeMarkup(title) + "\">\n<text x=\"" + Number(left) +
-                     "\" y=\"14\" class=\"title\">" + EscapeMarkup(title) + "</text>\n";
+  std::string text = "<svg viewBox=\"0 0 " + FormatNumber(width) + " " + FormatNumber(height) + "\" width=\"" +
+                     FormatNumber(width) + "\" role=\"img\" aria-label=\"" + EscapeMarkup(title) + "\">\n<text x=\"" +
+                     FormatNumber(left) + "\" y=\"14\" class=\"title\">" + EscapeMarkup(title) + "</text>\n";
   for (int line = 0; line < 5; ++line)
   {
     const double value = lowest + (highest - lowest) * line / 4.0;
-    text += "<line class=\"grid\" x1=\"" + Number(left) + "\" x2=\"" + Number(width - right) + "\" y1=\"" +
-            Number(y(value)) + "\" y2=\"" + Number(y(value)) + "\"/><text class=\"end\" x=\"" + Number(left - 4.0) +
-            "\" y=\"" + Number(y(value) + 4.0) + "\">" + Number(value, 3) + "</text>\n";
+    text += "<line class=\"grid\" x1=\"" + FormatNumber(left) + "\" x2=\"" + FormatNumber(width - right) + "\" y1=\"" +
+            FormatNumber(y(value)) + "\" y2=\"" + FormatNumber(y(value)) + "\"/><text class=\"end\" x=\"" +
+            FormatNumber(left - 4.0) + "\" y=\"" + FormatNumber(y(value) + 4.0) + "\">" + FormatNumber(value, 3) +
+            "</text>\n";
   }
-  text += "<text x=\"" + Number(left) + "\" y=\"" + Number(height - 6.0) + "\">epoch 1</text><text class=\"end\" x=\"" +
-          Number(width - right) + "\" y=\"" + Number(height - 6.0) + "\">" + Number(last, 6) + "</text>\n";
+  text += "<text x=\"" + FormatNumber(left) + "\" y=\"" + FormatNumber(height - 6.0) +
+          "\">epoch 1</text><text class=\"end\" x=\"" + FormatNumber(width - right) + "\" y=\"" +
+          FormatNumber(height - 6.0) + "\">" + FormatNumber(last, 6) + "</text>\n";
   for (const auto & curve : curves)
   {
     std::string points;
@@ -109,7 +91,7 @@ MakeChart(const std::string & title, const std::vector<Curve> & curves)
     {
       if (std::isfinite(curve.values[k]))
       {
-        points += Number(x(curve.epochs[k])) + "," + Number(y(curve.values[k])) + " ";
+        points += FormatNumber(x(curve.epochs[k])) + "," + FormatNumber(y(curve.values[k])) + " ";
         ++count;
       }
     }
@@ -117,7 +99,7 @@ MakeChart(const std::string & title, const std::vector<Curve> & curves)
     if (count == 1)
     {
       const auto comma = points.find(',');
-      text += "<circle cx=\"" + points.substr(0, comma) + "\" cy=\"" +
+      text += "<circle class=\"ring\" cx=\"" + points.substr(0, comma) + "\" cy=\"" +
               points.substr(comma + 1, points.size() - comma - 2) + "\" r=\"2\" " + style + "/>\n";
     }
     else if (count > 1)
@@ -192,26 +174,9 @@ MakePicture(const Plan & plan, const TrainingCase & item, const at::Tensor & lab
   options.panelSize = 180;
   options.outlineWidth = 1;
   options.context = false;
-  const auto file = (std::filesystem::path(folder) / "report.part.png").string();
-  WritePreview(MakePreview<Labels>(image, outlined, table, {}, options, reference), file);
-  const auto bytes = ReadTextFile(file);
-  std::filesystem::remove(file);
-  return "data:image/png;base64," + ToBase64(bytes);
+  return ToDataUri(MakePreview<Labels>(image, outlined, table, {}, options, reference), folder);
 }
 } // namespace
-
-std::string
-ToBase64(const std::string & bytes)
-{
-  // At most four letters for three bytes that have begun.
-  std::string text((bytes.size() + 2) / 3 * 4, '\0');
-  const auto  length = itksysBase64_Encode(reinterpret_cast<const unsigned char *>(bytes.data()),
-                                          bytes.size(),
-                                          reinterpret_cast<unsigned char *>(text.data()),
-                                          0);
-  text.resize(length);
-  return text;
-}
 
 std::string
 MakeTrainingReport(const TrainingState &             state,
@@ -228,7 +193,7 @@ MakeTrainingReport(const TrainingState &             state,
   std::vector<Curve> dice;
   for (size_t k = 1; k < plan.labels.size(); ++k)
   {
-    dice.push_back({ plan.labels[k].name, ColorOf(plan.labels[k].color), {}, {} });
+    dice.push_back({ plan.labels[k].name, ToCss(plan.labels[k].color), {}, {} });
   }
   for (const auto & row : state.log.GetRows())
   {
@@ -250,19 +215,12 @@ MakeTrainingReport(const TrainingState &             state,
   }
   dice.push_back(mean);
 
-  std::string text =
-    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Training on " + EscapeMarkup(dataset) +
-    "</title>\n<style>body{font:14px sans-serif;margin:2em;max-width:960px;color:#222}"
-    "svg{margin-right:1em}svg text{font-size:11px;fill:#444}svg .title{font-size:13px;font-weight:bold}"
-    "svg .end{text-anchor:end}svg .grid{stroke:#ddd}svg polyline,svg circle{fill:none;stroke-width:1.5}"
-    "table{border-collapse:collapse}td,th{padding:2px 10px;border-bottom:1px solid #ddd;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}figure{margin:1em 0}pre{white-space:pre-wrap;background:#f6f6f6;"
-    "padding:1em}</style></head><body>\n<h1>Training on " +
-    EscapeMarkup(dataset) + "</h1>\n<p>Epoch " + std::to_string(state.epoch) +
-    (state.epochs > 0 ? " of " + std::to_string(state.epochs) : "") + ", " + std::to_string(state.steps) + " steps, " +
-    Number(state.minutes, 3) + " minutes, " + std::to_string(state.training.size()) + " training and " +
-    std::to_string(state.validation.size()) + " validation cases. Best mean Dice " + Number(state.bestDice) +
-    " in epoch " + std::to_string(state.bestEpoch) + ".</p>\n";
+  std::string text = BeginHtmlPage("Training on " + dataset) + "<p>Epoch " + std::to_string(state.epoch) +
+                     (state.epochs > 0 ? " of " + std::to_string(state.epochs) : "") + ", " +
+                     std::to_string(state.steps) + " steps, " + FormatNumber(state.minutes, 3) + " minutes, " +
+                     std::to_string(state.training.size()) + " training and " +
+                     std::to_string(state.validation.size()) + " validation cases. Best mean Dice " +
+                     FormatNumber(state.bestDice) + " in epoch " + std::to_string(state.bestEpoch) + ".</p>\n";
   text += MakeChart("Loss", { loss }) + MakeChart("Learning rate", { rate }) + MakeChart("Validation Dice", dice);
 
   if (validation.ofCases.size() == cases.size())
@@ -283,12 +241,12 @@ MakeTrainingReport(const TrainingState &             state,
         continue; // another process has it
       }
       ++shown;
-      text += "<figure><figcaption>" + EscapeMarkup(item.name) + ", Dice " + Number(validation.OfCase(order[k])) +
+      text += "<figure><figcaption>" + EscapeMarkup(item.name) + ", Dice " + FormatNumber(validation.OfCase(order[k])) +
               ": prediction, then reference</figcaption>\n<img alt=\"prediction\" src=\"" +
               MakePicture(plan, item, prediction, folder) + "\">\n<img alt=\"reference\" src=\"" +
               MakePicture(plan, item, item.labels, folder) + "\"></figure>\n";
     }
-    text += "<h2>Validation cases, worst first</h2>\n<table><tr><th>case</th><th>mean</th>";
+    text += "<h2>Validation cases, worst first</h2>\n<div class=\"wide\"><table><tr><th>case</th><th>mean</th>";
     for (size_t k = 1; k < plan.labels.size(); ++k)
     {
       text += "<th>" + EscapeMarkup(plan.labels[k].name) + "</th>";
@@ -296,20 +254,21 @@ MakeTrainingReport(const TrainingState &             state,
     text += "</tr>\n";
     for (const size_t number : order)
     {
-      text += "<tr><td>" + EscapeMarkup(cases[number].name) + "</td><td>" + Number(validation.OfCase(number)) + "</td>";
+      text +=
+        "<tr><td>" + EscapeMarkup(cases[number].name) + "</td><td>" + FormatNumber(validation.OfCase(number)) + "</td>";
       for (const double value : validation.ofCases[number])
       {
-        text += "<td>" + (std::isnan(value) ? "" : Number(value)) + "</td>";
+        text += "<td>" + (std::isnan(value) ? "" : FormatNumber(value)) + "</td>";
       }
       text += "</tr>\n";
     }
-    text += "</table>\n";
+    text += "</table></div>\n";
   }
   const auto indented = [](const std::string & json) {
     return EscapeMarkup(nlohmann::ordered_json::parse(json).dump(1));
   };
   text += "<h2>Recipe</h2>\n<pre>" + indented(state.recipe.ToJson()) + "</pre>\n<h2>Plan</h2>\n<pre>" +
-          indented(plan.ToJson()) + "</pre>\n</body></html>\n";
+          indented(plan.ToJson()) + "</pre>\n" + EndHtmlPage();
   return text;
 }
 } // namespace sam

@@ -16,10 +16,6 @@ MakeTrainingReport(const TrainingState &             state,
                    const std::vector<TrainingCase> & cases,
                    const Validation &                validation,
                    const std::string &               folder);
-
-/** Bytes as base64 (RFC 4648). */
-std::string
-ToBase64(const std::string & bytes);
 } // namespace sam
 
 #endif

@@ -1,0 +1,224 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCohortReport.h"
+#include "samError.h"
+#include "samHtmlPage.h"
+#include "samTestProgram.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <regex>
+
+using namespace sam::test;
+
+namespace
+{
+namespace fs = std::filesystem;
+using Volume = itk::Image<short, 3>;
+
+/** Three cases with two labels; the second label of the first case is missed. Names hold what HTML means something by.
+ */
+class SamCohortReport : public testing::Test
+{
+protected:
+  SamCohortReport()
+  {
+    int number = 0;
+    for (const std::string name : { "a&b", "c<d>", "e" })
+    {
+      const auto image = MakeImage<Volume>({ 20, 18, 9 }, { 0.9, 1.1, 2.0 }, { -3.0, 4.0, 5.0 });
+      const auto labels = MakeImage<Volume>({ 20, 18, 9 }, { 0.9, 1.1, 2.0 }, { -3.0, 4.0, 5.0 });
+      const auto truth = MakeImage<Volume>({ 20, 18, 9 }, { 0.9, 1.1, 2.0 }, { -3.0, 4.0, 5.0 });
+      for (itk::ImageRegionIteratorWithIndex<Volume> it(image, image->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+      {
+        const auto index = it.GetIndex();
+        const bool isIn = index[1] > 3 && index[1] < 13 && index[2] > 1 && index[2] < 7;
+        it.Set(static_cast<short>((7 * index[0] + 5 * index[1]) % 50 + (isIn ? 60 : 0)));
+        const auto of = [&](itk::IndexValueType shift) {
+          const auto x = index[0] - shift;
+          return static_cast<short>(!isIn || x < 3 || x > 14 ? 0 : x < 8 ? 1 : 2);
+        };
+        truth->SetPixel(index, of(0));
+        const short found = of(number + 1);
+        labels->SetPixel(index, number == 0 && found == 2 ? short{ 0 } : found);
+      }
+      const std::string file = name + ".nrrd";
+      for (const auto & [folderName, picture] :
+           { std::make_pair("images", image), { "labels", labels }, { "truth", truth } })
+      {
+        fs::create_directory(folder / folderName);
+        Write(picture.GetPointer(), folder / folderName / file);
+      }
+      ++number;
+    }
+  }
+
+  std::string
+  Quoted(const std::string & name) const
+  {
+    return '"' + (folder / name).string() + '"';
+  }
+
+  /** Tags are closed in the order in which they were opened. */
+  static void
+  ExpectWellFormed(const std::string & page)
+  {
+    std::vector<std::string> open;
+    for (size_t at = page.find("<html"); (at = page.find('<', at)) != std::string::npos;)
+    {
+      const bool isEnd = page[at + 1] == '/';
+      size_t     end = at + (isEnd ? 2 : 1);
+      const auto nameEnd = page.find_first_of(" />", end);
+      const auto name = page.substr(end, nameEnd - end);
+      ASSERT_TRUE(!name.empty() &&
+                  std::all_of(name.begin(), name.end(), [](unsigned char letter) { return std::isalnum(letter) != 0; }))
+        << "'" << name << "' is no tag and not escaped";
+      for (bool isQuoted = false; isQuoted || page[end] != '>'; ++end)
+      {
+        ASSERT_LT(end + 1, page.size()) << name;
+        ASSERT_TRUE(isQuoted || page[end] != '<') << name;
+        isQuoted = isQuoted != (page[end] == '"');
+      }
+      if (isEnd)
+      {
+        ASSERT_FALSE(open.empty()) << name;
+        ASSERT_EQ(open.back(), name);
+        open.pop_back();
+      }
+      else if (name != "meta" && name != "img" && page[end - 1] != '/')
+      {
+        open.push_back(name);
+      }
+      at = end;
+    }
+    EXPECT_TRUE(open.empty());
+  }
+
+  /** The values of a row of the table of cases, whose first cell is \a name. */
+  static std::vector<double>
+  ValuesOf(const std::string & page, const std::string & table, const std::string & name)
+  {
+    const auto begin = page.find("<td>" + name + "</td>", page.find("id=\"" + table + "\""));
+    EXPECT_NE(begin, std::string::npos) << name;
+    const auto          row = page.substr(begin, page.find("</tr>", begin) - begin);
+    const std::regex    value("data-value=\"([^\"]*)\"");
+    std::vector<double> values;
+    for (std::sregex_iterator it(row.begin(), row.end(), value), end; it != end; ++it)
+    {
+      values.push_back(std::stod((*it)[1]));
+    }
+    return values;
+  }
+
+  static size_t
+  Count(const std::string & page, const std::string & what)
+  {
+    size_t count = 0;
+    for (size_t place = page.find(what); place != std::string::npos; place = page.find(what, place + 1))
+    {
+      ++count;
+    }
+    return count;
+  }
+
+  TemporaryFolder folder;
+};
+} // namespace
+
+TEST_F(SamCohortReport, FiguresAreThoseOfTheEvaluation)
+{
+  const std::string cohort = "--prediction " + Quoted("labels") + " --reference " + Quoted("truth");
+  ASSERT_TRUE(std::system(("\"" SEGMENTANYTHING_PROGRAMS "/sam-evaluate\" --quiet " + cohort + " --output " +
+                           Quoted("metrics.json"))
+                            .c_str()) == 0);
+  ASSERT_TRUE(std::system(("\"" SEGMENTANYTHING_PROGRAMS "/sam-report\" --quiet " + cohort + " --image " +
+                           Quoted("images") + " --title 'One & <two>' --pictures 2 --output " + Quoted("page.html"))
+                            .c_str()) == 0);
+  const auto page = ReadText(folder / "page.html");
+  const auto metrics = nlohmann::json::parse(ReadText(folder / "metrics.json"));
+  ExpectWellFormed(page);
+  EXPECT_NE(page.find("<h1>One &amp; &lt;two&gt;</h1>"), std::string::npos);
+  EXPECT_EQ(Count(page, "<figure"), 2u) << "the worst ones alone";
+  EXPECT_EQ(Count(page, "src=\"data:image/png;base64,"), 4u);
+  EXPECT_EQ(page.find("http"), std::string::npos) << "it needs nothing from elsewhere";
+  EXPECT_NE(page.find("prefers-color-scheme:dark"), std::string::npos);
+  for (const auto & item : metrics["cases"])
+  {
+    const auto name = item["name"].get<std::string>();
+    const auto escaped = name == "e" ? name : name == "a&b" ? "a&amp;b" : "c&lt;d&gt;";
+    const auto values = ValuesOf(page, "cases", escaped);
+
+    std::vector<double> expected;
+    double              sum = 0.0;
+    for (const auto & label : item["labels"])
+    {
+      for (const auto * key : { "dice", "hd95_mm", "volume_prediction_mm3", "volume_reference_mm3" })
+      {
+        if (!label[key].is_null())
+        {
+          expected.push_back(label[key].get<double>());
+        }
+      }
+      sum += label["dice"].get<double>();
+    }
+    expected.insert(expected.begin(), sum / 2.0);
+    ASSERT_EQ(values.size(), expected.size()) << name;
+    for (size_t k = 0; k < values.size(); ++k)
+    {
+      EXPECT_DOUBLE_EQ(values[k], expected[k]) << name << ", value " << k;
+    }
+  }
+  EXPECT_DOUBLE_EQ(ValuesOf(page, "labels", "mean").front(), metrics["overall"]["dice"].get<double>());
+  // The first case misses a label, so it is the worst; the last is shifted more than the second.
+  const auto table = page.find("id=\"cases\"");
+  EXPECT_LT(page.find("<td>a&amp;b</td>", table), page.find("<td>e</td>", table));
+  EXPECT_LT(page.find("<td>e</td>", table), page.find("<td>c&lt;d&gt;</td>", table));
+}
+
+TEST_F(SamCohortReport, VolumesAloneWithoutReference)
+{
+  const auto report = sam::MeasureVolumes((folder / "labels").string());
+  ASSERT_EQ(report.cases.size(), 3u);
+  sam::CohortPageOptions options;
+  options.title = "Volumes";
+  options.images = (folder / "images").string();
+  options.pictures = 1;
+  const auto page = sam::MakeCohortPage(report, options, (folder / "").string());
+  ExpectWellFormed(page);
+  EXPECT_EQ(page.find("Dice"), std::string::npos);
+  EXPECT_EQ(Count(page, "<img"), 1u);
+  const auto values = ValuesOf(page, "cases", "e");
+  ASSERT_EQ(values.size(), 2u);
+  EXPECT_NEAR(values[0], 5 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6);
+  EXPECT_NEAR(values[1], 7 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6);
+}
+
+TEST_F(SamCohortReport, NamesWhatIsMissing)
+{
+  fs::remove(folder / "images" / "e.nrrd");
+  const auto             report = sam::MeasureVolumes((folder / "labels").string());
+  sam::CohortPageOptions options;
+  options.images = (folder / "images").string();
+  try
+  {
+    sam::MakeCohortPage(report, options, (folder / "").string());
+    FAIL();
+  }
+  catch (const sam::Error & error)
+  {
+    EXPECT_NE(std::string(error.what()).find("no image for the case 'e'"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(sam::MeasureVolumes((folder / "nowhere").string()), sam::Error);
+}
+
+TEST(SamHtmlPage, Base64IsThatOfTheStandard)
+{
+  // RFC 4648, section 10.
+  EXPECT_EQ(sam::ToBase64(""), "");
+  EXPECT_EQ(sam::ToBase64("f"), "Zg==");
+  EXPECT_EQ(sam::ToBase64("fo"), "Zm8=");
+  EXPECT_EQ(sam::ToBase64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(sam::ToBase64("\xff\xfe\xfd"), "//79");
+}
