@@ -36,6 +36,28 @@ struct SamIndexBox
     return region;
   }
 
+  SizeValueType
+  GetNumberOfVoxels() const
+  {
+    return size[0] * size[1] * size[2];
+  }
+
+  /** What both have in common; of size 0 along an axis where there is nothing. */
+  SegmentAnything_EXPORT SamIndexBox
+  Intersect(const SamIndexBox & other) const;
+
+  /** The same box, its start moved by \a sign times the start of another one. */
+  SamIndexBox
+  Shifted(const SamIndexBox & other, int sign) const
+  {
+    SamIndexBox shifted = *this;
+    for (unsigned int i = 0; i < 3; ++i)
+    {
+      shifted.start[i] += sign * other.start[i];
+    }
+    return shifted;
+  }
+
   template <unsigned int VDimension>
   static SamIndexBox
   FromRegion(const ImageRegion<VDimension> & region)
@@ -263,6 +285,17 @@ public:
   /** The image's voxels whose centers may lie in the lattice's \a box. */
   SamIndexBox
   GetCoveredImageBox(const SamIndexBox & box) const;
+
+  /** The voxels of the lattice's \a box that labels in \a imageBox, a part of GetCoveredImageBox(\a box), are made of.
+   */
+  SamIndexBox
+  GetLatticeBox(const SamIndexBox & imageBox, const SamIndexBox & box) const;
+
+  /** Parts of \a box that follow one another and have whole lines along x: slices, or lines of all slices where these
+   * lie further apart in the image's buffer. Each needs about \a imageVoxels voxels of the image, or has one slice or
+   * line. */
+  std::vector<SamIndexBox>
+  Divide(const SamIndexBox & box, SizeValueType imageVoxels) const;
 
   /** Aligned images: samples of the lattice's \a box along its \a axis; taps are indices of the image. */
   SamTaps

@@ -195,6 +195,10 @@ public:
   SizeType
   GetWindowSize() const;
 
+  /** About the bytes that the network takes at its peak for a window of this size, beside its weights. */
+  SizeValueType
+  EstimateWindowMemory(const SizeType & size) const;
+
   /** Voxels per token along x and y. */
   SizeValueType
   GetPatchSize() const;

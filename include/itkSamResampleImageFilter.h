@@ -5,6 +5,7 @@
 #include "itkSamLattice.h"
 #include "itkSamMacro.h"
 #include "itkSamModel.h"
+#include "itkSamSampling.h"
 
 #include "itkImageToImageFilter.h"
 #include "itkVectorImage.h"
@@ -30,7 +31,8 @@ namespace itk
  * A black frame around the image can be left out; in what follows the image is what is inside of it.
  *
  * The input's components (of a vector image, RGB or vector pixels, or the one of a scalar pixel) are the channels. Only
- * the voxels that the output needs are requested; the output is always made as a whole.
+ * the voxels that the output needs are requested, and any region of the output can be: what a normalization measures
+ * is then measured first, in parts that are requested from the input one after the other, and once for all regions.
  *
  * \sa SamLattice
  * \ingroup SegmentAnything
@@ -122,7 +124,7 @@ protected:
   GenerateInputRequestedRegion() override;
 
   void
-  EnlargeOutputRequestedRegion(DataObject * output) override;
+  UpdateOutputData(DataObject * output) override;
 
   void
   GenerateData() override;
@@ -133,6 +135,18 @@ protected:
 private:
   SamIndexBox
   MakeBox(const SamLattice & lattice) const;
+
+  /** Whether what normalizations need is known of the input as it is. */
+  bool
+  IsMeasured() const;
+
+  /** Measure the whole input in parts. */
+  void
+  MeasureInput();
+
+  /** Samples of a part of the lattice into \a target; answers which are inside. */
+  std::vector<unsigned char>
+  Sample(const SamLattice & lattice, const SamIndexBox & part, float * target) const;
 
   std::string  m_Orientation{ "LPS" };
   SpacingType  m_OutputSpacing{ { 0.0, 0.0, 0.0 } };
@@ -147,6 +161,9 @@ private:
   bool         m_HasRegionOfInterest{ false };
   PointType    m_RegionCenter{};
   VectorType   m_RegionSize{};
+
+  SamNormalization m_Normalization{};
+  ModifiedTimeType m_MeasuredTime{ 0 };
 };
 } // namespace itk
 

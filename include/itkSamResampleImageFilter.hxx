@@ -5,7 +5,6 @@
 #include "itkSamResampleImageFilter.h"
 
 #include "itkSamFrame.h"
-#include "itkSamSampling.h"
 
 #include <algorithm>
 
@@ -147,7 +146,12 @@ SamResampleImageFilter<TInputImage>::GenerateOutputInformation()
   SamGrid          grid = lattice.GetGrid();
   grid.box = this->MakeBox(lattice);
   OutputImageType * output = this->GetOutput();
+  const auto        earlier = output->GetLargestPossibleRegion();
   grid.CopyTo<ImageDimension>(output);
+  if (earlier.GetNumberOfPixels() > 0 && earlier != output->GetLargestPossibleRegion())
+  {
+    output->SetRequestedRegionToLargestPossibleRegion(); // what was requested is of another grid
+  }
   output->SetNumberOfComponentsPerPixel(this->GetInput()->GetNumberOfComponentsPerPixel());
 }
 
@@ -159,15 +163,75 @@ SamResampleImageFilter<TInputImage>::GenerateInputRequestedRegion()
   ProcessObject::GenerateInputRequestedRegion();
   auto *           input = const_cast<InputImageType *>(this->GetInput());
   const SamLattice lattice = this->MakeLattice();
-  input->SetRequestedRegion(lattice.GetImageBox(this->MakeBox(lattice)).template ToRegion<ImageDimension>());
+  const auto       part = SamIndexBox::FromRegion(this->GetOutput()->GetRequestedRegion());
+  input->SetRequestedRegion(lattice.GetImageBox(part).template ToRegion<ImageDimension>());
+}
+
+template <typename TInputImage>
+bool
+SamResampleImageFilter<TInputImage>::IsMeasured() const
+{
+  // The pixels' own time changes with every region that is read.
+  const auto * input = this->GetInput();
+  const auto   inputTime = input->GetSource() ? input->GetPipelineMTime() : input->GetMTime();
+  return m_MeasuredTime > std::max(this->GetMTime(), inputTime);
+}
+
+template <typename TInputImage>
+std::vector<unsigned char>
+SamResampleImageFilter<TInputImage>::Sample(const SamLattice & lattice, const SamIndexBox & part, float * target) const
+{
+  const InputImageType * input = this->GetInput();
+  SamCheckFinite(input, input->GetRequestedRegion());
+  SamComponentBuffer<SamComponentType<TInputImage>> buffer;
+  buffer.values = SamComponents(input);
+  buffer.components = input->GetNumberOfComponentsPerPixel();
+  buffer.box = SamIndexBox::FromRegion(input->GetBufferedRegion());
+  return SamSampleLattice(lattice, part, buffer, this->GetNumberOfWorkUnits(), target);
 }
 
 template <typename TInputImage>
 void
-SamResampleImageFilter<TInputImage>::EnlargeOutputRequestedRegion(DataObject * output)
+SamResampleImageFilter<TInputImage>::MeasureInput()
 {
-  Superclass::EnlargeOutputRequestedRegion(output);
-  output->SetRequestedRegionToLargestPossibleRegion();
+  auto *           input = const_cast<InputImageType *>(this->GetInput());
+  const SamLattice lattice = this->MakeLattice();
+  const auto       box = this->MakeBox(lattice);
+  m_Normalization = SamNormalization(m_Channels, box);
+  this->AbortGenerateDataOff();
+  for (const auto & part : lattice.Divide(box, SamNormalization::VoxelsOfPart))
+  {
+    this->UpdateProgress(0.0f);
+    if (this->GetAbortGenerateData())
+    {
+      throw ProcessAborted(__FILE__, __LINE__);
+    }
+    input->SetRequestedRegion(lattice.GetImageBox(part).template ToRegion<ImageDimension>());
+    input->PropagateRequestedRegion();
+    input->UpdateOutputData();
+    std::vector<float> samples(part.GetNumberOfVoxels() * input->GetNumberOfComponentsPerPixel());
+    const auto         inside = this->Sample(lattice, part, samples.data());
+    m_Normalization.Measure(part, inside, samples.data());
+  }
+  TimeStamp now;
+  now.Modified();
+  m_MeasuredTime = now.GetMTime();
+}
+
+template <typename TInputImage>
+void
+SamResampleImageFilter<TInputImage>::UpdateOutputData(DataObject * output)
+{
+  // A part cannot be normalized by what it holds alone.
+  const auto & requested = this->GetOutput()->GetRequestedRegion();
+  if (!this->m_Updating && requested != this->GetOutput()->GetLargestPossibleRegion() && !this->IsMeasured() &&
+      SamNormalization(m_Channels, SamIndexBox()).IsMeasuring())
+  {
+    this->MeasureInput();
+    this->GenerateInputRequestedRegion();
+    const_cast<InputImageType *>(this->GetInput())->PropagateRequestedRegion();
+  }
+  Superclass::UpdateOutputData(output);
 }
 
 template <typename TInputImage>
@@ -175,20 +239,23 @@ void
 SamResampleImageFilter<TInputImage>::GenerateData()
 {
   this->AllocateOutputs();
-  const InputImageType * input = this->GetInput();
-  SamCheckFinite(input, input->GetRequestedRegion());
   this->UpdateProgress(0.1f);
   const SamLattice  lattice = this->MakeLattice();
-  const SamIndexBox box = this->MakeBox(lattice);
-
-  SamComponentBuffer<SamComponentType<TInputImage>> buffer;
-  buffer.values = SamComponents(input);
-  buffer.components = input->GetNumberOfComponentsPerPixel();
-  buffer.box = SamIndexBox::FromRegion(input->GetBufferedRegion());
-  float *    target = this->GetOutput()->GetBufferPointer();
-  const auto inside = SamSampleLattice(lattice, box, buffer, this->GetNumberOfWorkUnits(), target);
+  const SamIndexBox whole = this->MakeBox(lattice);
+  const auto        part = SamIndexBox::FromRegion(this->GetOutput()->GetRequestedRegion());
+  float *           target = this->GetOutput()->GetBufferPointer();
+  const auto        inside = this->Sample(lattice, part, target);
   this->UpdateProgress(0.7f);
-  SamNormalizeChannels(m_Channels, inside, box.size, target);
+  if (this->GetOutput()->GetRequestedRegion() == this->GetOutput()->GetLargestPossibleRegion())
+  {
+    m_Normalization = SamNormalization(m_Channels, whole);
+    m_Normalization.Measure(whole, inside, target);
+  }
+  else if (!m_Normalization.IsMeasuring())
+  {
+    m_Normalization = SamNormalization(m_Channels, whole);
+  }
+  m_Normalization.Apply(part, target);
   this->UpdateProgress(1.0f);
 }
 

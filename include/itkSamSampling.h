@@ -34,13 +34,65 @@ SegmentAnything_EXPORT std::vector<unsigned char>
                                         unsigned int                           workUnits,
                                         float *                                target);
 
-/** Normalize samples in place, slices of as many voxels as \a size says with the channels side by side. What
- * normalizations measure is that of the samples that are \a inside (empty: all). */
-SegmentAnything_EXPORT void
-SamNormalizeChannels(const std::vector<SamChannel> &      channels,
-                     const std::vector<unsigned char> &   inside,
-                     const std::array<SizeValueType, 3> & size,
-                     float *                              values);
+/** \class SamNormalization
+ * \brief Brings samples of a lattice's box to a model's intensities, after it measured them: all at once or part by
+ * part, with the same result bit for bit.
+ *
+ * Samples are x fastest, the channels side by side.
+ *
+ * \ingroup SegmentAnything
+ */
+class SegmentAnything_EXPORT SamNormalization
+{
+public:
+  /** Voxels of the image that are looked at together when it is measured in parts. */
+  static constexpr SizeValueType VoxelsOfPart = SizeValueType{ 1 } << 20;
+
+  SamNormalization() = default;
+  SamNormalization(const std::vector<SamChannel> & channels, const SamIndexBox & box);
+
+  /** Whether a channel is normalized by what is measured. */
+  bool
+  IsMeasuring() const;
+
+  /** Measure the samples of a \a part that are \a inside (empty: all). Parts are those of SamLattice::Divide(), in
+   * their order. */
+  void
+  Measure(const SamIndexBox & part, const std::vector<unsigned char> & inside, const float * values);
+
+  /** Normalize the samples of a \a part in place; the whole box has been measured. */
+  void
+  Apply(const SamIndexBox & part, float * values) const;
+
+private:
+  /** Mean and sum of squared differences from it. */
+  struct Moments
+  {
+    double count{ 0.0 };
+    double mean{ 0.0 };
+    double squares{ 0.0 };
+
+    void
+    Append(const Moments & other);
+  };
+
+  /** Of one channel in one slice. */
+  struct Slice
+  {
+    Moments            moments;  ///< of what is not limited
+    std::vector<float> positive; ///< of what is limited once all of it is there
+    double             lower;
+    double             upper;
+    SizeValueType      seen{ 0 };
+  };
+
+  static void
+  Limit(Slice & slice);
+
+  std::vector<SamChannel>         m_Channels;
+  SamIndexBox                     m_Box;
+  std::vector<std::vector<Slice>> m_Slices; ///< of each channel
+};
 
 /** \throws ExceptionObject naming a channel whose normalization is unknown or makes no sense. */
 SegmentAnything_EXPORT void
@@ -61,10 +113,10 @@ SamVerifyComponents(const std::vector<SamChannel> & channels, SizeValueType foun
 class SegmentAnything_EXPORT SamLabelSampler
 {
 public:
-  /** Labels for the lattice's \a box. */
-  SamLabelSampler(const SamLattice & lattice, const SamIndexBox & box, SizeValueType labels);
+  /** Labels for the lattice's \a box, from probabilities in a \a part of it. */
+  SamLabelSampler(const SamLattice & lattice, const SamIndexBox & box, const SamIndexBox & part, SizeValueType labels);
 
-  /** The next slices of the box: \a probabilities has their voxels, x fastest, the labels side by side. Forgets all
+  /** The next slices of the part: \a probabilities has their voxels, x fastest, the labels side by side. Forgets all
    * earlier slices but the last. */
   void
   Append(SizeValueType slices, std::vector<float> probabilities);
@@ -79,8 +131,8 @@ public:
     float probability{ 0.0f };
   };
 
-  /** Choose for the voxels from \a start on along the image's first axis, all in the covered box. Each voxel gets its
-   * label after one Append() alone. */
+  /** Choose for the voxels from \a start on along the image's first axis, all in the covered box and made of the part
+   * (SamLattice::GetLatticeBox). Each voxel gets its label after one Append() alone. */
   void
   ChooseLine(const std::array<IndexValueType, 3> & start, std::vector<Choice> & line) const;
 
@@ -103,10 +155,11 @@ private:
 
   SamLattice                             m_Lattice;
   SamIndexBox                            m_Box;
+  SamIndexBox                            m_Part;    ///< its start counts from the first voxel of the box
   SamIndexBox                            m_Covered; ///< of the whole box
   SizeValueType                          m_Labels;
-  IndexValueType                         m_FirstSlice{ 0 }; ///< of the box that is at hand
-  IndexValueType                         m_EndSlice{ 0 };
+  IndexValueType                         m_FirstSlice; ///< of the box that is at hand
+  IndexValueType                         m_EndSlice;
   std::vector<float>                     m_Probabilities;
   std::array<size_t, 3>                  m_Stride;
   std::array<std::vector<AxisSample>, 3> m_Tables; ///< of aligned images, per axis of the lattice

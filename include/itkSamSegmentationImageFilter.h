@@ -4,7 +4,9 @@
 
 #include "itkSamLattice.h"
 #include "itkSamMacro.h"
+#include "itkSamMemory.h"
 #include "itkSamModel.h"
+#include "itkSamResampleImageFilter.h"
 #include "itkSamSampling.h"
 #include "itkSamWindowedSegmentation.h"
 
@@ -31,7 +33,16 @@ namespace itk
  *
  * Of a model that leaves the black frame around images out, voxels in the frame get 0.
  *
- * The output has the input's region, spacing, origin and direction. It is always made as a whole.
+ * The output has the input's region, spacing, origin and direction.
+ *
+ * Any region of it can be requested, and gets the labels that it has in the whole, bit for bit: windows lie where they
+ * lie for the whole image, and a normalization by the whole image is measured first in parts. So an image larger than
+ * memory is segmented by a pipeline that streams: an ImageFileReader of a format that can be read in parts, this
+ * filter, and an ImageFileWriter with SetNumberOfStreamDivisions() of a format that can be written so (without
+ * compression), or a StreamingImageFilter that collects the label map. Answers of windows that reach into the next
+ * region are kept, so that regions along the slowest axis, one after the other, cost no window twice.
+ * EstimateMemory() says what a region takes. A model that leaves a black frame out needs the whole input for any
+ * region, to find the frame.
  *
  * \sa SamModel
  * \ingroup SegmentAnything
@@ -105,8 +116,13 @@ public:
     return static_cast<unsigned int>(m_Regions.size());
   }
 
-  /** Windows of the last run, all regions together. */
+  /** Windows that the network ran over for the last requested region, all regions of interest together. */
   itkGetConstMacro(NumberOfWindows, SizeValueType);
+
+  /** About the most memory that a requested region of the output takes beside the model, all things on the device of
+   * the model. The input's information must be up to date. */
+  SamMemory
+  EstimateMemory(const OutputRegionType & region) const;
 
 protected:
   SamSegmentationImageFilter() = default;
@@ -119,10 +135,10 @@ protected:
   VerifyInputInformation() const override;
 
   void
-  GenerateInputRequestedRegion() override;
+  GenerateOutputInformation() override;
 
   void
-  EnlargeOutputRequestedRegion(DataObject * output) override;
+  GenerateInputRequestedRegion() override;
 
   void
   GenerateData() override;
@@ -137,12 +153,40 @@ private:
     VectorType size;
   };
 
+  /** Whether there is a frame to find: what answers instead of the network has its windows in the whole image. */
+  bool
+  RemovesFrame() const
+  {
+    return m_Model->RemovesFrame() && !m_WindowFunction;
+  }
+
   SamLattice
   MakeLattice() const;
+
+  /** The lattice over a part of the input. */
+  SamLattice
+  MakeLattice(const SamIndexBox & content) const;
 
   /** The part of the lattice that each region takes; the whole lattice without regions. */
   std::vector<SamIndexBox>
   MakeBoxes(const SamLattice & lattice) const;
+
+  /** What of the output's \a region the lattice's \a box covers; false where nothing is. \a part becomes the part of
+   * the box that it is made of. */
+  static bool
+  FindPart(const SamLattice & lattice, const SamIndexBox & box, const SamIndexBox & region, SamIndexBox & part);
+
+  /** The windows for a \a part of a \a box. */
+  SamSlidingWindow
+  MakeWindows(const SamIndexBox & box, const SamIndexBox & part) const;
+
+  /** Forget what belongs to other settings or another input. */
+  void
+  PrepareRuns(size_t count);
+
+  /** A part of the lattice as a tensor C×D×H×W, by the filter of a run; given up when \a report answers false. */
+  SamTensor
+  Resample(size_t run, const SamIndexBox & part, const std::function<bool(double)> & report);
 
   /** Label the output's voxels that the sampler covers. \a confidence holds the best probability so far of every
    * output voxel; it is empty where there is one region only. */
@@ -156,7 +200,17 @@ private:
   std::vector<unsigned int>           m_MirrorAxes;
   SamWindowFunction                   m_WindowFunction;
   std::vector<RegionOfInterest>       m_Regions;
-  SizeValueType                       m_NumberOfWindows{ 0 };
+
+  /** What stays from one requested region to the next. */
+  struct Run
+  {
+    typename SamResampleImageFilter<TInputImage>::Pointer resample;
+    SamWindowKeeper                                       keeper;
+  };
+  std::vector<Run> m_Runs; ///< one for each box
+  ModifiedTimeType m_RunsTime{ 0 };
+
+  SizeValueType m_NumberOfWindows{ 0 };
 };
 } // namespace itk
 

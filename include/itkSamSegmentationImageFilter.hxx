@@ -5,9 +5,6 @@
 #include "itkSamSegmentationImageFilter.h"
 
 #include "itkSamFrame.h"
-#include "itkSamResampleImageFilter.h"
-#include "itkSamSlidingWindow.h"
-#include "itkSamTensorImage.h"
 
 #include <algorithm>
 
@@ -109,11 +106,32 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::VerifyInputInformation() 
 }
 
 template <typename TInputImage, typename TOutputImage>
+void
+SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateOutputInformation()
+{
+  auto *     output = this->GetOutput();
+  const auto earlier = output->GetLargestPossibleRegion();
+  Superclass::GenerateOutputInformation();
+  if (earlier.GetNumberOfPixels() > 0 && earlier != output->GetLargestPossibleRegion())
+  {
+    output->SetRequestedRegionToLargestPossibleRegion(); // what was requested is of another image
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
 SamLattice
 SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeLattice() const
 {
+  return this->MakeLattice(
+    this->RemovesFrame() ? m_Content : SamIndexBox::FromRegion(this->GetInput()->GetLargestPossibleRegion()));
+}
+
+template <typename TInputImage, typename TOutputImage>
+SamLattice
+SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeLattice(const SamIndexBox & content) const
+{
   SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
-  grid.box = m_Model->RemovesFrame() ? m_Content : grid.box;
+  grid.box = content;
   return SamLattice(grid, m_Model->GetOrientation(), m_Model->GetSpacing(), m_Model->GetStretchedSize());
 }
 
@@ -138,6 +156,32 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeBoxes(const SamLattic
 }
 
 template <typename TInputImage, typename TOutputImage>
+bool
+SamSegmentationImageFilter<TInputImage, TOutputImage>::FindPart(const SamLattice &  lattice,
+                                                                const SamIndexBox & box,
+                                                                const SamIndexBox & region,
+                                                                SamIndexBox &       part)
+{
+  const SamIndexBox covered = lattice.GetCoveredImageBox(box).Intersect(region);
+  if (covered.GetNumberOfVoxels() == 0)
+  {
+    return false;
+  }
+  part = lattice.GetLatticeBox(covered, box);
+  return true;
+}
+
+template <typename TInputImage, typename TOutputImage>
+SamSlidingWindow
+SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeWindows(const SamIndexBox & box,
+                                                                   const SamIndexBox & part) const
+{
+  SamSlidingWindow windows(m_Model, box.size);
+  windows.Restrict(part.Shifted(box, -1));
+  return windows;
+}
+
+template <typename TInputImage, typename TOutputImage>
 void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion()
 {
@@ -150,18 +194,24 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedReg
     const_cast<InputImageType *>(this->GetInput())->SetRequestedRegion(one);
     return;
   }
-  if (m_Model->RemovesFrame())
+  if (this->RemovesFrame())
   {
     const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
     return;
   }
   const SamLattice                   lattice = this->MakeLattice();
-  typename InputImageType::IndexType lower{};
-  typename InputImageType::IndexType upper{};
+  const SamIndexBox                  region = SamIndexBox::FromRegion(this->GetOutput()->GetRequestedRegion());
+  typename InputImageType::IndexType lower = this->GetOutput()->GetRequestedRegion().GetIndex();
+  typename InputImageType::IndexType upper = lower;
   bool                               isFirst = true;
   for (const auto & box : this->MakeBoxes(lattice))
   {
-    const SamIndexBox needed = lattice.GetImageBox(box);
+    SamIndexBox part;
+    if (!FindPart(lattice, box, region, part))
+    {
+      continue;
+    }
+    const SamIndexBox needed = lattice.GetImageBox(this->MakeWindows(box, part).GetSource().Shifted(box, 1));
     for (unsigned int i = 0; i < ImageDimension; ++i)
     {
       const auto last = needed.start[i] + static_cast<IndexValueType>(needed.size[i]) - 1;
@@ -170,18 +220,126 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedReg
     }
     isFirst = false;
   }
-  typename InputImageType::RegionType region;
-  region.SetIndex(lower);
-  region.SetUpperIndex(upper);
-  const_cast<InputImageType *>(this->GetInput())->SetRequestedRegion(region);
+  typename InputImageType::RegionType needed;
+  needed.SetIndex(lower);
+  needed.SetUpperIndex(upper);
+  const_cast<InputImageType *>(this->GetInput())->SetRequestedRegion(needed);
+}
+
+template <typename TInputImage, typename TOutputImage>
+SamMemory
+SamSegmentationImageFilter<TInputImage, TOutputImage>::EstimateMemory(const OutputRegionType & region) const
+{
+  const auto *        input = this->GetInput();
+  const SizeValueType channels = input->GetNumberOfComponentsPerPixel();
+  const SizeValueType pixel = channels * sizeof(SamComponentType<TInputImage>);
+  const SizeValueType labels = m_Model->GetNumberOfLabels() * sizeof(float);
+  const SamIndexBox   whole = SamIndexBox::FromRegion(input->GetLargestPossibleRegion());
+  const SamLattice    lattice = this->MakeLattice(whole); // a frame is not known before the pixels are
+  const auto          boxes = this->MakeBoxes(lattice);
+  SamMemory           most;
+  for (const auto & box : boxes)
+  {
+    SamIndexBox part;
+    if (!FindPart(lattice, box, SamIndexBox::FromRegion(region), part))
+    {
+      continue;
+    }
+    const auto        windows = this->MakeWindows(box, part);
+    const SamIndexBox source = windows.GetSource();
+    SamMemory         memory;
+    memory.image = lattice.GetImageBox(source.Shifted(box, 1)).GetNumberOfVoxels() * pixel;
+    // The resampled image and its tensor.
+    memory.intensities = 2 * source.GetNumberOfVoxels() * channels * sizeof(float);
+    SamIndexBox place;
+    place.size = windows.GetWindowSize();
+    // Sums, blended slices, their copy for the sampler in two orders.
+    const SizeValueType depth = std::min(place.size[2], part.size[2]);
+    memory.probabilities = 4 * depth * part.size[0] * part.size[1] * labels;
+    for (SizeValueType k = 0; k < windows.GetNumberOfWindows(); ++k)
+    {
+      place.start = windows.GetStart(k);
+      SamIndexBox inVolume = place.Shifted(box, 1).Intersect(box);
+      if (inVolume.Intersect(part).GetNumberOfVoxels() < inVolume.GetNumberOfVoxels())
+      {
+        memory.probabilities += place.GetNumberOfVoxels() * labels;
+      }
+    }
+    memory.network = m_Model->EstimateWindowMemory(place.size);
+    most = most.Max(memory);
+  }
+  if (this->RemovesFrame())
+  {
+    most.image = whole.GetNumberOfVoxels() * pixel;
+  }
+  most.labels = region.GetNumberOfPixels() * (sizeof(OutputPixelType) + (boxes.size() > 1 ? sizeof(float) : 0));
+  return most;
 }
 
 template <typename TInputImage, typename TOutputImage>
 void
-SamSegmentationImageFilter<TInputImage, TOutputImage>::EnlargeOutputRequestedRegion(DataObject * output)
+SamSegmentationImageFilter<TInputImage, TOutputImage>::PrepareRuns(size_t count)
 {
-  Superclass::EnlargeOutputRequestedRegion(output);
-  output->SetRequestedRegionToLargestPossibleRegion();
+  const auto * input = this->GetInput();
+  const auto   inputTime = input->GetSource() ? input->GetPipelineMTime() : input->GetMTime();
+  if (m_Runs.size() == count && m_RunsTime > std::max(this->GetMTime(), inputTime))
+  {
+    return;
+  }
+  m_Runs.clear();
+  m_Runs.resize(count);
+  for (size_t k = 0; k < count; ++k)
+  {
+    auto & resample = m_Runs[k].resample;
+    resample = SamResampleImageFilter<InputImageType>::New();
+    resample->SetInput(input);
+    resample->SetModel(m_Model);
+    resample->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
+    if (!m_Regions.empty())
+    {
+      resample->SetRegionOfInterest(m_Regions[k].center, m_Regions[k].size);
+    }
+  }
+  TimeStamp now;
+  now.Modified();
+  m_RunsTime = now.GetMTime();
+}
+
+template <typename TInputImage, typename TOutputImage>
+SamTensor
+SamSegmentationImageFilter<TInputImage, TOutputImage>::Resample(size_t                              run,
+                                                                const SamIndexBox &                 part,
+                                                                const std::function<bool(double)> & report)
+{
+  auto *     resample = m_Runs[run].resample.GetPointer();
+  auto *     resampled = resample->GetOutput();
+  const auto observer = resample->AddObserver(ProgressEvent(), [&](const EventObject &) {
+    if (!report(0.0))
+    {
+      resample->AbortGenerateDataOn();
+    }
+  });
+  try
+  {
+    resample->UpdateOutputInformation();
+    resampled->SetRequestedRegion(part.template ToRegion<ImageDimension>());
+    resampled->PropagateRequestedRegion();
+    resampled->UpdateOutputData();
+  }
+  catch (...)
+  {
+    resample->RemoveObserver(observer);
+    throw;
+  }
+  resample->RemoveObserver(observer);
+  const SamTensor tensor =
+    SamTensor::FromHostChannelsLast(resampled->GetBufferPointer(),
+                                    { static_cast<int64_t>(resampled->GetNumberOfComponentsPerPixel()),
+                                      static_cast<int64_t>(part.size[2]),
+                                      static_cast<int64_t>(part.size[1]),
+                                      static_cast<int64_t>(part.size[0]) });
+  resampled->ReleaseData();
+  return tensor;
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -193,16 +351,34 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   OutputImageType * output = this->GetOutput();
   output->FillBuffer(NumericTraits<OutputPixelType>::ZeroValue());
 
-  if (m_Model->RemovesFrame())
+  if (this->RemovesFrame())
   {
     m_Content = SamFindContent(this->GetInput(), m_Model->GetOrientation());
   }
-  const SamLattice lattice = this->MakeLattice();
-  const auto       boxes = this->MakeBoxes(lattice);
-  m_NumberOfWindows = 0;
-  for (const auto & box : boxes)
+  const SamLattice  lattice = this->MakeLattice();
+  const auto        boxes = this->MakeBoxes(lattice);
+  const SamIndexBox region = SamIndexBox::FromRegion(output->GetRequestedRegion());
+  this->PrepareRuns(boxes.size());
+
+  struct Task
   {
-    m_NumberOfWindows += SamSlidingWindow(m_Model, box.size).GetNumberOfWindows();
+    size_t           number;
+    SamIndexBox      part;
+    SamSlidingWindow windows;
+  };
+  std::vector<Task> tasks;
+  SizeValueType     toDo = 0;
+  for (size_t k = 0; k < boxes.size(); ++k)
+  {
+    SamIndexBox part;
+    if (FindPart(lattice, boxes[k], region, part))
+    {
+      tasks.push_back({ k, part, this->MakeWindows(boxes[k], part) });
+      for (SizeValueType window = 0; window < tasks.back().windows.GetNumberOfWindows(); ++window)
+      {
+        toDo += m_Runs[k].keeper.Find(tasks.back().windows.GetStart(window)) ? 0 : 1;
+      }
+    }
   }
 
   SamWindowAnswer answer{ { m_Model }, m_MirrorAxes, m_WindowFunction };
@@ -212,10 +388,10 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   }
 
   // Writing the labels gets the last hundredth.
-  SizeValueType windowsDone = 0;
-  const auto    report = [&](double windows) {
-    this->UpdateProgress(
-      static_cast<float>(0.99 * (static_cast<double>(windowsDone) + windows) / static_cast<double>(m_NumberOfWindows)));
+  m_NumberOfWindows = 0;
+  const auto report = [&](double windows) {
+    this->UpdateProgress(static_cast<float>(0.99 * (static_cast<double>(m_NumberOfWindows) + windows) /
+                                            static_cast<double>(std::max<SizeValueType>(1, toDo))));
     return !this->GetAbortGenerateData();
   };
   std::vector<float> confidence;
@@ -223,26 +399,15 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   {
     confidence.assign(output->GetRequestedRegion().GetNumberOfPixels(), -1.0f);
   }
-  for (size_t k = 0; k < boxes.size(); ++k)
+  for (auto & task : tasks)
   {
-    SamTensor volume;
-    if (!m_WindowFunction)
-    {
-      auto resample = SamResampleImageFilter<InputImageType>::New();
-      resample->SetInput(this->GetInput());
-      resample->SetModel(m_Model);
-      resample->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
-      if (!m_Regions.empty())
-      {
-        resample->SetRegionOfInterest(m_Regions[k].center, m_Regions[k].size);
-      }
-      resample->Update();
-      volume = SamTensorImage<ImageDimension>::TensorOf(resample->GetOutput());
-    }
+    const SamIndexBox & box = boxes[task.number];
+    const SamTensor     source =
+      m_WindowFunction ? SamTensor() : this->Resample(task.number, task.windows.GetSource().Shifted(box, 1), report);
     SamGrid grid = lattice.GetGrid();
-    grid.box = boxes[k];
+    grid.box = box;
 
-    SamLabelSampler sampler(lattice, boxes[k], m_Model->GetNumberOfLabels());
+    SamLabelSampler sampler(lattice, box, task.part, m_Model->GetNumberOfLabels());
     const auto      take = [&](const SamTensor & slices) {
       const auto         sizes = slices.GetSizes();
       std::vector<float> probabilities(static_cast<size_t>(sizes[0] * sizes[1] * sizes[2] * sizes[3]));
@@ -250,8 +415,8 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
       sampler.Append(static_cast<SizeValueType>(sizes[1]), std::move(probabilities));
       this->WriteLabels(sampler, confidence);
     };
-    SamSegmentWindows<ImageDimension>(answer, volume, grid, take, report);
-    windowsDone += SamSlidingWindow(m_Model, boxes[k].size).GetNumberOfWindows();
+    m_NumberOfWindows += SamSegmentWindows<ImageDimension>(
+      answer, task.windows, task.part.Shifted(box, -1), source, grid, m_Runs[task.number].keeper, take, report);
   }
   this->UpdateProgress(1.0f);
 }
@@ -261,12 +426,14 @@ void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::WriteLabels(const SamLabelSampler & sampler,
                                                                    std::vector<float> &    confidence)
 {
-  const auto region = sampler.GetCoveredImageBox().template ToRegion<ImageDimension>();
+  OutputImageType * output = this->GetOutput();
+  const auto        region = sampler.GetCoveredImageBox()
+                        .Intersect(SamIndexBox::FromRegion(output->GetRequestedRegion()))
+                        .template ToRegion<ImageDimension>();
   if (region.GetNumberOfPixels() == 0)
   {
     return;
   }
-  OutputImageType *            output = this->GetOutput();
   std::vector<OutputPixelType> values;
   for (const int value : m_Model->GetLabelValues())
   {

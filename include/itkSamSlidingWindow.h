@@ -31,6 +31,15 @@ public:
   SamSlidingWindow &
   operator=(SamSlidingWindow &&) noexcept;
 
+  /** Only the voxels of \a part, counted from the volume's first, are of interest: the windows that touch it remain,
+   * where they were. To be called before anything else. */
+  void
+  Restrict(const SamIndexBox & part);
+
+  /** What the windows are made of, counted from the volume's first voxel: the whole volume, unless restricted. */
+  SamIndexBox
+  GetSource() const;
+
   SizeValueType
   GetNumberOfWindows() const;
 
@@ -46,9 +55,9 @@ public:
   SamGrid
   GetGrid(const SamGrid & volume, SizeValueType window) const;
 
-  /** A window of the volume C×D×H×W. */
+  /** A window of the source C×D×H×W. */
   SamTensor
-  Extract(const SamTensor & volume, SizeValueType window) const;
+  Extract(const SamTensor & source, SizeValueType window) const;
 
   /** Blend in the answer K×D×H×W of a window. */
   void

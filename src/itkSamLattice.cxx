@@ -225,6 +225,20 @@ Bounds(const SamAffine & affine, const SamIndexBox & box)
 }
 } // namespace
 
+SamIndexBox
+SamIndexBox::Intersect(const SamIndexBox & other) const
+{
+  SamIndexBox common;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    const auto end = std::min(start[i] + static_cast<IndexValueType>(size[i]),
+                              other.start[i] + static_cast<IndexValueType>(other.size[i]));
+    common.start[i] = std::max(start[i], other.start[i]);
+    common.size[i] = static_cast<SizeValueType>(std::max<IndexValueType>(0, end - common.start[i]));
+  }
+  return common;
+}
+
 VectorType
 SamGrid::ToPhysical(const VectorType & index) const
 {
@@ -563,6 +577,50 @@ SamLattice::GetCoveredImageBox(const SamIndexBox & box) const
     result.size[i] = static_cast<SizeValueType>(high - low + 1.0);
   }
   return result;
+}
+
+SamIndexBox
+SamLattice::GetLatticeBox(const SamIndexBox & imageBox, const SamIndexBox & box) const
+{
+  SamIndexBox result = box;
+  const auto  bounds = Bounds(m_ImageToLattice, imageBox);
+  for (unsigned int j = 0; j < m_Grid.dimension; ++j)
+  {
+    const auto last = static_cast<double>(box.size[j]) - 1.0;
+    double     low = std::floor(bounds.first[j]) - static_cast<double>(box.start[j]);
+    double     high = std::ceil(bounds.second[j]) - static_cast<double>(box.start[j]);
+    if (m_IsAligned)
+    {
+      const auto taps = this->GetLatticeTaps(j, imageBox, box);
+      const auto range = std::minmax_element(taps.index.begin(), taps.index.end());
+      low = static_cast<double>(*range.first);
+      high = static_cast<double>(*range.second);
+    }
+    low = std::min(std::max(low, 0.0), last);
+    high = std::min(std::max(high, low), last);
+    result.start[j] += static_cast<IndexValueType>(low);
+    result.size[j] = static_cast<SizeValueType>(high - low + 1.0);
+  }
+  return result;
+}
+
+std::vector<SamIndexBox>
+SamLattice::Divide(const SamIndexBox & box, SizeValueType imageVoxels) const
+{
+  const bool         isFlat = box.size[2] == 1;
+  const unsigned int axis = isFlat || m_ImageAxis[1] > m_ImageAxis[2] ? 1 : 2;
+  const double       perLayer = static_cast<double>(this->GetImageBox(box).GetNumberOfVoxels()) /
+                          static_cast<double>(std::max<SizeValueType>(1, box.size[axis]));
+  const auto               layers = static_cast<SizeValueType>(static_cast<double>(imageVoxels) / perLayer);
+  const SizeValueType      thickness = std::min(std::max<SizeValueType>(1, layers), box.size[axis]);
+  std::vector<SamIndexBox> parts;
+  for (SizeValueType first = 0; first < box.size[axis]; first += thickness)
+  {
+    parts.push_back(box);
+    parts.back().start[axis] += static_cast<IndexValueType>(first);
+    parts.back().size[axis] = std::min(thickness, box.size[axis] - first);
+  }
+  return parts;
 }
 
 SamTaps

@@ -8,6 +8,7 @@
 #include "samNetwork.h"
 #include "samSliceTransform.h"
 #include "samSlidingWindow.h"
+#include "samWindowMemory.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/arange.h>
@@ -324,6 +325,14 @@ SamModel::GetWindowSize() const
   SizeType size;
   std::copy_n(this->GetNetwork().GetPlan().window.begin(), 3, size.begin());
   return size;
+}
+
+SizeValueType
+SamModel::EstimateWindowMemory(const SizeType & size) const
+{
+  std::array<int64_t, 3> voxels{};
+  std::copy_n(size.begin(), 3, voxels.begin());
+  return static_cast<SizeValueType>(sam::EstimateWindowMemory(this->GetNetwork().GetPlan(), voxels));
 }
 
 SizeValueType
@@ -751,6 +760,25 @@ SamSlidingWindow::SamSlidingWindow(SamSlidingWindow &&) noexcept = default;
 SamSlidingWindow &
 SamSlidingWindow::operator=(SamSlidingWindow &&) noexcept = default;
 
+void
+SamSlidingWindow::Restrict(const SamIndexBox & part)
+{
+  std::array<int64_t, 3> start{};
+  std::array<int64_t, 3> size{};
+  std::copy_n(part.start.begin(), 3, start.begin());
+  std::copy_n(part.size.begin(), 3, size.begin());
+  m_Implementation->windows.Restrict(start, size);
+}
+
+SamIndexBox
+SamSlidingWindow::GetSource() const
+{
+  SamIndexBox source;
+  std::copy_n(m_Implementation->windows.GetSourceStart().begin(), 3, source.start.begin());
+  std::copy_n(m_Implementation->windows.GetSourceSize().begin(), 3, source.size.begin());
+  return source;
+}
+
 SizeValueType
 SamSlidingWindow::GetNumberOfWindows() const
 {
@@ -787,11 +815,11 @@ SamSlidingWindow::GetGrid(const SamGrid & volume, SizeValueType window) const
 }
 
 SamTensor
-SamSlidingWindow::Extract(const SamTensor & volume, SizeValueType window) const
+SamSlidingWindow::Extract(const SamTensor & source, SizeValueType window) const
 {
   return RunInference([&] {
     const auto part =
-      m_Implementation->windows.Extract(GetAtTensor(volume), m_Implementation->windows.GetStarts().at(window));
+      m_Implementation->windows.Extract(GetAtTensor(source), m_Implementation->windows.GetStarts().at(window));
     return MakeSamTensor(part.to(m_Implementation->device));
   });
 }
@@ -811,7 +839,13 @@ SamSlidingWindow::TakeBlended(SizeValueType window)
   const auto   current = starts.at(window)[2];
   const bool   isLast = window + 1 == starts.size();
   const auto   end = isLast ? m_Implementation->slices : starts[window + 1][2];
-  return end == current && !isLast ? SamTensor()
-                                   : RunInference([&] { return MakeSamTensor(windows.TakeBlended(end)); });
+  if (end == current && !isLast)
+  {
+    return {};
+  }
+  return RunInference([&] {
+    const auto blended = windows.TakeBlended(end);
+    return blended.size(1) > 0 ? MakeSamTensor(blended) : SamTensor();
+  });
 }
 } // namespace itk

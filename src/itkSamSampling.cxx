@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 namespace itk
 {
@@ -257,93 +258,158 @@ FindPositiveLimits(std::vector<double> & positive, double & lower, double & uppe
   upper = percentile(99.8);
 }
 
-/** Normalize one channel of \a voxels samples, \a components side by side. \a inside says which are measured; null:
- * all.
- */
-void
-NormalizeChannel(const SamChannel &    channel,
-                 const unsigned char * inside,
-                 size_t                voxels,
-                 size_t                components,
-                 float *               values)
+bool
+IsOfSlice(const SamChannel & channel)
 {
-  double     lower = -std::numeric_limits<double>::infinity();
-  double     upper = std::numeric_limits<double>::infinity();
-  double     mean = channel.mean;
-  double     scale = 1.0 / channel.deviation;
-  const bool isPositiveLimited = channel.normalization == "slice_percentiles";
-  const auto limit = [&](float value) {
-    const auto real = static_cast<double>(value);
-    return isPositiveLimited && real <= 0.0 ? real : std::min(std::max(real, lower), upper);
-  };
-  if (channel.normalization == "clip")
-  {
-    lower = channel.lower;
-    upper = channel.upper;
-  }
-  else
-  {
-    if (isPositiveLimited)
-    {
-      std::vector<double> positive;
-      for (size_t k = 0; k < voxels; ++k)
-      {
-        if ((inside == nullptr || inside[k]) && values[k * components] > 0.0f)
-        {
-          positive.push_back(static_cast<double>(values[k * components]));
-        }
-      }
-      FindPositiveLimits(positive, lower, upper);
-    }
-    // On one thread and in the lattice's order: the same bits for any number of threads.
-    const auto sum = [&](const auto & term) {
-      double total = 0.0;
-      for (size_t k = 0; k < voxels; ++k)
-      {
-        if (inside == nullptr || inside[k])
-        {
-          total += term(limit(values[k * components]));
-        }
-      }
-      return total;
-    };
-    const double count = sum([](double) { return 1.0; });
-    mean = count > 0.0 ? sum([](double value) { return value; }) / count : 0.0;
-    const double variance =
-      count > 0.0 ? sum([mean](double value) { return (value - mean) * (value - mean); }) / count : 0.0;
-    const double deviation = std::sqrt(variance);
-    // What rounding to float alone can bring about counts as constant.
-    const bool isConstant = deviation <= 4.0 * std::numeric_limits<float>::epsilon() * std::abs(mean);
-    scale = isConstant ? 0.0 : 1.0 / deviation;
-  }
-  for (size_t k = 0; k < voxels; ++k)
-  {
-    float & value = values[k * components];
-    value = static_cast<float>((limit(value) - mean) * scale);
-  }
+  return channel.normalization.compare(0, 6, "slice_") == 0;
+}
+
+bool
+LimitsPositive(const SamChannel & channel)
+{
+  return channel.normalization == "slice_percentiles";
 }
 } // namespace
 
-void
-SamNormalizeChannels(const std::vector<SamChannel> &      channels,
-                     const std::vector<unsigned char> &   inside,
-                     const std::array<SizeValueType, 3> & size,
-                     float *                              values)
+SamNormalization::SamNormalization(const std::vector<SamChannel> & channels, const SamIndexBox & box)
+  : m_Channels(channels)
+  , m_Box(box)
 {
-  const size_t components = channels.size();
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Slice            slice;
+  slice.lower = -infinity;
+  slice.upper = infinity;
+  for (const auto & channel : channels)
+  {
+    m_Slices.emplace_back(channel.normalization == "clip" ? 0 : box.size[2], slice);
+  }
+}
+
+bool
+SamNormalization::IsMeasuring() const
+{
+  return std::any_of(
+    m_Channels.begin(), m_Channels.end(), [](const SamChannel & channel) { return channel.normalization != "clip"; });
+}
+
+void
+SamNormalization::Moments::Append(const Moments & other)
+{
+  if (other.count == 0.0)
+  {
+    return;
+  }
+  const double sum = count + other.count;
+  const double difference = other.mean - mean;
+  mean += difference * (other.count / sum);
+  squares += other.squares + difference * difference * (count * other.count / sum);
+  count = sum;
+}
+
+void
+SamNormalization::Limit(Slice & slice)
+{
+  std::vector<double> sorted(slice.positive.begin(), slice.positive.end());
+  FindPositiveLimits(sorted, slice.lower, slice.upper);
+  for (const double value : sorted)
+  {
+    slice.moments.Append({ 1.0, std::min(std::max(value, slice.lower), slice.upper), 0.0 });
+  }
+  std::vector<float>().swap(slice.positive);
+}
+
+void
+SamNormalization::Measure(const SamIndexBox & part, const std::vector<unsigned char> & inside, const float * values)
+{
+  // On one thread and line by line in the lattice's order: the same bits for any number of threads and any parts.
+  const size_t        components = m_Channels.size();
+  const size_t        length = part.size[0];
+  std::vector<double> line;
   for (size_t c = 0; c < components; ++c)
   {
-    const bool   isPerSlice = channels[c].normalization.compare(0, 6, "slice_") == 0;
-    const size_t parts = isPerSlice ? size[2] : 1;
-    const size_t voxels = size[0] * size[1] * size[2] / parts;
-    for (size_t part = 0; part < parts; ++part)
+    if (m_Slices[c].empty())
     {
-      const size_t first = part * voxels;
-      NormalizeChannel(channels[c],
-                       inside.empty() ? nullptr : inside.data() + first,
-                       voxels,
-                       components,
-                       values + first * components + c);
+      continue;
+    }
+    for (size_t k = 0; k < part.size[1] * part.size[2]; ++k)
+    {
+      Slice & slice = m_Slices[c][static_cast<size_t>(part.start[2] - m_Box.start[2]) + k / part.size[1]];
+      line.clear();
+      for (size_t x = k * length; x < (k + 1) * length; ++x)
+      {
+        const float value = values[x * components + c];
+        if (!inside.empty() && inside[x] == 0)
+        {
+          continue;
+        }
+        if (LimitsPositive(m_Channels[c]) && value > 0.0f)
+        {
+          slice.positive.push_back(value);
+          continue;
+        }
+        line.push_back(static_cast<double>(value));
+      }
+      Moments ofLine;
+      ofLine.count = static_cast<double>(line.size());
+      if (!line.empty())
+      {
+        ofLine.mean = std::accumulate(line.begin(), line.end(), 0.0) / ofLine.count;
+      }
+      for (const double value : line)
+      {
+        ofLine.squares += (value - ofLine.mean) * (value - ofLine.mean);
+      }
+      slice.moments.Append(ofLine);
+      slice.seen += length;
+      if (LimitsPositive(m_Channels[c]) && slice.seen == m_Box.size[0] * m_Box.size[1])
+      {
+        Limit(slice);
+      }
+    }
+  }
+}
+
+void
+SamNormalization::Apply(const SamIndexBox & part, float * values) const
+{
+  const size_t components = m_Channels.size();
+  const size_t area = part.size[0] * part.size[1];
+  for (size_t c = 0; c < components; ++c)
+  {
+    const SamChannel & channel = m_Channels[c];
+    Moments            ofImage;
+    if (!IsOfSlice(channel))
+    {
+      for (const auto & slice : m_Slices[c])
+      {
+        ofImage.Append(slice.moments);
+      }
+    }
+    for (size_t z = 0; z < part.size[2]; ++z)
+    {
+      double lower = channel.lower;
+      double upper = channel.upper;
+      double mean = channel.mean;
+      double scale = 1.0 / channel.deviation;
+      if (!m_Slices[c].empty())
+      {
+        const Slice &   slice = m_Slices[c][static_cast<size_t>(part.start[2] - m_Box.start[2]) + z];
+        const Moments & moments = IsOfSlice(channel) ? slice.moments : ofImage;
+        const double    deviation = moments.count > 0.0 ? std::sqrt(moments.squares / moments.count) : 0.0;
+        lower = slice.lower;
+        upper = slice.upper;
+        mean = moments.mean;
+        // What rounding to float alone can bring about counts as constant.
+        const bool isConstant = deviation <= 4.0 * std::numeric_limits<float>::epsilon() * std::abs(mean);
+        scale = isConstant ? 0.0 : 1.0 / deviation;
+      }
+      for (size_t k = z * area; k < (z + 1) * area; ++k)
+      {
+        float &    value = values[k * components + c];
+        const auto real = static_cast<double>(value);
+        const bool isFree = LimitsPositive(channel) && real <= 0.0;
+        value = static_cast<float>(((isFree ? real : std::min(std::max(real, lower), upper)) - mean) * scale);
+      }
     }
   }
 }
@@ -383,12 +449,18 @@ SamVerifyComponents(const std::vector<SamChannel> & channels, SizeValueType foun
   }
 }
 
-SamLabelSampler::SamLabelSampler(const SamLattice & lattice, const SamIndexBox & box, SizeValueType labels)
+SamLabelSampler::SamLabelSampler(const SamLattice &  lattice,
+                                 const SamIndexBox & box,
+                                 const SamIndexBox & part,
+                                 SizeValueType       labels)
   : m_Lattice(lattice)
   , m_Box(box)
+  , m_Part(part.Shifted(box, -1))
   , m_Covered(lattice.GetCoveredImageBox(box))
   , m_Labels(labels)
-  , m_Stride{ { labels, labels * box.size[0], labels * box.size[0] * box.size[1] } }
+  , m_FirstSlice(m_Part.start[2])
+  , m_EndSlice(m_Part.start[2])
+  , m_Stride{ { labels, labels * part.size[0], labels * part.size[0] * part.size[1] } }
 {
   if (!lattice.IsAligned() || m_Covered.size[0] * m_Covered.size[1] * m_Covered.size[2] == 0)
   {
@@ -415,7 +487,7 @@ SamLabelSampler::SamLabelSampler(const SamLattice & lattice, const SamIndexBox &
 void
 SamLabelSampler::Append(SizeValueType slices, std::vector<float> probabilities)
 {
-  if (m_EndSlice > 0)
+  if (m_EndSlice > m_Part.start[2])
   {
     const auto lastSlice = m_Probabilities.end() - static_cast<std::ptrdiff_t>(m_Stride[2]);
     probabilities.insert(probabilities.begin(), lastSlice, m_Probabilities.end());
@@ -429,7 +501,7 @@ bool
 SamLabelSampler::IsAtHand(IndexValueType slice) const
 {
   // What begins at the last slice waits for the next one.
-  const bool isComplete = m_EndSlice == static_cast<IndexValueType>(m_Box.size[2]);
+  const bool isComplete = m_EndSlice == m_Part.start[2] + static_cast<IndexValueType>(m_Part.size[2]);
   return slice >= m_FirstSlice && slice < (isComplete ? m_EndSlice : m_EndSlice - 1);
 }
 
@@ -455,15 +527,7 @@ SamLabelSampler::GetCoveredImageBox() const
   SamIndexBox slab = m_Box;
   slab.start[2] += m_FirstSlice;
   slab.size[2] = static_cast<SizeValueType>(m_EndSlice - m_FirstSlice);
-  const SamIndexBox part = m_Lattice.GetCoveredImageBox(slab);
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    const auto end = std::min(part.start[i] + static_cast<IndexValueType>(part.size[i]),
-                              result.start[i] + static_cast<IndexValueType>(result.size[i]));
-    result.start[i] = std::max(part.start[i], result.start[i]);
-    result.size[i] = static_cast<SizeValueType>(std::max<IndexValueType>(0, end - result.start[i]));
-  }
-  return result;
+  return result.Intersect(m_Lattice.GetCoveredImageBox(slab));
 }
 
 SamLabelSampler::AxisSample
@@ -528,10 +592,11 @@ SamLabelSampler::ChooseLine(const std::array<IndexValueType, 3> & start, std::ve
       {
         for (unsigned int x = 0; x < axes[0].count; ++x)
         {
-          const float * source = &m_Probabilities[static_cast<size_t>(axes[2].index[z] - m_FirstSlice) * m_Stride[2] +
-                                                  static_cast<size_t>(axes[1].index[y]) * m_Stride[1] +
-                                                  static_cast<size_t>(axes[0].index[x]) * m_Stride[0]];
-          const double  weight = axes[2].weight[z] * axes[1].weight[y] * axes[0].weight[x];
+          const float * source =
+            &m_Probabilities[static_cast<size_t>(axes[2].index[z] - m_FirstSlice) * m_Stride[2] +
+                             static_cast<size_t>(axes[1].index[y] - m_Part.start[1]) * m_Stride[1] +
+                             static_cast<size_t>(axes[0].index[x] - m_Part.start[0]) * m_Stride[0]];
+          const double weight = axes[2].weight[z] * axes[1].weight[y] * axes[0].weight[x];
           for (size_t k = 0; k < m_Labels; ++k)
           {
             sums[k] += weight * static_cast<double>(source[k]);

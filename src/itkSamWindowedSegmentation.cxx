@@ -5,7 +5,6 @@
 #include "itkSamEncoderImageFilter.h"
 #include "itkSamMaskClassificationImageFilter.h"
 #include "itkSamPrototypePromptImageFilter.h"
-#include "itkSamSlidingWindow.h"
 #include "itkSamTensorImplementation.h"
 
 #include "samMirroring.h"
@@ -81,15 +80,16 @@ private:
 } // namespace
 
 template <unsigned int VDimension>
-void
+SizeValueType
 SamSegmentWindows(const SamWindowAnswer &                        answer,
-                  const SamTensor &                              volume,
+                  SamSlidingWindow &                             windows,
+                  const SamIndexBox &                            part,
+                  const SamTensor &                              source,
                   const SamGrid &                                grid,
+                  SamWindowKeeper &                              keeper,
                   const std::function<void(const SamTensor &)> & take,
                   const std::function<bool(double)> &            progress)
 {
-  SamSlidingWindow windows(answer.models.front(), grid.box.size);
-
   const std::vector<size_t> axes(answer.mirrorAxes.begin(), answer.mirrorAxes.end());
   const double              passes =
     answer.function ? 1.0 : static_cast<double>(answer.models.size()) * static_cast<double>(size_t{ 1 } << axes.size());
@@ -107,9 +107,15 @@ SamSegmentWindows(const SamWindowAnswer &                        answer,
       throw ProcessAborted(__FILE__, __LINE__);
     }
   };
-  const auto run = [&](SizeValueType k) {
-    const auto window = GetAtTensor(windows.Extract(volume, k));
+  const auto segment = [&](SizeValueType k) {
     const auto windowGrid = windows.GetGrid(grid, k);
+    if (answer.function)
+    {
+      const auto probabilities = answer.function(windowGrid);
+      finishPass();
+      return probabilities;
+    }
+    const auto window = GetAtTensor(windows.Extract(source, k));
     return RunInference([&] {
       at::Tensor sum;
       for (auto & stage : stages)
@@ -124,30 +130,43 @@ SamSegmentWindows(const SamWindowAnswer &                        answer,
       return MakeSamTensor((stages.size() > 1 ? sum / static_cast<double>(stages.size()) : sum).squeeze(0));
     });
   };
+  SamIndexBox volume = grid.box;
+  volume.start.fill(0);
+  std::map<SamWindowKeeper::IndexType, SamWindowKeeper::Kept> kept;
+  SizeValueType                                               run = 0;
   for (SizeValueType k = 0; k < windows.GetNumberOfWindows(); ++k)
   {
-    if (answer.function)
+    SamIndexBox place;
+    place.start = windows.GetStart(k);
+    place.size = windows.GetWindowSize();
+    const auto *    found = keeper.Find(place.start);
+    const SamTensor mean = found ? found->answer : segment(k);
+    run += found ? 0 : 1;
+    const SizeValueType left =
+      (found ? found->left : place.Intersect(volume).GetNumberOfVoxels()) - place.Intersect(part).GetNumberOfVoxels();
+    if (left > 0)
     {
-      windows.Add(answer.function(windows.GetGrid(grid, k)), k);
-      finishPass();
+      kept[place.start] = { mean, left };
     }
-    else
-    {
-      windows.Add(run(k), k);
-    }
+    windows.Add(mean, k);
     if (const auto blended = windows.TakeBlended(k); !blended.IsEmpty())
     {
       take(blended);
     }
   }
+  keeper.SetWindows(std::move(kept));
+  return run;
 }
 
-#define samInstantiateWindows(VDimension)                                                     \
-  template void SamSegmentWindows<VDimension>(const SamWindowAnswer &,                        \
-                                              const SamTensor &,                              \
-                                              const SamGrid &,                                \
-                                              const std::function<void(const SamTensor &)> &, \
-                                              const std::function<bool(double)> &)
+#define samInstantiateWindows(VDimension)                                                              \
+  template SizeValueType SamSegmentWindows<VDimension>(const SamWindowAnswer &,                        \
+                                                       SamSlidingWindow &,                             \
+                                                       const SamIndexBox &,                            \
+                                                       const SamTensor &,                              \
+                                                       const SamGrid &,                                \
+                                                       SamWindowKeeper &,                              \
+                                                       const std::function<void(const SamTensor &)> &, \
+                                                       const std::function<bool(double)> &)
 samInstantiateWindows(2);
 samInstantiateWindows(3);
 #undef samInstantiateWindows

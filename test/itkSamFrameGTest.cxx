@@ -6,7 +6,9 @@
 #include "itkSamTestImage.h"
 #include "itkSamTestModel.h"
 
+#include "itkCastImageFilter.h"
 #include "itkRegionOfInterestImageFilter.h"
+#include "itkStreamingImageFilter.h"
 
 #include <gtest/gtest.h>
 
@@ -187,4 +189,22 @@ TEST(SamFrame, TheModelSeesWhatIsInsideAndNothingElse)
     found += it.Get() == 5 ? 1 : 0;
   }
   EXPECT_GT(found, 0);
+
+  // A part of the labels needs the whole image: the frame is not known otherwise.
+  const auto source = itk::CastImageFilter<FloatType, FloatType>::New();
+  source->SetInput(framed);
+  source->InPlaceOff();
+  const auto inParts = itk::SamSegmentationImageFilter<FloatType>::New();
+  inParts->SetInput(source->GetOutput());
+  inParts->SetModel(removing);
+  const auto collect = itk::StreamingImageFilter<ImageType, ImageType>::New();
+  collect->SetInput(inParts->GetOutput());
+  collect->SetNumberOfStreamDivisions(7);
+  collect->Update();
+  EXPECT_EQ(source->GetOutput()->GetBufferedRegion(), framed->GetLargestPossibleRegion());
+  EXPECT_EQ(inParts->EstimateMemory(inParts->GetOutput()->GetBufferedRegion()).image,
+            sizeof(float) * whole.GetNumberOfVoxels());
+  EXPECT_TRUE(std::equal(ofFramed->GetBufferPointer(),
+                         ofFramed->GetBufferPointer() + whole.GetNumberOfVoxels(),
+                         collect->GetOutput()->GetBufferPointer()));
 }

@@ -107,7 +107,7 @@ TEST(SamLabelSampler, SlicesInPartsGiveTheLabelsOfAllAtOnce)
           box.start = { { 2, 3, 4 } };
           box.size = { { 7, 6, 9 } };
         }
-        itk::SamLabelSampler                                   whole(lattice, box, labels);
+        itk::SamLabelSampler                                   whole(lattice, box, box, labels);
         std::map<std::array<itk::IndexValueType, 3>, Answer>   expected;
         std::map<std::array<itk::IndexValueType, 3>, Answer>   found;
         std::map<std::array<itk::IndexValueType, 3>, unsigned> once;
@@ -115,7 +115,7 @@ TEST(SamLabelSampler, SlicesInPartsGiveTheLabelsOfAllAtOnce)
         whole.Append(box.size[2], MakeProbabilities(box, 0, box.size[2]));
         Collect(whole, expected, once);
 
-        itk::SamLabelSampler parts(lattice, box, labels);
+        itk::SamLabelSampler parts(lattice, box, box, labels);
         for (itk::SizeValueType first = 0, length = 1; first < box.size[2]; first += length, length = 1 + length % 4)
         {
           const auto count = std::min(length, box.size[2] - first);

@@ -1,4 +1,5 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samProcessMemory.h"
 #include "samTestProgram.h"
 
 #include "itkSamTestModel.h"
@@ -9,6 +10,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <numeric>
 #include <set>
 
 using namespace sam::test;
@@ -353,4 +359,174 @@ TEST_F(SamSegmentProgram, MistakesAreOneLineAndLeaveNoFile)
     EXPECT_EQ(outcome.output.rfind("sam-segment: ", 0), 0u) << outcome.output;
   }
   EXPECT_EQ(Listing(""), (std::set<std::string>{ "images", "model.safetensors", "output.txt", "short.mha" }));
+}
+
+namespace
+{
+/** Sizes in lines such as "memory: about 1.2G (...)" and "memory: 1.1G at the peak". */
+double
+BytesAfter(const std::string & text, const std::string & words)
+{
+  const auto place = text.find(words);
+  if (place == std::string::npos)
+  {
+    ADD_FAILURE() << "no '" << words << "' in " << text;
+    return 0.0;
+  }
+  const auto begin = place + words.size();
+  return static_cast<double>(sam::ParseBytes(words, text.substr(begin, text.find_first_of(" \n,;", begin) - begin)));
+}
+
+/** An uncompressed MetaImage file with a smooth pattern, written slice by slice: it need not fit into memory. */
+void
+WriteLargeImage(const fs::path & path, const std::vector<size_t> & size)
+{
+  std::ofstream stream(path, std::ios::binary);
+  std::string   extents;
+  for (const size_t extent : size)
+  {
+    extents += " " + std::to_string(extent);
+  }
+  stream << "ObjectType = Image\nNDims = " << size.size()
+         << "\nBinaryData = True\nBinaryDataByteOrderMSB = False\nDimSize =" << extents
+         << "\nElementType = MET_SHORT\nElementDataFile = LOCAL\n";
+  std::vector<short> line(size[0]);
+  const size_t       lines = std::accumulate(size.begin() + 1, size.end(), size_t{ 1 }, std::multiplies<>());
+  for (size_t k = 0; k < lines; ++k)
+  {
+    const size_t y = k % size[1];
+    const size_t z = k / size[1];
+    for (size_t x = 0; x < size[0]; ++x)
+    {
+      line[x] = static_cast<short>(((x / 7) * (y / 5) + 31 * (z / 9) + x * z / 40) % 1009);
+    }
+    stream.write(reinterpret_cast<const char *>(line.data()), static_cast<std::streamsize>(2 * line.size()));
+  }
+}
+
+bool
+IsFullSize()
+{
+  const char * const value = std::getenv("SEGMENTANYTHING_FULL_SIZE");
+  return value != nullptr && std::string(value) == "1";
+}
+
+/** The estimate is printed before the work: within this factor of what was measured, either way. */
+constexpr double estimateFactor = 1.5;
+
+void
+ExpectGoodEstimate(const Outcome & outcome)
+{
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const double estimate = BytesAfter(outcome.output, "memory: about ");
+  const double peak = BytesAfter(outcome.output.substr(outcome.output.rfind("memory: ")), "memory: ");
+  EXPECT_LT(estimate, estimateFactor * peak) << outcome.output;
+  EXPECT_GT(estimate, peak / estimateFactor) << outcome.output;
+}
+} // namespace
+
+/** Images whose pixels take more memory than all else, with a model that looks at them coarsely. */
+class SamSegmentMemory : public SamSegmentProgram
+{
+protected:
+  void
+  MakeModel(unsigned int dimension, const std::string & spacing)
+  {
+    itk::SamTestModelOptions options;
+    options.dimension = dimension;
+    options.spacing = spacing;
+    options.isSharp = true;
+    itk::MakeSamTestModel(options)->Write((folder / "model.safetensors").string());
+  }
+
+  /** Segment as a whole, then within the least that will do. */
+  void
+  ExpectTheSameInParts(const std::vector<size_t> & size)
+  {
+    WriteLargeImage(folder / "large.mha", size);
+    const auto whole = Run(Quoted("large.mha") + " " + Quoted("whole.mhd"));
+    ExpectGoodEstimate(whole);
+
+    const auto refused = Run("--memory-limit 1M " + Quoted("large.mha") + " " + Quoted("parts.mhd"));
+    EXPECT_FALSE(refused.isWell);
+    EXPECT_FALSE(fs::exists(folder / "parts.mhd"));
+    const double least = BytesAfter(refused.output, "the smallest that does is ");
+    const double bytes = 4.0 * std::accumulate(size.begin(), size.end(), 1.0, [](double a, size_t b) {
+                           return a * static_cast<double>(b);
+                         });
+    EXPECT_LT(least, BytesAfter(whole.output, "memory: about ") - 0.5 * bytes) << refused.output;
+
+    const auto limit = std::to_string(static_cast<size_t>(1.02 * least));
+    const auto parts = Run("--memory-limit " + limit + " " + Quoted("large.mha") + " " + Quoted("parts.mhd"));
+    ExpectGoodEstimate(parts);
+    EXPECT_NE(parts.output.find(" parts\n"), std::string::npos) << parts.output;
+    const double peak = BytesAfter(parts.output.substr(parts.output.rfind("memory: ")), "memory: ");
+    EXPECT_LT(peak, 1.02 * least) << parts.output;
+    EXPECT_LT(peak, BytesAfter(whole.output.substr(whole.output.rfind("memory: ")), "memory: "));
+    // The whole was written with compression, the parts were not.
+    using Image = itk::Image<unsigned char, 3>;
+    EXPECT_TRUE(ReadPixels<Image>(folder / "whole.mhd") == ReadPixels<Image>(folder / "parts.mhd"));
+    EXPECT_GE(std::set<unsigned char>(AsSet("parts.mhd")).size(), 2u);
+  }
+
+  std::set<unsigned char>
+  AsSet(const std::string & name) const
+  {
+    const auto pixels = ReadPixels<itk::Image<unsigned char, 3>>(folder / name);
+    return { pixels.begin(), pixels.end() };
+  }
+};
+
+TEST_F(SamSegmentMemory, VolumesInParts)
+{
+  MakeModel(3, "[12.0, 12.0, 8.0]");
+  ExpectTheSameInParts({ 192, 192, 400 });
+}
+
+TEST_F(SamSegmentMemory, FlatImagesInParts)
+{
+  MakeModel(2, "[60.0, 30.0, 1.0]");
+  ExpectTheSameInParts({ 4500, 4500 });
+}
+
+TEST_F(SamSegmentMemory, ImagesLargerThanTheLimit)
+{
+  if (!IsFullSize())
+  {
+    GTEST_SKIP() << "SEGMENTANYTHING_FULL_SIZE is not 1: files of several GB";
+  }
+  MakeModel(3, "[64.0, 64.0, 4.0]");
+  WriteLargeImage(folder / "large.mha", { 1024, 1024, 1100 });
+  const auto volume = Run("--memory-limit 600M " + Quoted("large.mha") + " " + Quoted("labels.mha"));
+  ExpectGoodEstimate(volume);
+  EXPECT_LT(BytesAfter(volume.output.substr(volume.output.rfind("memory: ")), "memory: "), 600.0 * 1024 * 1024);
+  EXPECT_GT(fs::file_size(folder / "labels.mha"), 1024u * 1024u * 1100u);
+  std::cout << volume.output;
+  MakeModel(2, "[600.0, 40.0, 1.0]");
+  WriteLargeImage(folder / "large.mha", { 20000, 20000 });
+  const auto flat = Run("--memory-limit 600M " + Quoted("large.mha") + " " + Quoted("labels.mha"));
+  ExpectGoodEstimate(flat);
+  EXPECT_LT(BytesAfter(flat.output.substr(flat.output.rfind("memory: ")), "memory: "), 600.0 * 1024 * 1024);
+  std::cout << flat.output;
+}
+
+TEST_F(SamSegmentMemory, SaysWhatCannotBeDoneInParts)
+{
+  const auto arguments = " --memory-limit 2M " + Quoted("images/a.nii.gz") + " " + Quoted("labels.nii.gz");
+  const auto nifti = Run(arguments);
+  EXPECT_FALSE(nifti.isWell);
+  EXPECT_NE(nifti.output.find("cannot be read in parts, MetaImage (.mha)"), std::string::npos) << nifti.output;
+  EXPECT_NE(nifti.output.find("cannot be written in parts, MetaImage (.mha)"), std::string::npos) << nifti.output;
+  const auto component = Run("--largest-component" + arguments);
+  EXPECT_NE(component.output.find("--fill-holes need the whole label map"), std::string::npos) << component.output;
+  const auto preview = Run("--preview " + Quoted("p.png") + arguments);
+  EXPECT_NE(preview.output.find("--statistics and --preview need the whole image"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder / "labels.nii.gz"));
+  for (const std::string size : { "0", "2X", "-1G", "1e99G", "M" })
+  {
+    EXPECT_NE(Run("--memory-limit=" + size + " " + Quoted("images/c.mha") + " " + Quoted("l.mha"))
+                .output.find("--memory-limit: '" + size + "', expected a size such as 500M or 2G"),
+              std::string::npos)
+      << size;
+  }
 }

@@ -4,6 +4,7 @@
 #include "samDirectionRepair.h"
 #include "samError.h"
 #include "samModelReading.h"
+#include "samProcessMemory.h"
 #include "samSegmentation.h"
 
 #include <chrono>
@@ -84,6 +85,16 @@ main(int argc, char * argv[])
       "",
       "FILE.json",
       parser);
+    TCLAP::ValueArg<std::string> memoryLimit(
+      "",
+      "memory-limit",
+      "The memory that a case may take by the estimate that is printed before the work, such as 2G: an image that "
+      "takes more is read and segmented in parts, with the same labels. What cannot be done within the limit is "
+      "refused.",
+      false,
+      "",
+      "SIZE",
+      parser);
     line.AddDevice();
     line.AddPrecision();
     line.AddThreads();
@@ -121,6 +132,10 @@ main(int argc, char * argv[])
     for (const auto & text : region.getValue())
     {
       given.regions.push_back(sam::ParseRegion("--region", text));
+    }
+    if (memoryLimit.isSet())
+    {
+      given.memoryLimit = sam::ParseBytes("--memory-limit", memoryLimit.getValue());
     }
     const auto                               part = sam::ParseShard("--shard", shard.getValue());
     std::vector<itk::SamModel::ConstPointer> models;
@@ -161,9 +176,15 @@ main(int argc, char * argv[])
                       " degrees to be perpendicular");
           }
         }
-        sam::Segment(models, job, [&](double fraction) {
+        const auto progress = [&](double fraction) {
           sam::ThrowIfInterrupted();
           line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
+        };
+        sam::Segment(models, job, progress, [&](const std::string & text) {
+          if (jobs.size() == 1)
+          {
+            line.Print(text);
+          }
         });
         line.Print(jobs[k].image + " -> " + jobs[k].output + "\n");
         cases.Add(jobs[k], "segmented", seconds());

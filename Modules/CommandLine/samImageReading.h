@@ -38,23 +38,30 @@ MakeImageReader(const std::string & path)
   return reader.GetPointer();
 }
 
+/** \throws Error naming the file of an image that was read when it is a DICOM series whose slices are not evenly
+ * spaced: one may be missing. */
+inline void
+CheckSlices(const itk::DataObject * image, const std::string & path)
+{
+  constexpr double tolerance = 0.05; // mm
+  double           deviation = 0.0;
+  if (itk::ExposeMetaData(image->GetMetaDataDictionary(), "ITK_non_uniform_sampling_deviation", deviation) &&
+      deviation > tolerance)
+  {
+    throw Error(path + ": slices are up to " + std::to_string(deviation) +
+                " mm away from even places, expected a series without a gap");
+  }
+}
+
 /** Read the pixels of a file whose header was read, or of a DICOM series.
- * \throws Error naming the file, also when the slices of a series are not evenly spaced: one may be missing. */
+ * \throws Error naming the file, also as CheckSlices(). */
 template <typename TImage>
 typename TImage::Pointer
 Read(const std::string & path)
 {
   const auto reader = MakeImageReader<TImage>(path);
   Naming(path, [&reader] { reader->Update(); });
-  constexpr double tolerance = 0.05; // mm
-  double           deviation = 0.0;
-  if (itk::ExposeMetaData(
-        reader->GetOutput()->GetMetaDataDictionary(), "ITK_non_uniform_sampling_deviation", deviation) &&
-      deviation > tolerance)
-  {
-    throw Error(path + ": slices are up to " + std::to_string(deviation) +
-                " mm away from even places, expected a series without a gap");
-  }
+  CheckSlices(reader->GetOutput(), path);
   return reader->GetOutput();
 }
 

@@ -6,12 +6,16 @@
 #include "samImageReading.h"
 #include "samLabelImage.h"
 #include "samPreview.h"
+#include "samProcessMemory.h"
 #include "samStatistics.h"
 #include "samSteps.h"
 
 #include "itkSamSegmentationImageFilter.h"
 
 #include "itkImageIOFactory.h"
+#include "itkImageRegionSplitterSlowDimension.h"
+#include "itkStreamingImageFilter.h"
+#include "itkUnaryGeneratorImageFilter.h"
 #include "itkVectorIndexSelectionCastImageFilter.h"
 
 #include <algorithm>
@@ -25,9 +29,179 @@ namespace
 {
 using Models = std::vector<itk::SamModel::ConstPointer>;
 
+/** Whether a job looks at the whole label map, or even at the whole image, once it is segmented. */
+bool
+NeedsLabelMap(const SegmentationJob & job)
+{
+  return job.largestComponent || job.minimumSize > 0.0 || job.fillsHoles;
+}
+
+bool
+NeedsImage(const SegmentationJob & job)
+{
+  return !job.statistics.empty() || !job.preview.empty();
+}
+
+const std::string &
+GetFileToRead(const SegmentationJob & job)
+{
+  return job.source.empty() ? job.image : job.source;
+}
+
+/** What LibTorch takes for itself when it runs for the first time: code and tables that are read then. */
+constexpr std::uint64_t firstRunBytes = 64u << 20;
+bool                    hasRun = false;
+
+/** How an image is gone through, and the memory that it takes. */
+struct Way
+{
+  unsigned int   pieces{ 1 };
+  bool           holdsLabels{ true }; ///< else they are written in pieces
+  itk::SamMemory memory;
+  std::uint64_t  program{ 0 }; ///< with the model
+  std::uint64_t  reading{ 0 }; ///< what a format holds beside the pixels while it reads
+
+  std::uint64_t
+  GetTotal() const
+  {
+    return program + memory.image + std::max(reading, memory.GetTotal() - memory.image);
+  }
+
+  std::string
+  Describe() const
+  {
+    return "about " + FormatBytes(GetTotal()) + " (program and model " + FormatBytes(program) + ", image " +
+           FormatBytes(memory.image + memory.intensities) + ", probabilities " + FormatBytes(memory.probabilities) +
+           ", network " + FormatBytes(memory.network) + ", labels " + FormatBytes(memory.labels) + ")" +
+           (pieces > 1 ? ", in " + std::to_string(pieces) + " parts" : "");
+  }
+};
+
+template <typename TFilter>
+Way
+Estimate(const TFilter *         segment,
+         const SegmentationJob & job,
+         itk::ImageIOBase *      imageIO,
+         unsigned int            pieces,
+         bool                    holds)
+{
+  using InputImage = typename TFilter::InputImageType;
+  constexpr std::uint64_t numberBytes = sizeof(typename InputImage::InternalPixelType);
+  const auto              whole = segment->GetOutput()->GetLargestPossibleRegion();
+  const std::uint64_t     voxels = whole.GetNumberOfPixels();
+  const std::uint64_t     channels = segment->GetInput()->GetNumberOfComponentsPerPixel();
+
+  Way way;
+  way.pieces = pieces;
+  way.holdsLabels = holds;
+  way.program = GetResidentMemory() + (hasRun ? 0 : firstRunBytes);
+  const auto splitter = itk::ImageRegionSplitterSlowDimension::New();
+  for (const unsigned int piece : { 0u, pieces / 2, pieces - 1 })
+  {
+    auto region = whole;
+    splitter->GetSplit(piece, pieces, region);
+    way.memory = way.memory.Max(segment->EstimateMemory(region));
+  }
+  const bool isStreamed = imageIO->CanStreamRead();
+  if (!isStreamed)
+  {
+    way.memory.image = voxels * channels * numberBytes;
+  }
+  // The file's numbers before they become ours; formats that are not streamed may hold them twice.
+  const std::uint64_t fileBytes = imageIO->GetComponentSize();
+  way.reading = way.memory.image / numberBytes * (isStreamed ? fileBytes : 2 * fileBytes);
+  if (pieces > 1)
+  {
+    // When intensities are measured.
+    way.reading = std::max(way.reading, itk::SamNormalization::VoxelsOfPart * channels * (fileBytes + 2 * numberBytes));
+  }
+  if (holds)
+  {
+    // Once more while they are compressed; components are numbered and followed.
+    way.memory.labels += voxels * sizeof(typename TFilter::OutputPixelType) * (pieces > 1 ? 2 : 1);
+    way.memory.labels += NeedsLabelMap(job) ? 12 * voxels : 0;
+  }
+  way.memory.image += NeedsImage(job) ? 2 * voxels * sizeof(float) : 0;
+  return way;
+}
+
+/** The fewest pieces that keep the limit; the label map is held where it can be.
+ * \throws Error with the smallest limit that would do, and why it is not smaller. */
+template <typename TFilter>
+Way
+FindWay(const TFilter * segment, const SegmentationJob & job, itk::ImageIOBase * imageIO)
+{
+  Way least = Estimate(segment, job, imageIO, 1, true);
+  if (job.memoryLimit == 0 || least.GetTotal() <= job.memoryLimit)
+  {
+    return least;
+  }
+  const auto & whole = segment->GetOutput()->GetLargestPossibleRegion();
+  const auto   layers = static_cast<unsigned int>(whole.GetSize(TFilter::ImageDimension - 1));
+  const auto   output = itk::ImageIOFactory::CreateImageIO(job.output.c_str(), itk::IOFileModeEnum::WriteMode);
+  output->SetUseCompression(false);
+  const bool writesPieces = output->CanStreamWrite() && !NeedsLabelMap(job);
+  for (const bool holds : { true, false })
+  {
+    for (unsigned int pieces = 2; !NeedsImage(job) && (holds || writesPieces); pieces = std::min(2 * pieces, layers))
+    {
+      const Way way = Estimate(segment, job, imageIO, std::min(pieces, layers), holds);
+      if (way.GetTotal() <= job.memoryLimit)
+      {
+        return way;
+      }
+      least = way.GetTotal() < least.GetTotal() ? way : least;
+      if (pieces >= layers)
+      {
+        break;
+      }
+    }
+  }
+  const std::string advice = ", MetaImage (.mha) without compression can";
+  std::string       reasons;
+  const auto        add = [&reasons](const std::string & reason) { reasons += "; " + reason; };
+  if (NeedsImage(job))
+  {
+    add("--statistics and --preview need the whole image");
+  }
+  if (!imageIO->CanStreamRead())
+  {
+    add("the image's format cannot be read in parts" + advice);
+  }
+  if (segment->GetModel()->RemovesFrame())
+  {
+    add("the model leaves a black frame out, which is looked for in the whole image");
+  }
+  if (NeedsLabelMap(job))
+  {
+    add("--largest-component, --minimum-size and --fill-holes need the whole label map");
+  }
+  if (!output->CanStreamWrite())
+  {
+    add("the label map's format cannot be written in parts" + advice);
+  }
+  throw Error(job.image + ": --memory-limit " + FormatBytes(job.memoryLimit) +
+              " is too little, the smallest that does is " + FormatBytes(least.GetTotal()) + reasons);
+}
+
+/** The ImageIO of a reader that was made by MakeImageReader(). */
+template <typename TImage>
+itk::ImageIOBase *
+GetImageIO(itk::ImageSource<TImage> * source)
+{
+  if (auto * reader = dynamic_cast<itk::ImageFileReader<TImage> *>(source))
+  {
+    return reader->GetModifiableImageIO();
+  }
+  return dynamic_cast<itk::ImageSeriesReader<TImage> &>(*source).GetModifiableImageIO();
+}
+
 template <unsigned int VDimension, typename TLabel>
 void
-SegmentAs(const Models & models, const SegmentationJob & job, const std::function<void(double)> & progress)
+SegmentAs(const Models &                                   models,
+          const SegmentationJob &                          job,
+          const std::function<void(double)> &              progress,
+          const std::function<void(const std::string &)> & print)
 {
   const itk::SamModel * model = models.front();
 
@@ -35,7 +209,8 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
 
-  const auto image = Read<ChannelImage>(job.source.empty() ? job.image : job.source);
+  const auto reader = MakeImageReader<ChannelImage>(GetFileToRead(job));
+  const auto image = reader->GetOutput();
 
   const auto segment = itk::SamSegmentationImageFilter<ChannelImage, LabelImage>::New();
   segment->SetInput(image);
@@ -46,31 +221,71 @@ SegmentAs(const Models & models, const SegmentationJob & job, const std::functio
   }
   segment->SetMirrorAxes(job.mirrorAxes);
   AddRegions(segment.GetPointer(), job.regions);
-  UpdateFilter(segment, job.image, progress);
-
-  LabelImage * labels = segment->GetOutput();
-  CleanLabels(labels, job);
-  const LabelTable table = GetLabels(model, job.labels);
-  DescribeSegmentation(table, labels);
-
-  const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
-  scalar->SetInput(image);
-  if (!job.statistics.empty() || !job.preview.empty())
+  ResetPeakMemory();
+  Way way;
+  Naming(job.image, [&] {
+    segment->UpdateOutputInformation();
+    way = FindWay(segment.GetPointer(), job, GetImageIO<ChannelImage>(reader));
+  });
+  if (print)
   {
-    scalar->Update();
+    print("memory: " + way.Describe() + "\n");
   }
 
-  WriteAllAtomically({ { job.output, [&](const std::string & temporary) { WriteImage(labels, temporary, true); } },
-                       { job.statistics,
-                         [&](const std::string & temporary) {
-                           const auto report = MakeStatisticsReport<LabelImage>(
-                             labels, scalar->GetOutput(), table, job.regions, job.image, model->GetFileName());
-                           WriteText(ToJson(report), temporary);
-                         } },
-                       { job.preview, [&](const std::string & temporary) {
-                          WritePreview(MakePreview<LabelImage>(scalar->GetOutput(), labels, table, job.regions),
-                                       temporary);
-                        } } });
+  const LabelTable table = GetLabels(model, job.labels);
+  if (way.holdsLabels)
+  {
+    const auto collect = itk::StreamingImageFilter<LabelImage, LabelImage>::New();
+    collect->SetInput(segment->GetOutput());
+    collect->SetNumberOfStreamDivisions(way.pieces);
+    const bool isWhole = way.pieces == 1;
+    UpdateFilter(segment, job.image, progress, isWhole ? nullptr : collect.GetPointer(), way.pieces);
+    CheckSlices(image, job.image);
+    LabelImage * labels = isWhole ? segment->GetOutput() : collect->GetOutput();
+    CleanLabels(labels, job);
+    DescribeSegmentation(table, labels);
+
+    const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
+    scalar->SetInput(image);
+    if (NeedsImage(job))
+    {
+      scalar->UpdateLargestPossibleRegion();
+    }
+    WriteAllAtomically({ { job.output, [&](const std::string & temporary) { WriteImage(labels, temporary, true); } },
+                         { job.statistics,
+                           [&](const std::string & temporary) {
+                             const auto report = MakeStatisticsReport<LabelImage>(
+                               labels, scalar->GetOutput(), table, job.regions, job.image, model->GetFileName());
+                             WriteText(ToJson(report), temporary);
+                           } },
+                         { job.preview, [&](const std::string & temporary) {
+                            WritePreview(MakePreview<LabelImage>(scalar->GetOutput(), labels, table, job.regions),
+                                         temporary);
+                          } } });
+  }
+  else
+  {
+    const auto keep = itk::UnaryGeneratorImageFilter<LabelImage, LabelImage>::New();
+    keep->SetInput(segment->GetOutput());
+    const auto & kept = job.labels;
+    keep->SetFunctor([&kept](const TLabel & label) {
+      return kept.empty() || kept.count(static_cast<int>(label)) > 0 ? label : TLabel{};
+    });
+    DescribeLabels(table, keep->GetOutput()->GetMetaDataDictionary());
+    WriteAtomically(job.output, [&](const std::string & temporary) {
+      const auto writer = itk::ImageFileWriter<LabelImage>::New();
+      writer->SetInput(keep->GetOutput());
+      writer->SetFileName(temporary);
+      writer->SetNumberOfStreamDivisions(way.pieces);
+      UpdateFilter(segment, job.image, progress, writer, way.pieces);
+      CheckSlices(image, job.image);
+    });
+  }
+  hasRun = true;
+  if (const auto peak = GetPeakMemory(); print && peak > 0)
+  {
+    print("memory: " + FormatBytes(peak) + " at the peak\n");
+  }
 }
 } // namespace
 
@@ -123,17 +338,22 @@ template void
 CleanLabels(itk::Image<unsigned short, 3> *, const SegmentationJob &);
 
 void
-Segment(const Models & models, const SegmentationJob & job, const std::function<void(double)> & progress)
+Segment(const Models &                                   models,
+        const SegmentationJob &                          job,
+        const std::function<void(double)> &              progress,
+        const std::function<void(const std::string &)> & print)
 {
-  CheckWritable(job.output);
+  CheckOutputs({ job.output }, { job.statistics, job.preview });
   const bool isSmall = HasSmallLabels(models.front());
-  if (ReadImageDimension(job.source.empty() ? job.image : job.source) == 2)
+  if (ReadImageDimension(GetFileToRead(job)) == 2)
   {
-    isSmall ? SegmentAs<2, unsigned char>(models, job, progress) : SegmentAs<2, short>(models, job, progress);
+    isSmall ? SegmentAs<2, unsigned char>(models, job, progress, print)
+            : SegmentAs<2, short>(models, job, progress, print);
   }
   else
   {
-    isSmall ? SegmentAs<3, unsigned char>(models, job, progress) : SegmentAs<3, short>(models, job, progress);
+    isSmall ? SegmentAs<3, unsigned char>(models, job, progress, print)
+            : SegmentAs<3, short>(models, job, progress, print);
   }
 }
 

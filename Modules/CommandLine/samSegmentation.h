@@ -10,6 +10,7 @@
 #include "itkPoint.h"
 #include "itkVector.h"
 
+#include <cstdint>
 #include <functional>
 #include <set>
 #include <string>
@@ -31,17 +32,23 @@ struct SegmentationJob
   double              minimumSize{ 0.0 };        ///< mm³ of each component
   bool                fillsHoles{ false };
 
+  std::uint64_t memoryLimit{ 0 }; ///< bytes; 0: none
+
   std::vector<unsigned int> mirrorAxes; ///< see SamSegmentationImageFilter::SetMirrorAxes
 };
 
 /** Segment an image file with the mean of some models (the first is written down) and write what the job asks for:
- * everything or nothing.
- * \a progress is called with the fraction done and may throw to stop.
- * \throws Error naming the file and what is wrong with it. */
+ * everything or nothing. With a memory limit, the image is read and segmented in parts along its slowest axis where
+ * the whole takes more; the label map is collected, or written in parts, too. It is the same.
+ * \a progress is called with the fraction done and may throw to stop; \a print, when given, with a line about memory
+ * before the work and one after it.
+ * \throws Error naming the file and what is wrong with it; also when the limit cannot be kept, with the smallest one
+ * that can. */
 void
 Segment(const std::vector<itk::SamModel::ConstPointer> & models,
         const SegmentationJob &                          job,
-        const std::function<void(double)> &              progress);
+        const std::function<void(double)> &              progress,
+        const std::function<void(const std::string &)> & print = {});
 
 /** The labels of a model without the background; those of \a chosen alone, when there are some. */
 LabelTable

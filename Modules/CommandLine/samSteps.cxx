@@ -10,13 +10,19 @@
 namespace sam
 {
 void
-UpdateFilter(itk::ProcessObject * filter, const std::string & file, const std::function<void(double)> & progress)
+UpdateFilter(itk::ProcessObject *                filter,
+             const std::string &                 file,
+             const std::function<void(double)> & progress,
+             itk::ProcessObject *                last,
+             unsigned int                        pieces)
 {
+  double     piecesDone = 0.0;
+  const auto counter = filter->AddObserver(itk::EndEvent(), [&](const itk::EventObject &) { piecesDone += 1.0; });
   std::exception_ptr stopped;
   const auto         observer = filter->AddObserver(itk::ProgressEvent(), [&](const itk::EventObject &) {
     try
     {
-      progress(filter->GetProgress());
+      progress(std::min(1.0, (piecesDone + static_cast<double>(filter->GetProgress())) / pieces));
     }
     catch (...)
     {
@@ -26,7 +32,7 @@ UpdateFilter(itk::ProcessObject * filter, const std::string & file, const std::f
   });
   try
   {
-    Naming(file, [filter] { filter->Update(); });
+    Naming(file, [=] { (last != nullptr ? last : filter)->Update(); });
   }
   catch (const itk::ProcessAborted &)
   {
@@ -37,6 +43,7 @@ UpdateFilter(itk::ProcessObject * filter, const std::string & file, const std::f
     throw;
   }
   filter->RemoveObserver(observer);
+  filter->RemoveObserver(counter);
 }
 
 void

@@ -46,9 +46,14 @@ Naming(const std::string & file, const TAction & action)
   }
 }
 
-/** Update a filter on an image file. \a progress is called with the fraction done and may throw to stop. */
+/** Update a filter on an image file. \a progress is called with the fraction done and may throw to stop. A \a last
+ * process behind it, when given, is updated instead, and requests the filter's output in \a pieces. */
 void
-UpdateFilter(itk::ProcessObject * filter, const std::string & file, const std::function<void(double)> & progress);
+UpdateFilter(itk::ProcessObject *                filter,
+             const std::string &                 file,
+             const std::function<void(double)> & progress,
+             itk::ProcessObject *                last = nullptr,
+             unsigned int                        pieces = 1);
 
 /** \throws Error when no image format writes files of this name. */
 void

@@ -33,12 +33,31 @@ SegmentAnything_EXPORT at::Tensor
  * repeated; along the slices it shrinks to the volume. Answers are blended with Gaussian weights (standard deviation an
  * eighth of the window), so that voxels near a window's border count less. What a plan keeps of the published behavior
  * (Plan::compatibility) is kept.
+ *
+ * A part of the volume can be segmented by itself: Restrict() leaves the windows that touch it, which lie where they
+ * lie for the whole, so that every voxel gets the same answer bit for bit.
  */
 class SegmentAnything_EXPORT SlidingWindow
 {
 public:
   /** \a size of the volume in voxels, ITK's order x, y, z. */
   SlidingWindow(const Plan & plan, const std::array<int64_t, 3> & size);
+
+  /** Only the voxels of a box from \a start on are of interest. To be called before anything else. */
+  void
+  Restrict(const std::array<int64_t, 3> & start, const std::array<int64_t, 3> & size);
+
+  /** First voxel and size of what the windows are made of: the voxels of all of them that lie in the volume. */
+  const std::array<int64_t, 3> &
+  GetSourceStart() const
+  {
+    return m_SourceStart;
+  }
+  const std::array<int64_t, 3> &
+  GetSourceSize() const
+  {
+    return m_SourceSize;
+  }
 
   /** First voxel of each window (x, y, z); negative where the window reaches over the volume. */
   const std::vector<std::array<int64_t, 3>> &
@@ -54,11 +73,11 @@ public:
     return m_Window;
   }
 
-  /** The window at \a start of the volume C×D×H×W, border voxels repeated outside of it, or zeros. */
+  /** The window at \a start of the source C×D×H×W, border voxels of the volume repeated outside of it, or zeros. */
   at::Tensor
-  Extract(const at::Tensor & volume, const std::array<int64_t, 3> & start) const;
+  Extract(const at::Tensor & source, const std::array<int64_t, 3> & start) const;
 
-  /** Blend the answer K×D×H×W of the window at \a start into the volume; no slice of it may have been taken. */
+  /** Blend the answer K×D×H×W of the window at \a start into the part; no slice of it may have been taken. */
   void
   Add(const at::Tensor & answer, const std::array<int64_t, 3> & start);
 
@@ -67,13 +86,17 @@ public:
   at::Tensor
   GetBlended() const;
 
-  /** GetBlended() up to the slice before \a end, which are then forgotten: memory for the slices of one window is
-   * enough where the windows come in the order of GetStarts(). */
+  /** GetBlended() up to the slice of the volume before \a end, which are then forgotten: memory for the slices of one
+   * window is enough where the windows come in the order of GetStarts(). There may be none. */
   at::Tensor
   TakeBlended(int64_t end);
 
 private:
   std::array<int64_t, 3>              m_Size;
+  std::array<int64_t, 3>              m_PartStart{ { 0, 0, 0 } };
+  std::array<int64_t, 3>              m_PartSize;
+  std::array<int64_t, 3>              m_SourceStart{ { 0, 0, 0 } };
+  std::array<int64_t, 3>              m_SourceSize;
   bool                                m_PadsWithZeros;
   bool                                m_RoundsWeights;
   std::array<int64_t, 3>              m_Window;

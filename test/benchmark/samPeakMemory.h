@@ -2,16 +2,9 @@
 #ifndef samPeakMemory_h
 #define samPeakMemory_h
 
+#include "samProcessMemory.h"
+
 #include <ATen/DeviceAccelerator.h>
-
-#include <cstdint>
-#include <fstream>
-#include <sstream>
-#include <string>
-
-#ifdef __GLIBC__
-#  include <malloc.h>
-#endif
 
 namespace sam
 {
@@ -31,19 +24,16 @@ public:
       m_Start = this->ReadDevice().current;
       return;
     }
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
-    std::ofstream("/proc/self/clear_refs") << 5; // forgets the peak
-    m_Start = Read("VmRSS:");
+    ResetPeakMemory();
+    m_Start = static_cast<int64_t>(GetResidentMemory());
   }
 
   /** −1 where the system does not tell. */
   int64_t
   GetBytes() const
   {
-    const int64_t peak = m_Device.is_cpu() ? Read("VmHWM:") : this->ReadDevice().peak;
-    return peak < 0 || m_Start < 0 ? -1 : peak - m_Start;
+    const int64_t peak = m_Device.is_cpu() ? static_cast<int64_t>(GetPeakMemory()) : this->ReadDevice().peak;
+    return m_Device.is_cpu() && peak == 0 ? -1 : peak - m_Start;
   }
 
 private:
@@ -52,23 +42,6 @@ private:
   {
     const auto stats = at::accelerator::getDeviceStats(m_Device.index());
     return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
-  }
-
-  static int64_t
-  Read(const std::string & key)
-  {
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);)
-    {
-      std::istringstream words(line);
-      std::string        name;
-      int64_t            kilobytes = 0;
-      if (words >> name >> kilobytes && name == key)
-      {
-        return 1024 * kilobytes;
-      }
-    }
-    return -1;
   }
 
   at::Device m_Device;
