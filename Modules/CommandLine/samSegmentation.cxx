@@ -95,23 +95,27 @@ Estimate(const TFilter *         segment,
   way.pieces = pieces;
   way.holdsLabels = holds;
   way.program = GetResidentMemory() + (hasRun ? 0 : firstRunBytes);
-  const auto splitter = itk::ImageRegionSplitterSlowDimension::New();
+  const auto    splitter = itk::ImageRegionSplitterSlowDimension::New();
+  std::uint64_t firstImage = 0;
   for (const unsigned int piece : { 0u, pieces / 2, pieces - 1 })
   {
     auto region = whole;
     splitter->GetSplit(piece, pieces, region);
-    way.memory = way.memory.Max(segment->EstimateMemory(region));
+    const auto memory = segment->EstimateMemory(region);
+    firstImage = piece == 0 ? memory.image : firstImage;
+    way.memory = way.memory.Max(memory);
   }
-  const bool isStreamed = imageIO->CanStreamRead();
-  if (!isStreamed)
+  if (!imageIO->CanStreamRead())
   {
     way.memory.image = voxels * channels * numberBytes;
   }
-  // The file's numbers before they become ours; formats that are not streamed may hold them twice.
+  // The numbers of the file before they become ours; formats hold them twice meanwhile.
   const std::uint64_t fileBytes = imageIO->GetComponentSize();
-  way.reading = way.memory.image / numberBytes * (isStreamed ? fileBytes : 2 * fileBytes);
+  way.reading = way.memory.image / numberBytes * 2 * fileBytes;
   if (pieces > 1)
   {
+    // The buffer of the first piece remains until that of a larger one is there.
+    way.reading = std::max(way.reading, firstImage);
     // When intensities are measured.
     way.reading = std::max(way.reading, itk::SamNormalization::VoxelsOfPart * channels * (fileBytes + 2 * numberBytes));
   }
