@@ -12,8 +12,8 @@ SamMaskClassificationImageFilter<TInputImage>::VerifyPreconditions() const
 {
   Superclass::VerifyPreconditions();
   const bool isDense = m_Model->HasPrototypes();
-  const bool isSet = m_Model->NeedsNoPrompts() ||
-                     (isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr);
+  const bool isSet =
+    m_Model->NeedsNoPrompts() || (isDense ? this->GetDensePrompt() != nullptr : this->GetPrompts() != nullptr);
   if (!isSet)
   {
     itkSamExceptionMacro("the input " << (isDense ? "DensePrompt" : "Prompts") << " is not set, which the model "

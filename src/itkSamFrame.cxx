@@ -46,9 +46,9 @@ SamFindContent(const SamComponentBuffer<TComponent> & image, unsigned int sliceA
     limits.push_back(lowest + blackFraction * (highest - lowest));
   }
 
-  const std::array<SizeValueType, 3>  stride{ { 1, size[0], size[0] * size[1] } };
-  const std::array<unsigned int, 2>   plane{ { sliceAxis == 0 ? 1u : 0u, sliceAxis == 2 ? 1u : 2u } };
-  std::array<Span, 2>                 spans;
+  const std::array<SizeValueType, 3>        stride{ { 1, size[0], size[0] * size[1] } };
+  const std::array<unsigned int, 2>         plane{ { sliceAxis == 0 ? 1u : 0u, sliceAxis == 2 ? 1u : 2u } };
+  std::array<Span, 2>                       spans;
   std::array<std::vector<SizeValueType>, 2> counts; // of pixels with content, along the lines of each axis
   for (SizeValueType slice = 0; slice < size[sliceAxis]; ++slice)
   {

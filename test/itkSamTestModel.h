@@ -36,7 +36,8 @@ struct SamTestModelOptions
 inline SamModel::Pointer
 ScaleSamTestModel(const SamModel * model, const std::vector<std::pair<std::string, float>> & factors)
 {
-  const std::string fileName = testing::TempDir() + "itkSamTestModel" + std::to_string(getpid()) + "_" + std::to_string(std::rand()) + ".safetensors";
+  const std::string fileName = testing::TempDir() + "itkSamTestModel" + std::to_string(getpid()) + "_" +
+                               std::to_string(std::rand()) + ".safetensors";
   model->Write(fileName);
   std::ifstream     input(fileName, std::ios::binary);
   std::vector<char> bytes{ std::istreambuf_iterator<char>(input), std::istreambuf_iterator<char>() };

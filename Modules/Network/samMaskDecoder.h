@@ -22,7 +22,7 @@ struct MaskDecoderOptions
   int64_t                  classes{ 0 };        ///< labels with background; 0: no class token (plain SAM)
   int64_t                  detailChannels{ 0 }; ///< channels of full-resolution features that refine the masks; 0: none
   bool                     refinesAllTokens{ false }; ///< the details refine each mask by its own token, not the first
-  int64_t                  earlyChannels{ 0 };  ///< channels of the encoder's early map; 0: no HQ-SAM
+  int64_t                  earlyChannels{ 0 };        ///< channels of the encoder's early map; 0: no HQ-SAM
 };
 
 /** \class MaskDecoder

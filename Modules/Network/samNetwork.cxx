@@ -687,12 +687,12 @@ Network::Decode(const EncodedImage & encoded, const Prompts & prompts, const Obs
   const auto positions = promptEncoder.DensePositions(layout.slices, grid, frame).transpose(0, 1);
   const auto slicePositions = positions.repeat({ layout.batch, 1, 1, 1 });
   const auto output = (*m_Implementation->decoder)(PerSlice(embedding),
-                                                slicePositions,
-                                                sparse,
-                                                dense,
-                                                prompts.classTokens.flatten(0, 2),
-                                                prompts.details.defined() ? PerSlice(prompts.details) : at::Tensor(),
-                                                layout);
+                                                   slicePositions,
+                                                   sparse,
+                                                   dense,
+                                                   prompts.classTokens.flatten(0, 2),
+                                                   prompts.details.defined() ? PerSlice(prompts.details) : at::Tensor(),
+                                                   layout);
   // The first mask token answers, SAM's others stay idle.
   const auto masks = output.masks.narrow(1, 0, 1);
   if (observe)
@@ -740,11 +740,11 @@ Network::DecodeDense(const EncodedImage & encoded, const at::Tensor & dense, con
   at::Tensor        details;
   if (m_Implementation->refinement)
   {
-    details = PerSlice((*m_Implementation->refinement)(
-      dense.defined() ? encoded.embedding + dense : encoded.embedding, encoded.details));
+    details = PerSlice((*m_Implementation->refinement)(dense.defined() ? encoded.embedding + dense : encoded.embedding,
+                                                       encoded.details));
   }
-  const auto output = (*m_Implementation->decoder)(
-    image, positions.expand({ slices, -1, -1, -1 }), nothing, prompt, {}, details, layout);
+  const auto output =
+    (*m_Implementation->decoder)(image, positions.expand({ slices, -1, -1, -1 }), nothing, prompt, {}, details, layout);
   if (observe)
   {
     observe("decoder/low_res_masks", output.masks);

@@ -1036,8 +1036,8 @@ Plan::ToJson() const
     json["labels"].push_back({ { "value", label.value }, { "name", label.name }, { "color", label.color } });
   }
   const Plan standard;
-  if (!frozen.empty() || prototypeDiversityWeight > 0.0 || maskLossWeight != standard.maskLossWeight || lossPoints != standard.lossPoints ||
-      matchesVolumes)
+  if (!frozen.empty() || prototypeDiversityWeight > 0.0 || maskLossWeight != standard.maskLossWeight ||
+      lossPoints != standard.lossPoints || matchesVolumes)
   {
     json["training"] = { { "frozen", frozen },
                          { "adapted", adapted },

@@ -70,10 +70,10 @@ struct SegmentAnything_EXPORT Plan
    * the window. */
   std::string positions{ "both" };
 
-  std::vector<int64_t>   stageWidths{ 64, 128, 160, 320 }; ///< tiny_vit alone, like the next three
-  std::vector<int64_t>   stageDepths{ 2, 2, 6, 2 };
-  std::vector<int64_t>   stageHeads{ 2, 4, 5, 10 };
-  std::vector<int64_t>   stageWindows{ 7, 7, 14, 7 }; ///< tokens
+  std::vector<int64_t> stageWidths{ 64, 128, 160, 320 }; ///< tiny_vit alone, like the next three
+  std::vector<int64_t> stageDepths{ 2, 2, 6, 2 };
+  std::vector<int64_t> stageHeads{ 2, 4, 5, 10 };
+  std::vector<int64_t> stageWindows{ 7, 7, 14, 7 }; ///< tokens
 
   // adaptation: depth_convolution (3-D adapters in encoder and decoder), depth_mlp (token adapters in the decoder) and
   // low_level_attention (DAPSAM's two branches in the encoder).
@@ -85,8 +85,8 @@ struct SegmentAnything_EXPORT Plan
    * slices. */
   int64_t planarLevels{ 0 };
 
-  // prompt source: auxiliary (MaskSAM's generator), prototype (DAPSAM's), none (the decoder looks at the image alone) or
-  // manual (points, boxes and masks that are given).
+  // prompt source: auxiliary (MaskSAM's generator), prototype (DAPSAM's), none (the decoder looks at the image alone)
+  // or manual (points, boxes and masks that are given).
   std::string                       promptSource{ "auxiliary" };
   int64_t                           queries{ 8 };
   std::vector<int64_t>              ladder{};
@@ -114,11 +114,11 @@ struct SegmentAnything_EXPORT Plan
   int64_t     upscalingSteps{ 2 };
   /** A second hyper-network on fine features: mask_classification: the generator's; semantic: those of an expanding
    * path from embedding and dense prompt over the features of a pyramid. */
-  bool        refinesMasks{ false };
-  int64_t     multimasks{ 3 };       ///< sam, hq: masks for an ambiguous prompt, beside the single one
-  int64_t     iouHeadDepth{ 3 };     ///< sam, hq
-  int64_t     iouHeadWidth{ 256 };   ///< sam, hq
-  bool        nestsLabels{ false };  ///< semantic: a label's mask holds all later labels, as the optic disc the cup
+  bool    refinesMasks{ false };
+  int64_t multimasks{ 3 };      ///< sam, hq: masks for an ambiguous prompt, beside the single one
+  int64_t iouHeadDepth{ 3 };    ///< sam, hq
+  int64_t iouHeadWidth{ 256 };  ///< sam, hq
+  bool    nestsLabels{ false }; ///< semantic: a label's mask holds all later labels, as the optic disc the cup
   /** mask_classification, semantic: has sam's head of quality, and the former its other masks, unused. */
   bool keepsSamHeads{ false };
   /** mask_classification: channels of the 3-D convolutions that bring all masks of a slice to the image's size

@@ -25,9 +25,10 @@ Length(const at::Tensor & x)
 
 PrototypePrompts::PrototypePrompts(const Scope & scope, int64_t width, const PrototypeOptions & options)
   : m_Options(options)
-  , m_Prototypes(
-      (scope / "memory_bank")
-        .Declare("weight", { options.slots, width }, Initialization::Uniform(1.0 / std::sqrt(static_cast<double>(width)))))
+  , m_Prototypes((scope / "memory_bank")
+                   .Declare("weight",
+                            { options.slots, width },
+                            Initialization::Uniform(1.0 / std::sqrt(static_cast<double>(width)))))
   , m_Fusion(scope / "fuse_conv", 2 * width + 1, width, { .kernel = { 1, 1 }, .stride = {} })
   , m_Positions(scope / "pe_layer", width)
 {}

@@ -21,7 +21,8 @@ namespace sam
 class SegmentAnything_EXPORT RelativeAttention
 {
 public:
-  /** The tables are made for \a tableGrid (rows, columns), or left out. \a window tokens per axis; 0: the whole grid. */
+  /** The tables are made for \a tableGrid (rows, columns), or left out. \a window tokens per axis; 0: the whole grid.
+   */
   RelativeAttention(const Scope &                  scope,
                     int64_t                        width,
                     int64_t                        heads,

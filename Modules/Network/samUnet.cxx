@@ -23,8 +23,7 @@ ContractingPath::ContractingPath(const Scope & scope, const UnetOptions & option
     const auto    kernel = KernelOf(k, options);
     const int64_t width = options.widths[k];
     m_Levels.push_back(
-      { ConvolutionUnit(
-          place / 0, channels, width, { .kernel = kernel, .stride = k == 0 ? options.finestStride : 2 }),
+      { ConvolutionUnit(place / 0, channels, width, { .kernel = kernel, .stride = k == 0 ? options.finestStride : 2 }),
         ConvolutionUnit(place / 1, width, width, { .kernel = kernel }) });
     channels = width;
   }

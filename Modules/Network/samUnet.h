@@ -17,7 +17,7 @@ struct UnetOptions
   int64_t              inputs{ 1 };
   std::vector<int64_t> widths{};          ///< channels of each resolution, finest first
   int64_t              finestStride{ 1 }; ///< voxels for each feature of the finest resolution and in-plane axis
-  int64_t              planarLevels{ 0 }; ///< of the finest resolutions, those with 1×3×3 rather than 3×3×3 convolutions
+  int64_t planarLevels{ 0 }; ///< of the finest resolutions, those with 1×3×3 rather than 3×3×3 convolutions
 };
 
 /** \class ContractingPath
