@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samError.h"
+#include "samEvaluationArguments.h"
 #include "samGroups.h"
 #include "samSteps.h"
 
@@ -21,21 +22,7 @@ main(int argc, char * argv[])
       "", "reference", "The labels that count as true: a file or a folder.", true, "", "FILE|DIR", parser);
     TCLAP::ValueArg<std::string> output(
       "", "output", "Where the measures of all cases and their summary go, as JSON.", false, "", "FILE.json", parser);
-    TCLAP::ValueArg<std::string> dataset("",
-                                         "dataset",
-                                         "A dataset.json, or its folder: which labels there are, and their names.",
-                                         false,
-                                         "",
-                                         "FILE|DIR",
-                                         parser);
-    TCLAP::ValueArg<std::string> labels(
-      "",
-      "labels",
-      "The labels to compare, such as 1,2. Default: those of --dataset, or all that are found.",
-      false,
-      "",
-      "LIST",
-      parser);
+    sam::EvaluationArguments     measured(line, "compare");
     TCLAP::ValueArg<std::string> mapPrediction(
       "",
       "map-prediction",
@@ -89,15 +76,7 @@ main(int argc, char * argv[])
     {
       sam::CheckOutput(output.getValue());
     }
-    sam::EvaluationOptions options;
-    if (dataset.isSet())
-    {
-      options.table = sam::ReadLabelTable(dataset.getValue());
-    }
-    if (labels.isSet())
-    {
-      options.labels = sam::ParseIntegers("--labels", labels.getValue());
-    }
+    auto options = measured.Read();
     if (mapPrediction.isSet())
     {
       options.predictionMap = sam::ParseLabelMap("--map-prediction", mapPrediction.getValue());
@@ -115,11 +94,6 @@ main(int argc, char * argv[])
       options.groups = sam::SiteTable::Read(group.getValue());
       options.sourceGroup = source.getValue();
     }
-    options.progress = [&line](std::size_t done, std::size_t total, const std::string & name) {
-      sam::ThrowIfInterrupted();
-      line.ShowProgress(static_cast<double>(done) / static_cast<double>(total), name);
-    };
-    options.warning = [&line](const std::string & text) { line.Warn(text); };
 
     const auto                      report = sam::Evaluate(prediction.getValue(), reference.getValue(), options);
     std::optional<sam::GroupReport> groups;

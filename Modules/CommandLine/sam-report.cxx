@@ -2,6 +2,7 @@
 #include "samCohortReport.h"
 #include "samCommandLine.h"
 #include "samError.h"
+#include "samEvaluationArguments.h"
 #include "samSteps.h"
 
 #include <filesystem>
@@ -37,40 +38,13 @@ main(int argc, char * argv[])
       6,
       "N",
       parser);
-    TCLAP::ValueArg<std::string> dataset("",
-                                         "dataset",
-                                         "A dataset.json, or its folder: which labels there are, and their names.",
-                                         false,
-                                         "",
-                                         "FILE|DIR",
-                                         parser);
-    TCLAP::ValueArg<std::string> labels(
-      "",
-      "labels",
-      "The labels to report, such as 1,2. Default: those of --dataset, or all that are found.",
-      false,
-      "",
-      "LIST",
-      parser);
+    sam::EvaluationArguments measured(line, "report");
     line.AddThreads();
     line.AddQuiet();
     line.Parse();
 
     sam::CheckOutput(output.getValue());
-    sam::EvaluationOptions options;
-    if (dataset.isSet())
-    {
-      options.table = sam::ReadLabelTable(dataset.getValue());
-    }
-    if (labels.isSet())
-    {
-      options.labels = sam::ParseIntegers("--labels", labels.getValue());
-    }
-    options.progress = [&line](std::size_t done, std::size_t total, const std::string & name) {
-      sam::ThrowIfInterrupted();
-      line.ShowProgress(static_cast<double>(done) / static_cast<double>(total), name);
-    };
-    options.warning = [&line](const std::string & text) { line.Warn(text); };
+    auto       options = measured.Read();
     const auto report = reference.isSet() ? sam::Evaluate(prediction.getValue(), reference.getValue(), options)
                                           : sam::MeasureVolumes(prediction.getValue(), options);
     sam::CohortPageOptions page;

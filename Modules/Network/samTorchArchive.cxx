@@ -66,12 +66,6 @@ ReadEntry(const std::string & path, const ZipEntry & entry, uint64_t limit)
   return bytes;
 }
 
-bool
-EndsWith(const std::string & text, const std::string & end)
-{
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 /** The folder that torch.save puts everything in, with its slash. */
 std::string
 FindFolder(const std::map<std::string, ZipEntry> & entries, const std::string & path)
@@ -80,11 +74,11 @@ FindFolder(const std::map<std::string, ZipEntry> & entries, const std::string & 
   std::string       folder;
   for (const auto & [name, entry] : entries)
   {
-    if (EndsWith(name, "/constants.pkl"))
+    if (name.ends_with("/constants.pkl"))
     {
       throw Error(path + ": is a TorchScript program, expected a state_dict written by torch.save");
     }
-    if (folder.empty() && EndsWith(name, "/" + pickle) && name.find('/') + 1 + pickle.size() == name.size())
+    if (folder.empty() && name.ends_with("/" + pickle) && name.find('/') + 1 + pickle.size() == name.size())
     {
       folder = name.substr(0, name.size() - pickle.size());
     }

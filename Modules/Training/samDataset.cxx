@@ -64,12 +64,6 @@ IntegerFromText(const std::string & text)
   return result.ec == std::errc() && result.ptr == end ? std::optional(value) : std::nullopt;
 }
 
-bool
-EndsWith(const std::string & text, const std::string & ending)
-{
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
-}
-
 /** File name without folder and ending. */
 std::string
 Stem(const std::string & path, const std::string & fileEnding)
@@ -77,7 +71,7 @@ Stem(const std::string & path, const std::string & fileEnding)
   std::string name = fs::path(path).filename().string();
   for (const std::string & ending : { fileEnding, std::string(".nii.gz") })
   {
-    if (!ending.empty() && EndsWith(name, ending))
+    if (!ending.empty() && name.ends_with(ending))
     {
       return name.substr(0, name.size() - ending.size());
     }
@@ -203,7 +197,7 @@ FindChannels(const fs::path & image, const std::string & labelStem, const Datase
   const auto suffix = ChannelSuffix(0);
   const auto stem = Stem(image.string(), dataset.fileEnding);
   const auto ending = image.filename().string().substr(stem.size());
-  const bool isFirstChannel = EndsWith(stem, suffix) && stem.substr(0, stem.size() - suffix.size()) == labelStem;
+  const bool isFirstChannel = stem.ends_with(suffix) && stem.substr(0, stem.size() - suffix.size()) == labelStem;
   if (fs::is_regular_file(image) && !(isFirstChannel && dataset.channels.size() > 1))
   {
     return { image.string() };
@@ -255,7 +249,7 @@ AddCase(const Json & image, const Json & label, const fs::path & folder, Dataset
   }
   result.name = Stem(result.images.front(), dataset.fileEnding);
   const auto suffix = ChannelSuffix(0);
-  if (EndsWith(result.name, suffix) && result.name.substr(0, result.name.size() - suffix.size()) == labelStem)
+  if (result.name.ends_with(suffix) && result.name.substr(0, result.name.size() - suffix.size()) == labelStem)
   {
     result.name = labelStem;
   }
@@ -275,7 +269,7 @@ AddCasesOfFolder(const fs::path & folder, Dataset & dataset)
   for (const auto & entry : fs::directory_iterator(images))
   {
     const auto name = entry.path().filename().string();
-    if (EndsWith(name, ending))
+    if (name.ends_with(ending))
     {
       const auto stem = name.substr(0, name.size() - ending.size());
       AddCase("imagesTr/" + name, "labelsTr/" + stem + dataset.fileEnding, folder, dataset);

@@ -18,12 +18,6 @@ namespace
 {
 namespace fs = std::filesystem;
 
-bool
-EndsWith(const std::string & text, const std::string & ending)
-{
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
-}
-
 /** What --exclude says, and whether each pattern stood for a file. */
 class Patterns
 {
@@ -32,7 +26,7 @@ public:
   {
     for (const auto & word : words)
     {
-      if (!EndsWith(word, ".txt") || word.find_first_of("*?") != std::string::npos)
+      if (!word.ends_with(".txt") || word.find_first_of("*?") != std::string::npos)
       {
         m_Groups.push_back({ word, { word } });
         continue;
@@ -128,8 +122,8 @@ ListFiles(const fs::path & folder)
   {
     // Pairs of files are read by their headers.
     const auto withoutEnding = name.substr(0, name.rfind('.'));
-    const bool isOfPair = (EndsWith(name, ".img") && names.count(withoutEnding + ".hdr") > 0) ||
-                          (EndsWith(name, "raw") && names.count(withoutEnding + ".mhd") > 0);
+    const bool isOfPair = (name.ends_with(".img") && names.count(withoutEnding + ".hdr") > 0) ||
+                          (name.ends_with("raw") && names.count(withoutEnding + ".mhd") > 0);
     if (!isOfPair)
     {
       files.push_back(name);

@@ -218,12 +218,8 @@ private:
   void
   LoadCases() override
   {
-    CaseLoader loader(m_State.plan,
-                      m_Dataset,
-                      m_Options.cache.empty()     ? (m_Folder / "cache").string()
-                      : m_Options.cache == "none" ? ""
-                                                  : m_Options.cache,
-                      [this](const std::string & line) { Warn(line); });
+    CaseLoader loader(
+      m_State.plan, m_Dataset, CacheFolder(m_Options.cache), [this](const std::string & line) { Warn(line); });
 
     std::vector<std::string> kept;
     std::vector<std::string> mistakes;

@@ -316,13 +316,9 @@ private:
   void
   LoadCases() override
   {
-    const auto               start = std::chrono::steady_clock::now();
-    CaseLoader               loader(m_State.plan,
-                      m_Dataset,
-                      m_Options.cache.empty()     ? (m_Folder / "cache").string()
-                                    : m_Options.cache == "none" ? ""
-                                                                : m_Options.cache,
-                      [this](const std::string & line) { Warn(line); });
+    const auto start = std::chrono::steady_clock::now();
+    CaseLoader loader(
+      m_State.plan, m_Dataset, CacheFolder(m_Options.cache), [this](const std::string & line) { Warn(line); });
     std::vector<std::string> names = m_State.training;
     names.insert(names.end(), m_State.validation.begin(), m_State.validation.end());
     if (m_Processes.GetSize() > 1 && m_Options.cache != "none")

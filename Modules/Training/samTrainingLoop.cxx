@@ -107,6 +107,12 @@ TrainingLoop::ModelFile(const std::string & name) const
   return (m_Folder / (name + ".safetensors")).string();
 }
 
+std::string
+TrainingLoop::CacheFolder(const std::string & cache) const
+{
+  return cache.empty() ? (m_Folder / "cache").string() : cache == "none" ? "" : cache;
+}
+
 void
 TrainingLoop::Note(const std::string & line) const
 {

@@ -121,6 +121,10 @@ protected:
   std::string
   ModelFile(const std::string & name) const;
 
+  /** Where prepared cases are kept, empty for nowhere: what --cache means for this run. */
+  std::string
+  CacheFolder(const std::string & cache) const;
+
   void
   Note(const std::string & line) const;
 
