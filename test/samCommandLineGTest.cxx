@@ -101,7 +101,10 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
     { { "--name", "x", "--seed", "three" }, "--seed: " },
     { { "--name", "x", "--device", "gpu" }, "sam-test: --device: 'gpu', expected auto, cpu, cuda or cuda:N\n" },
     { { "--name", "x", "--device", "cuda:" }, "expected auto" },
-    { { "--name", "x", "--unknown", "1" }, "--unknown" },
+    { { "--name", "x", "--unknown", "1" }, "sam-test: --unknown: no such option; see --help\n" },
+    { { "--name", "x", "--thread", "1" }, "sam-test: --thread: no such option, did you mean --threads; see --help\n" },
+    { { "--name", "x", "--sed=1" }, "sam-test: --sed: no such option, did you mean --seed; see --help\n" },
+    { { "--name", "x", "-axis", "1" }, "sam-test: -axis: no such option, did you mean --axis; see --help\n" },
     { { "--name" }, "--name: " },
     { { "--name", "x", "--name", "y" }, "--name: " },
   };

@@ -15,7 +15,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <list>
 #include <locale>
+#include <numeric>
 #include <sstream>
 
 #ifdef _WIN32
@@ -161,16 +163,67 @@ CheckUnsigned(const TCLAP::Arg & argument, const std::vector<std::string> & word
   }
 }
 
-fs::path
-GetFolder(const fs::path & file)
-{
-  return file.has_parent_path() ? file.parent_path() : fs::path(".");
-}
-
 bool
 IsUnlabeled(const TCLAP::Arg * argument)
 {
   return Trim(argument->longID()).compare(0, 1, "<") == 0;
+}
+
+/** How many letters must be changed, put in or left out to make one word of the other (Levenshtein). */
+std::size_t
+CountEdits(const std::string & from, const std::string & to)
+{
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 0; i < from.size(); ++i)
+  {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 0; j < to.size(); ++j)
+    {
+      const std::size_t changed = diagonal + (from[i] == to[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({ changed, row[j] + 1, row[j + 1] + 1 });
+    }
+  }
+  return row.back();
+}
+
+/** TCLAP takes a misspelled option for the next file. */
+void
+CheckNames(const std::list<TCLAP::Arg *> & options, const std::vector<std::string> & words)
+{
+  for (std::size_t k = 1; k < words.size() && words[k] != "--"; ++k)
+  {
+    if (words[k].size() < 2 || words[k][0] != '-')
+    {
+      continue;
+    }
+    const std::string  word = words[k].substr(0, words[k].find('='));
+    const TCLAP::Arg * nearest = nullptr;
+    std::size_t        edits = word.size() / 2;
+    for (const TCLAP::Arg * option : options)
+    {
+      const bool        isFlag = !option->getFlag().empty() && word == "-" + option->getFlag();
+      const std::size_t count = IsUnlabeled(option) ? edits : isFlag ? 0 : CountEdits(word, "--" + option->getName());
+      if (count < edits)
+      {
+        nearest = option;
+        edits = count;
+      }
+    }
+    if (nearest == nullptr || edits > 0)
+    {
+      throw Error(word + ": no such option" + (nearest == nullptr ? "" : ", did you mean --" + nearest->getName()) +
+                  "; see --help");
+    }
+    k += nearest->isValueRequired() ? 1 : 0;
+  }
+}
+
+fs::path
+GetFolder(const fs::path & file)
+{
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
 /** What is required comes first, what every program has last. */
@@ -433,6 +486,7 @@ CommandLine::Parse()
     std::cout << MakeManualPage(m_Implementation->program, m_Implementation->description, entries);
     throw TCLAP::ExitException(0);
   }
+  CheckNames(parser.getArgList(), separated);
   for (const TCLAP::Arg * option : parser.getArgList())
   {
     CheckUnsigned(*option, separated);
