@@ -219,7 +219,7 @@ TEST(samPlanning, SlicesForSeveralScanners)
   EXPECT_EQ(plan.fit, "window");
   EXPECT_EQ(plan.patch, 16);
   EXPECT_EQ(plan.finestStride, 2);
-  EXPECT_EQ(plan.stemWidths, (std::vector<int64_t>{ 8, 16, 32 })) << "at 2, 4 and 8 voxels";
+  EXPECT_EQ(plan.stemWidths, (std::vector<int64_t>{ 16, 32, 64 })) << "at 2, 4 and 8 voxels";
   EXPECT_EQ(plan.positions, "relative");
   EXPECT_EQ(plan.addressing, "cosine");
   EXPECT_EQ(plan.channels[0].normalization, "slice_z_score");
@@ -243,7 +243,7 @@ TEST(samPlanning, SlicesForSeveralScanners)
   const auto fast = sam::PlanDapsam(
     MakeFingerprint({ 1000, 400, 1 }, { 0.2, 0.2, 1 }), MakeDataset(), sam::PlanningLimits::OfDevice(true));
   EXPECT_EQ(fast.plan.finestStride, 1);
-  EXPECT_EQ(fast.plan.stemWidths, (std::vector<int64_t>{ 8, 16, 32, 64 }));
+  EXPECT_EQ(fast.plan.stemWidths, (std::vector<int64_t>{ 16, 32, 64, 64 }));
   EXPECT_EQ(fast.plan.window, (std::array<int64_t, 3>{ 256, 112, 1 }));
   ExpectRuns(fast.plan);
 

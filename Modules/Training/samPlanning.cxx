@@ -498,7 +498,7 @@ PlanDapsam(const DatasetFingerprint & fingerprint,
   }
   plan.stem = "pyramid";
   // Down to twice as fine as the tokens: the embedding does the last doubling.
-  for (int64_t size = plan.finestStride, width = 8; size < plan.patch;
+  for (int64_t size = plan.finestStride, width = 16; size < plan.patch;
        size *= 2, width = std::min<int64_t>(2 * width, 64))
   {
     plan.stemWidths.push_back(width);
