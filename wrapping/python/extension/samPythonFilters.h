@@ -16,6 +16,8 @@ BindSlices(nanobind::module_ & module);
 void
 BindStages(nanobind::module_ & module);
 void
+BindPrompts(nanobind::module_ & module);
+void
 BindEvaluation(nanobind::module_ & module);
 void
 BindTraining(nanobind::module_ & module);

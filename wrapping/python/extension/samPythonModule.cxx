@@ -18,6 +18,7 @@ NB_MODULE(_itksam, module)
   sam::BindPrompting(module);
   sam::BindSlices(module);
   sam::BindStages(module);
+  sam::BindPrompts(module);
   sam::BindEvaluation(module);
   sam::BindTraining(module);
 }

@@ -40,28 +40,48 @@ Resample(PythonProcess &             process,
 }
 
 template <unsigned int VDimension>
-PythonResult
-EncodeAs(PythonProcess & process, const PythonImage & image, const PythonModel & model)
-{
-  using ImageType = itk::VectorImage<float, VDimension>;
-  const auto filter = itk::SamEncoderImageFilter<ImageType>::New();
-  filter->SetInput(Import<float, VDimension>(image));
-  filter->SetModel(model.model);
-  process.Run(filter);
-  return MakeResult<ImageType>(filter->GetOutput());
-}
-
-nanobind::tuple
-Encode(PythonProcess & process, const PythonImage & image, const PythonModel & model)
+auto
+MakeEncoder(const PythonImage & image, const PythonModel & model)
 {
   if (image.array.dtype() != nanobind::dtype<float>())
   {
     throw Error("the encoder's image has another pixel type, expected float32: what ResampleImageFilter answers");
   }
+  auto encoder = itk::SamEncoderImageFilter<itk::VectorImage<float, VDimension>>::New();
+  encoder->SetInput(Import<float, VDimension>(image));
+  encoder->SetModel(model.model);
+  return encoder;
+}
+
+template <unsigned int VDimension>
+PythonResult
+EncodeAs(PythonProcess & process, const PythonImage & image, const PythonModel & model, itk::IndexValueType window)
+{
+  const auto encoder = MakeEncoder<VDimension>(image, model);
+  encoder->SetWindow(window);
+  process.Run(encoder);
+  return MakeResult<itk::VectorImage<float, VDimension>>(encoder->GetOutput());
+}
+
+nanobind::tuple
+Encode(PythonProcess & process, const PythonImage & image, const PythonModel & model, itk::IndexValueType window)
+{
   return WithoutLock([&] {
-           return image.GetDimension() == 2 ? EncodeAs<2>(process, image, model) : EncodeAs<3>(process, image, model);
+           return image.GetDimension() == 2 ? EncodeAs<2>(process, image, model, window)
+                                            : EncodeAs<3>(process, image, model, window);
          })
     .ToPython();
+}
+
+itk::SizeValueType
+CountWindows(const PythonImage & image, const PythonModel & model)
+{
+  return WithoutLock([&] {
+    const unsigned int dimension = image.GetDimension();
+    itk::SamModel::Verify(model.model, dimension);
+    return dimension == 2 ? MakeEncoder<2>(image, model)->GetNumberOfWindows()
+                          : MakeEncoder<3>(image, model)->GetNumberOfWindows();
+  });
 }
 } // namespace
 
@@ -71,6 +91,7 @@ BindStages(nanobind::module_ & module)
   namespace nb = nanobind;
   module.def(
     "resample", &Resample, nb::arg("process"), nb::arg("image"), nb::arg("model"), nb::arg("center"), nb::arg("size"));
-  module.def("encode", &Encode, nb::arg("process"), nb::arg("image"), nb::arg("model"));
+  module.def("encode", &Encode, nb::arg("process"), nb::arg("image"), nb::arg("model"), nb::arg("window"));
+  module.def("count_windows", &CountWindows, nb::arg("image"), nb::arg("model"));
 }
 } // namespace sam

@@ -21,14 +21,21 @@ from .dicom import WriteDicomSeg
 from .evaluation import Evaluate
 from .filters import (
     AutomaticMaskImageFilter,
-    EncoderImageFilter,
     PromptedSegmentationImageFilter,
-    ResampleImageFilter,
     SegmentationImageFilter,
     SliceEncoderImageFilter,
+    Window,
 )
 from .model import Label, Model, GetNumberOfThreads, SetNumberOfThreads
 from .segmentation import Segment, SegmentFile
+from .stages import (
+    AutoPromptImageFilter,
+    EncoderImageFilter,
+    MaskClassificationImageFilter,
+    Prompts,
+    PrototypePromptImageFilter,
+    ResampleImageFilter,
+)
 from .training import Train
 
 Error = _itksam.Error
@@ -39,6 +46,7 @@ TrainingResult = _itksam.TrainingResult
 __version__ = "0.1.0"
 __all__ = [
     "Aborted",
+    "AutoPromptImageFilter",
     "AutomaticMaskImageFilter",
     "CohortCase",
     "EncoderImageFilter",
@@ -46,8 +54,11 @@ __all__ = [
     "Evaluate",
     "GetNumberOfThreads",
     "Label",
+    "MaskClassificationImageFilter",
     "Model",
     "PromptedSegmentationImageFilter",
+    "Prompts",
+    "PrototypePromptImageFilter",
     "ResampleImageFilter",
     "Segment",
     "SegmentCohort",
@@ -58,6 +69,7 @@ __all__ = [
     "Train",
     "TrainingProgress",
     "TrainingResult",
+    "Window",
     "WriteDicomSeg",
     "sitkAbortEvent",
     "sitkAnyEvent",

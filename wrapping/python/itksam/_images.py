@@ -44,6 +44,18 @@ def _prepare(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
+def make_simpleitk(parts: Any) -> Any:
+    """A SimpleITK image of the extension's parts."""
+    import SimpleITK as sitk
+
+    pixels, spacing, origin, direction, has_components = parts
+    result = sitk.GetImageFromArray(pixels, isVector=has_components)
+    result.SetSpacing(spacing)
+    result.SetOrigin(origin)
+    result.SetDirection(direction)
+    return result
+
+
 def _from_simpleitk(image: Any) -> Picture:
     import SimpleITK as sitk
 
@@ -55,19 +67,10 @@ def _from_simpleitk(image: Any) -> Picture:
     array = _prepare(sitk.GetArrayViewFromImage(image))
     if is_vector and array.ndim == image.GetDimension():
         array = array[..., np.newaxis]  # SimpleITK leaves the axis of one component out
-
-    def make(parts: Any) -> Any:
-        pixels, spacing, origin, direction, has_components = parts
-        result = sitk.GetImageFromArray(pixels, isVector=has_components)
-        result.SetSpacing(spacing)
-        result.SetOrigin(origin)
-        result.SetDirection(direction)
-        return result
-
     described = _itksam.Image(
         array, list(image.GetSpacing()), list(image.GetOrigin()), list(image.GetDirection()), is_vector
     )
-    return Picture(described, array, make, image)
+    return Picture(described, array, make_simpleitk, image)
 
 
 def _from_itk(image: Any) -> Picture:

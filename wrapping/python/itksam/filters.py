@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -20,6 +20,16 @@ def _floats(values: Numbers) -> "list[float]":
     return [float(value) for value in values]
 
 
+class Window(NamedTuple):
+    """Where one of a model's windows lies over an image: a part of the model's grid, axes x first."""
+
+    number: int  #: in the order of EncoderImageFilter.SetWindow(), where there is at most one region of interest
+    size: "tuple[int, ...]"  #: voxels
+    spacing: "tuple[float, ...]"  #: mm
+    origin: "tuple[float, ...]"  #: mm, the center of the first voxel
+    direction: "tuple[float, ...]"  #: cosines, row by row
+
+
 class SegmentationImageFilter(ModelFilter):
     """Turns an image into a label map on the same grid, with no prompt drawn by hand.
 
@@ -32,6 +42,7 @@ class SegmentationImageFilter(ModelFilter):
         self._added: "list[Union[str, Model]]" = []
         self._mirror_axes: "list[int]" = []
         self._regions: "list[tuple[list[float], list[float]]]" = []
+        self._window_function: Optional[Callable[[Window], Any]] = None
         self._windows = 0
 
     def AddModel(self, model: "Union[str, Model]") -> None:
@@ -58,6 +69,16 @@ class SegmentationImageFilter(ModelFilter):
         """Forget all regions."""
         self._regions = []
 
+    def SetWindowFunction(self, function: Optional[Callable[[Window], Any]]) -> None:
+        """Set what answers for each window instead of the network; None, the default: nothing.
+
+        The function gets a Window and answers the probability of each label, as MaskClassificationImageFilter does for
+        the window's embedding and prompts: an image on the window's grid with one component per label, maybe padded to
+        whole tokens, or an array (z, y, x, label). Answers are blended and brought to the grid of the image, of which
+        the grid alone counts then; added models and mirror axes are no use. What the function raises ends the run.
+        """
+        self._window_function = function
+
     def GetNumberOfWindows(self) -> int:
         """Windows of the last run."""
         return self._windows
@@ -80,7 +101,21 @@ class SegmentationImageFilter(ModelFilter):
         is_vector: bool = False,
     ) -> Any:
         """The label map on the image's grid: 8 bits, or 16 where a value needs them. The keywords are for arrays."""
-        return self._segment(as_picture(image, spacing, origin, direction, is_vector), (), False, 0.0, False)
+        picture = as_picture(image, spacing, origin, direction, is_vector)
+        if self._window_function is not None:
+            return self._blend(picture, self._window_function)
+        return self._segment(picture, (), False, 0.0, False)
+
+    def _blend(self, picture: Picture, function: Callable[[Window], Any]) -> Any:
+        def answer(number: int, size: Numbers, *geometry: Numbers) -> Picture:
+            window = Window(number, tuple(int(extent) for extent in size), *(tuple(values) for values in geometry))
+            found = function(window)
+            return as_picture(found, *geometry, True) if isinstance(found, np.ndarray) else as_picture(found)
+
+        result, self._windows = _itksam.segment_windows(
+            self._process, picture.image, self.GetModel()._model, answer, self._regions
+        )
+        return picture.like(result)
 
     def _segment(
         self, picture: Picture, labels: Sequence[int], largest_component: bool, minimum_size: float, fill_holes: bool
@@ -97,36 +132,6 @@ class SegmentationImageFilter(ModelFilter):
             fill_holes,
         )
         return picture.like(result)
-
-
-class ResampleImageFilter(ModelFilter):
-    """Brings an image to the grid and the intensities that a model expects; answers a vector image of float32."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._region: "tuple[list[float], list[float]]" = ([], [])
-
-    def SetRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
-        """Set a box along the axes of the physical space, center and size in mm. Default: the whole image."""
-        self._region = (_floats(center), _floats(size))
-
-    def ClearRegionOfInterest(self) -> None:
-        """Take the whole image."""
-        self._region = ([], [])
-
-    def Execute(self, image: Any, **geometry: Any) -> Any:
-        """The image on the model's grid. The keywords are those of SegmentationImageFilter."""
-        picture = as_picture(image, **geometry)
-        return picture.make(_itksam.resample(self._process, picture.image, self.GetModel()._model, *self._region))
-
-
-class EncoderImageFilter(ModelFilter):
-    """The heavy stage: turns what ResampleImageFilter answered into its embedding, a vector image on the grid of tokens."""
-
-    def Execute(self, image: Any, **geometry: Any) -> Any:
-        """The embedding. The keywords are those of SegmentationImageFilter."""
-        picture = as_picture(image, **geometry)
-        return picture.make(_itksam.encode(self._process, picture.image, self.GetModel()._model))
 
 
 class SliceFilter(ModelFilter):

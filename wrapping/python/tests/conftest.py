@@ -14,6 +14,7 @@ import itksam
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 HIPPOCAMPUS = REPOSITORY / "examples" / "models" / "hippocampus.safetensors"
 CARDIAC = REPOSITORY / "examples" / "models" / "cardiac.safetensors"
+LUNG = REPOSITORY / "examples" / "models" / "lung_xray.safetensors"
 
 itksam.SetNumberOfThreads(1)
 

@@ -104,18 +104,3 @@ def test_color_images(promptable):
         pixels(color), spacing=plane.GetSpacing(), origin=plane.GetOrigin(), is_vector=True
     )
     np.testing.assert_array_equal(array, gray)
-
-
-def test_stages(model):
-    image = make_image()
-    resample = itksam.ResampleImageFilter()
-    resample.SetModel(model)
-    prepared = resample.Execute(image)
-    assert prepared.GetSpacing() == model.spacing
-    assert abs(pixels(prepared).mean()) < 1.0
-    encode = itksam.EncoderImageFilter()
-    encode.SetModel(model)
-    embedding = encode.Execute(prepared)
-    patch = model.info["encoder"]["patch"]
-    assert embedding.GetSpacing()[0] == pytest.approx(patch * model.spacing[0])
-    assert embedding.GetSize()[2] == prepared.GetSize()[2]
