@@ -55,6 +55,16 @@ protected:
     }
   }
 
+  Outcome
+  Run(const std::string & program, const std::string & arguments) const
+  {
+    const auto        output = (folder / "output.txt").string();
+    const std::string command =
+      "\"" SEGMENTANYTHING_PROGRAMS "/" + program + "\" " + arguments + " > \"" + output + "\" 2>&1";
+    const bool isWell = std::system(command.c_str()) == 0;
+    return { isWell, ReadText(output) };
+  }
+
   std::string
   Quoted(const std::string & name) const
   {
@@ -102,7 +112,12 @@ protected:
   {
     const auto begin = page.find("<td>" + name + "</td>", page.find("id=\"" + table + "\""));
     EXPECT_NE(begin, std::string::npos) << name;
-    const auto          row = page.substr(begin, page.find("</tr>", begin) - begin);
+    return NumbersOf(page.substr(begin, page.find("</tr>", begin) - begin));
+  }
+
+  static std::vector<double>
+  NumbersOf(const std::string & row)
+  {
     const std::regex    value("data-value=\"([^\"]*)\"");
     std::vector<double> values;
     for (std::sregex_iterator it(row.begin(), row.end(), value), end; it != end; ++it)
@@ -175,6 +190,151 @@ TEST_F(SamCohortReport, FiguresAreThoseOfTheEvaluation)
   const auto table = page.find("id=\"cases\"");
   EXPECT_LT(page.find("<td>a&amp;b</td>", table), page.find("<td>e</td>", table));
   EXPECT_LT(page.find("<td>e</td>", table), page.find("<td>c&lt;d&gt;</td>", table));
+}
+
+TEST_F(SamCohortReport, GroupsAreThoseOfTheEvaluation)
+{
+  WriteText(folder / "sites.csv", "case,site\na&b,no<rth\nc<d>,south\ne,no<rth\n");
+  const std::string cohort = "--prediction " + Quoted("labels") + " --reference " + Quoted("truth") + " --group " +
+                             Quoted("sites.csv") + " --source south --seed 3 --region 5,12,12,12,12,20 --output ";
+  ASSERT_TRUE(Run("sam-evaluate", cohort + Quoted("metrics.json")).isWell);
+  const auto outcome = Run("sam-report", cohort + Quoted("page.html"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto page = ReadText(folder / "page.html");
+  ExpectWellFormed(page);
+  const auto metrics = nlohmann::json::parse(ReadText(folder / "metrics.json"));
+  const auto groups = page.find("id=\"groups\"");
+  ASSERT_NE(groups, std::string::npos);
+  auto place = groups;
+  for (const auto * block : { "overall", "1", "2" })
+  {
+    const auto & measures =
+      std::string(block) == "overall" ? metrics["groups"]["overall"] : metrics["groups"]["labels"][block];
+    const auto & dice = measures["dice"];
+    for (const std::string name : { "no<rth", "south", "" })
+    {
+      const auto shown = name.empty() ? "macro average" : name == "south" ? "south" : "no&lt;rth";
+      place = page.find(std::string("<td class=\"name\">") + shown + "</td>", place + 1);
+      ASSERT_NE(place, std::string::npos);
+      std::vector<double> expected;
+      const auto          add = [&expected](const nlohmann::json & value) {
+        if (!value.is_null())
+        {
+          expected.push_back(value.get<double>());
+        }
+      };
+      if (name.empty())
+      {
+        add(dice["macro_average"]["mean"]);
+        add(measures["hd95_mm"]["macro_average"]["mean"]);
+      }
+      else
+      {
+        add(dice["groups"][name]["mean"]);
+        add(dice["groups"][name]["standard_deviation"]);
+        add(name == "south" ? nlohmann::json() : dice["drops"][name]["mean"]);
+        add(measures["hd95_mm"]["groups"][name]["mean"]);
+      }
+      const auto values = NumbersOf(page.substr(place, page.find("</tr>", place) - place));
+      ASSERT_GE(values.size(), expected.size()) << block << ' ' << shown;
+      for (size_t k = 0; k < expected.size(); ++k)
+      {
+        EXPECT_DOUBLE_EQ(values[k], expected[k]) << block << ' ' << shown << ", value " << k;
+      }
+    }
+  }
+  EXPECT_NE(page.find("drop from south"), std::string::npos);
+  EXPECT_NE(page.find("(seed 3)"), std::string::npos);
+  // A row of dots for each label and group; a group for each case.
+  EXPECT_NE(page.find(">2, no&lt;rth</text>"), std::string::npos);
+  EXPECT_EQ(Count(page.substr(page.find("id=\"cases\"")), "<td class=\"name\">no&lt;rth</td>"), 2u);
+}
+
+TEST_F(SamCohortReport, MapsApplyToPicturesToo)
+{
+  const std::string both = "--prediction " + Quoted("labels") + " --reference " + Quoted("truth") + " --image " +
+                           Quoted("images") + " --pictures 1 --output ";
+  const std::string swapped = " --map-prediction 1=2,2=1 --map-reference 1=2,2=1";
+  ASSERT_TRUE(Run("sam-report", both + Quoted("plain.html")).isWell);
+  ASSERT_TRUE(Run("sam-report", both + Quoted("swapped.html") + swapped).isWell);
+  const auto plain = ReadText(folder / "plain.html");
+  const auto other = ReadText(folder / "swapped.html");
+  auto       values = ValuesOf(plain, "cases", "e"); // mean Dice, four of each label
+  ASSERT_EQ(values.size(), 9u);
+  std::rotate(values.begin() + 1, values.begin() + 5, values.end());
+  EXPECT_EQ(ValuesOf(other, "cases", "e"), values);
+  const auto referenceOf = [](const std::string & page) {
+    const auto begin = page.rfind("src=\"data:");
+    return page.substr(begin, page.find('"', begin + 5) - begin);
+  };
+  EXPECT_TRUE(referenceOf(plain) != referenceOf(other)) << "colors are swapped";
+}
+
+TEST_F(SamCohortReport, ManyCasesAreShownInPart)
+{
+  fs::copy_file(folder / "labels" / "e.nrrd", folder / "labels" / "f.nrrd");
+  fs::copy_file(folder / "truth" / "e.nrrd", folder / "truth" / "f.nrrd");
+  for (const auto * kind : { "labels", "truth" })
+  {
+    fs::copy_file(folder / "truth" / "e.nrrd", folder / kind / "g.nrrd"); // no mistake
+  }
+  for (const auto * name : { "f.nrrd", "g.nrrd" })
+  {
+    fs::copy_file(folder / "images" / "e.nrrd", folder / "images" / name);
+  }
+  const auto outcome = Run("sam-report",
+                           "--prediction " + Quoted("labels") + " --reference " + Quoted("truth") + " --image " +
+                             Quoted("images") + " --pictures 4 --rows 2 --output " + Quoted("page.html"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto page = ReadText(folder / "page.html");
+  ExpectWellFormed(page);
+  size_t place = 0;
+  for (const std::string shown : { "<h2>Worst cases</h2>",
+                                   "<b>a&amp;b</b>",
+                                   "<b>e</b>",
+                                   "<h2>Median case</h2>",
+                                   "<b>f</b>",
+                                   "<h2>Best case</h2>",
+                                   "<b>g</b>" })
+  {
+    const auto found = page.find(shown, place);
+    ASSERT_NE(found, std::string::npos) << shown;
+    place = found;
+  }
+  EXPECT_EQ(Count(page, "<figure"), 4u);
+  const auto table = page.substr(page.find("id=\"cases\""));
+  EXPECT_EQ(Count(table, "<tr><td>"), 2u);
+  EXPECT_NE(table.find("3 more cases are counted above"), std::string::npos);
+  EXPECT_NE(page.find("5 cases of"), std::string::npos);
+}
+
+TEST_F(SamCohortReport, VolumesByGroupAndRegion)
+{
+  WriteText(folder / "sites.csv", "case,site\na&b,x\nc<d>,x\ne,y\n");
+  const auto outcome = Run("sam-report",
+                           "--prediction " + Quoted("labels") + " --group " + Quoted("sites.csv") +
+                             " --map-prediction 1=1,2=1 --output " + Quoted("page.html"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto page = ReadText(folder / "page.html");
+  ExpectWellFormed(page);
+  const auto groups = page.find("id=\"groups\"");
+  const auto row = page.find("<td class=\"name\">y</td>", groups);
+  ASSERT_NE(row, std::string::npos);
+  const auto values = NumbersOf(page.substr(row, page.find("</tr>", row) - row));
+  ASSERT_FALSE(values.empty());
+  EXPECT_NEAR(values.front(), 12 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6) << "both labels as one";
+
+  for (const auto & [arguments, words] :
+       { std::make_pair(" --map-reference 2=1", "--map-reference is given without --reference"),
+         std::make_pair(" --seed 2", "--seed is given without --group"),
+         std::make_pair(" --group nowhere.csv --source x", "--source is given without --reference") })
+  {
+    const auto wrong =
+      Run("sam-report", "--prediction " + Quoted("labels") + arguments + " --output " + Quoted("no.html"));
+    EXPECT_FALSE(wrong.isWell);
+    EXPECT_NE(wrong.output.find(words), std::string::npos) << wrong.output;
+    EXPECT_FALSE(fs::exists(folder / "no.html"));
+  }
 }
 
 TEST_F(SamCohortReport, VolumesAloneWithoutReference)

@@ -1,8 +1,10 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samColorTable.h"
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samNetwork.h"
 #include "samPrototypeUse.h"
+#include "samSteps.h"
 
 #include <ATen/Parallel.h>
 
@@ -219,12 +221,13 @@ int
 main(int argc, char * argv[])
 {
   const std::string description =
-    "Tells what is in a model file (info), checks all of it (verify) or writes it as a .safetensors file of this "
-    "software (convert). Understands its own files and the published checkpoints of SAM, MedSAM, MobileSAM, HQ-SAM and "
+    "Tells what is in a model file (info), checks all of it (verify), writes it as a .safetensors file of this "
+    "software (convert), or writes the names and colors of its labels for ITK-SNAP or 3D Slicer (labels). Understands "
+    "its own files and the published checkpoints of SAM, MedSAM, MobileSAM, HQ-SAM and "
     "DAPSAM, .pth, .pt or .safetensors; nothing in them is run.";
   return sam::RunProgram("sam-model", description, argc, argv, [](sam::CommandLine & line) {
     auto &                               parser = line.GetParser();
-    std::vector<std::string>             actions{ "info", "verify", "convert" };
+    std::vector<std::string>             actions{ "info", "verify", "convert", "labels" };
     std::vector<std::string>             preprocessings{ "sam", "medsam", "dapsam_prostate", "dapsam_fundus" };
     std::vector<std::string>             precisions{ "float32", "float16", "bfloat16" };
     TCLAP::ValuesConstraint<std::string> knownActions(actions);
@@ -258,14 +261,23 @@ main(int argc, char * argv[])
     TCLAP::UnlabeledValueArg<std::string> action("action", "What to do.", true, "", &knownActions, parser);
     TCLAP::UnlabeledValueArg<std::string> input("input", "The model file.", true, "", "FILE", parser);
     TCLAP::UnlabeledValueArg<std::string> output(
-      "output", "The file that convert writes.", false, "", "OUT.safetensors", parser);
+      "output",
+      "The file that is written: a model (.safetensors) by convert, a color table for ITK-SNAP (.txt) or 3D Slicer "
+      "(.ctbl) by labels.",
+      false,
+      "",
+      "OUT",
+      parser);
     line.Parse();
 
     const bool converts = action.getValue() == "convert";
-    if (converts != output.isSet())
+    const bool listsLabels = action.getValue() == "labels";
+    if ((converts || listsLabels) != output.isSet())
     {
       throw sam::Error(converts ? "convert: the file to write is missing, expected convert FILE OUT.safetensors"
-                                : action.getValue() + ": '" + output.getValue() + "' was found, expected one file");
+                       : listsLabels
+                         ? "labels: the file to write is missing, expected labels FILE OUT.txt or OUT.ctbl"
+                         : action.getValue() + ": '" + output.getValue() + "' was found, expected one file");
     }
     if (!converts && precision.isSet())
     {
@@ -285,6 +297,11 @@ main(int argc, char * argv[])
       }
       sam::CheckOutput(path);
     }
+    if (listsLabels)
+    {
+      sam::MakeColorTable({}, output.getValue());
+      sam::CheckOutput(output.getValue());
+    }
     at::set_num_threads(1); // the file is what takes the time
 
     const auto model = sam::OpenModel(input.getValue(), preprocessing.getValue());
@@ -297,6 +314,21 @@ main(int argc, char * argv[])
           itk::SamModel::FromNetwork(std::make_shared<const sam::Network>(model.plan, model.tensors), input.getValue());
         PrintEntry(line, "prototypes", sam::MeasurePrototypeUse(network, images.getValue()).Describe());
       }
+    }
+    else if (listsLabels)
+    {
+      sam::LabelTable table;
+      for (const auto & label : model.plan.labels)
+      {
+        if (label.value != 0)
+        {
+          table.push_back({ static_cast<int>(label.value), label.name, label.color });
+        }
+      }
+      sam::WriteAtomically(output.getValue(), [&](const std::string & temporary) {
+        sam::WriteText(sam::MakeColorTable(table, output.getValue()), temporary);
+      });
+      line.Print(input.getValue() + " -> " + output.getValue() + "\n");
     }
     else if (action.getValue() == "verify")
     {

@@ -12,13 +12,11 @@ main(int argc, char * argv[])
 {
   const std::string description =
     "Writes one HTML page about a case or a cohort, which needs no other file: volumes of the labels, pictures with "
-    "their outlines and, where reference labels are given, the measures of sam-evaluate with the worst cases first.";
+    "their outlines and, where reference labels are given, the measures of sam-evaluate with the worst cases first, "
+    "by site where a table of sites is given.";
   return sam::RunProgram("sam-report", description, argc, argv, [](sam::CommandLine & line) {
     auto &                       parser = line.GetParser();
-    TCLAP::ValueArg<std::string> prediction(
-      "", "prediction", "The labels that the page is about: a file or a folder.", true, "", "FILE|DIR", parser);
-    TCLAP::ValueArg<std::string> reference(
-      "", "reference", "The labels that count as true: a file or a folder.", false, "", "FILE|DIR", parser);
+    sam::EvaluationArguments     measured(line, "report", false);
     TCLAP::ValueArg<std::string> image(
       "",
       "image",
@@ -33,27 +31,41 @@ main(int argc, char * argv[])
     TCLAP::ValueArg<unsigned int> pictures(
       "",
       "pictures",
-      "Cases that are shown in pictures: the worst, without --reference the first. The tables have all. Default: 6.",
+      "Cases that are shown in pictures: the worst and, of three or more, the median and the best one; without "
+      "--reference the first. Default: 6.",
       false,
       6,
       "N",
       parser);
-    sam::EvaluationArguments measured(line, "report");
+    TCLAP::ValueArg<unsigned int> rows(
+      "",
+      "rows",
+      "Cases in the table, the worst first, so that a page stays small. Default: 1000.",
+      false,
+      1000,
+      "N",
+      parser);
     line.AddThreads();
     line.AddQuiet();
     line.Parse();
 
     sam::CheckOutput(output.getValue());
-    auto       options = measured.Read();
-    const auto report = reference.isSet() ? sam::Evaluate(prediction.getValue(), reference.getValue(), options)
-                                          : sam::MeasureVolumes(prediction.getValue(), options);
     sam::CohortPageOptions page;
-    page.title = title.isSet() ? title.getValue() : sam::GetCaseName(prediction.getValue());
+    page.evaluation = measured.Read();
+    page.title = title.isSet() ? title.getValue() : sam::GetCaseName(measured.GetPrediction());
     page.images = image.getValue();
     page.pictures = pictures.getValue();
+    page.rows = rows.getValue();
     if (image.isSet() && !std::filesystem::exists(page.images))
     {
       throw sam::Error(page.images + ": no such file or folder");
+    }
+    const bool hasReference = !measured.GetReference().empty();
+    const auto report = hasReference ? sam::Evaluate(measured.GetPrediction(), measured.GetReference(), page.evaluation)
+                                     : sam::MeasureVolumes(measured.GetPrediction(), page.evaluation);
+    if (hasReference)
+    {
+      page.groups = measured.CompareGroups(report);
     }
     sam::WriteAtomically(output.getValue(), [&](const std::string & temporary) {
       const auto folder = std::filesystem::path(temporary).parent_path().string();

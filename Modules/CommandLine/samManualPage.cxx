@@ -72,9 +72,11 @@ MakeManualPage(const std::string & program, const std::string & description, con
             "out.\n";
   }
   page += ".SH SEE ALSO\n";
-  const std::vector<std::string> programs{ "sam-auto-prompt", "sam-classify", "sam-encode",  "sam-evaluate",
-                                           "sam-everything",  "sam-model",    "sam-prompt",  "sam-prototype-prompt",
-                                           "sam-report",      "sam-resample", "sam-segment", "sam-train" };
+  const std::vector<std::string> programs{ "sam-auto-prompt", "sam-classify",   "sam-encode",
+                                           "sam-evaluate",    "sam-everything", "sam-model",
+                                           "sam-pretrain",    "sam-prompt",     "sam-prototype-prompt",
+                                           "sam-report",      "sam-resample",   "sam-segment",
+                                           "sam-train" };
   std::string                    others;
   for (const auto & other : programs)
   {

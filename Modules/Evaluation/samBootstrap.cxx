@@ -13,31 +13,22 @@ namespace sam
 Bootstrap::Bootstrap(const std::vector<std::size_t> & sizes, const BootstrapOptions & options)
   : m_Options(options)
   , m_Sizes(sizes)
-{
-  for (std::size_t group = 0; group < sizes.size(); ++group)
-  {
-    auto                       random = RandomStream::OfItem(options.seed, 0, group);
-    std::vector<std::uint32_t> draws(options.resamples * sizes[group]);
-    for (auto & draw : draws)
-    {
-      draw = static_cast<std::uint32_t>(random.Integer(0, static_cast<std::int64_t>(sizes[group]) - 1));
-    }
-    m_Draws.push_back(std::move(draws));
-  }
-}
+{}
 
 std::vector<double>
 Bootstrap::ComputeMeans(std::size_t group, const std::vector<std::optional<double>> & values) const
 {
-  std::vector<double>   means;
-  const std::uint32_t * draw = m_Draws[group].data();
+  // Drawn anew for each measure: the draws of thousands of cases would take more memory than all else.
+  auto                random = RandomStream::OfItem(m_Options.seed, 0, group);
+  const auto          last = static_cast<std::int64_t>(m_Sizes[group]) - 1;
+  std::vector<double> means;
   for (std::size_t resample = 0; resample < m_Options.resamples; ++resample)
   {
     double      sum = 0.0;
     std::size_t count = 0;
-    for (std::size_t k = 0; k < m_Sizes[group]; ++k, ++draw)
+    for (std::size_t k = 0; k < m_Sizes[group]; ++k)
     {
-      const auto & value = values[*draw];
+      const auto & value = values[static_cast<std::size_t>(random.Integer(0, last))];
       sum += value.value_or(0.0);
       count += value.has_value();
     }

@@ -51,9 +51,8 @@ public:
   ComputeInterval(std::vector<double> statistics) const;
 
 private:
-  BootstrapOptions                        m_Options;
-  std::vector<std::size_t>                m_Sizes;
-  std::vector<std::vector<std::uint32_t>> m_Draws; ///< of each group: resamples x cases
+  BootstrapOptions         m_Options;
+  std::vector<std::size_t> m_Sizes;
 };
 } // namespace sam
 
