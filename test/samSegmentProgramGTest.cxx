@@ -1,4 +1,5 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCohort.h"
 #include "samProcessMemory.h"
 #include "samTestProgram.h"
 
@@ -203,11 +204,35 @@ TEST_F(SamSegmentProgram, LabelsAreChosenAndSmallPartsLeftOut)
   EXPECT_FALSE(Run("--minimum-size=-1 " + files).isWell);
 }
 
+TEST_F(SamSegmentProgram, NamesAndColorsAreThereForViewers)
+{
+  const std::string command =
+    "\"" SEGMENTANYTHING_PROGRAMS "/sam-model\" --quiet labels " + Quoted("model.safetensors");
+  ASSERT_EQ(std::system((command + " " + Quoted("snap.txt")).c_str()), 0);
+  ASSERT_EQ(std::system((command + " " + Quoted("slicer.ctbl")).c_str()), 0);
+  const auto model = itk::SamModel::Read((folder / "model.safetensors").string());
+  const auto color = [&model](unsigned int k) {
+    const auto & rgb = model->GetLabelColors()[k];
+    return " " + std::to_string(rgb[0]) + " " + std::to_string(rgb[1]) + " " + std::to_string(rgb[2]) + " ";
+  };
+  const auto behind = [this](const std::string & name) {
+    const auto text = ReadText(folder / name);
+    return text.substr(text.find('\n') + 1);
+  };
+  EXPECT_EQ(behind("snap.txt"),
+            "0 0 0 0 0 0 0 \"Clear Label\"\n3" + color(1) + "1 1 1 \"first\"\n7" + color(2) + "1 1 1 \"second\"\n");
+  EXPECT_EQ(behind("slicer.ctbl"), "0 background 0 0 0 0\n3 first" + color(1) + "255\n7 second" + color(2) + "255\n");
+  EXPECT_NE(std::system((command + " " + Quoted("labels.lut") + " 2> " + Quoted("output.txt")).c_str()), 0);
+  EXPECT_NE(ReadText(folder / "output.txt").find("labels.lut: expected a name that ends with .txt"), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder / "labels.lut"));
+}
+
 TEST_F(SamSegmentProgram, ShardsShareACohort)
 {
   auto outcome = Run(Quoted("images") + " " + Quoted("all"));
   ASSERT_TRUE(outcome.isWell) << outcome.output;
-  EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 3) << "a line for each: " << outcome.output;
+  EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 5)
+    << "a line for each and two about memory: " << outcome.output;
   for (const std::string shard : { "0/2", "1/2" })
   {
     outcome = Run("--shard " + shard + " " + Quoted("images") + " " + Quoted("part" + shard.substr(0, 1)));
@@ -234,6 +259,10 @@ TEST_F(SamSegmentProgram, FinishedCasesAreSkippedOnRequest)
   ASSERT_TRUE(Run(arguments).isWell);
   EXPECT_EQ(ReadJson("report.json")["counts"],
             (nlohmann::json{ { "segmented", 3 }, { "skipped", 0 }, { "failed", 0 } }));
+  EXPECT_EQ(ReadJson("report.json")["models_md5"],
+            nlohmann::json::array({ sam::ComputeMd5((folder / "model.safetensors").string()) }));
+  std::ofstream(folder / "abc", std::ios::binary) << "abc";
+  EXPECT_EQ(sam::ComputeMd5((folder / "abc").string()), "900150983cd24fb0d6963f7d28e17f72") << "RFC 1321";
   fs::remove(folder / "out/b.nrrd");
   fs::remove(folder / "st/c.json");
   const auto before = fs::last_write_time(folder / "out/a.nii.gz");
@@ -481,6 +510,33 @@ TEST_F(SamSegmentMemory, VolumesInParts)
 {
   MakeModel(3, "[12.0, 12.0, 8.0]");
   ExpectTheSameInParts({ 192, 192, 400 });
+}
+
+TEST_F(SamSegmentMemory, ACohortTellsItsLargestCase)
+{
+  MakeModel(3, "[12.0, 12.0, 8.0]");
+  WriteLargeImage(folder / "images/large.mha", { 192, 192, 200 });
+  fs::remove(folder / "images/a.nii.gz");
+  std::ofstream(folder / "images/b.nrrd", std::ios::binary) << "NRRD0004\ntype: short\ndimension: 3\nsizes: 9 9 9\n";
+  const auto outcome = Run("--report " + Quoted("report.json") + " " + Quoted("images") + " " + Quoted("out"));
+  EXPECT_NE(outcome.output.find("1 of 3 images were not segmented"), std::string::npos) << outcome.output;
+
+  const auto   largest = ", for " + (folder / "images/large.mha").string() + "\n";
+  const double estimate = BytesAfter(outcome.output, "memory: at most about ");
+  const auto   last = outcome.output.rfind("memory: ");
+  const double peak = BytesAfter(outcome.output.substr(last), "memory: ");
+  EXPECT_EQ(outcome.output.find("memory: at most about "), 0u) << "before the work: " << outcome.output;
+  EXPECT_LT(outcome.output.find(largest), outcome.output.find("c.mha ->"));
+  EXPECT_NE(outcome.output.find(" at the peak" + largest, last), std::string::npos) << outcome.output;
+  EXPECT_LT(estimate, estimateFactor * peak);
+  EXPECT_GT(estimate, peak / estimateFactor);
+
+  const auto cases = ReadJson("report.json")["cases"];
+  ASSERT_EQ(cases.size(), 3u);
+  EXPECT_FALSE(cases[0].contains("memory_estimate_bytes")) << "it was broken";
+  EXPECT_LT(cases[1]["memory_estimate_bytes"], cases[2]["memory_estimate_bytes"]);
+  EXPECT_LE(cases[2]["memory_peak_bytes"].get<double>(), peak);
+  EXPECT_GT(cases[2]["memory_peak_bytes"].get<double>(), 0.99 * peak) << "sizes are rounded up";
 }
 
 TEST_F(SamSegmentMemory, FlatImagesInParts)

@@ -7,8 +7,11 @@
 #include "samProcessMemory.h"
 #include "samSegmentation.h"
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <optional>
+#include <utility>
 
 int
 main(int argc, char * argv[])
@@ -147,12 +150,22 @@ main(int argc, char * argv[])
     {
       given.labels = sam::ParseLabels("--labels", labels.getValue(), models.front());
     }
-    const auto        jobs = sam::MakeJobs(given, part);
+    const auto jobs = sam::MakeJobs(given, part);
+    const bool isCohort = jobs.size() > 1;
+    const auto isSkipped = [&](const sam::SegmentationJob & job) {
+      return skipExisting.getValue() && sam::IsDone(job);
+    };
     sam::CohortReport cases(report.getValue(), model.getValue(), part);
     size_t            failed = 0;
+    if (isCohort)
+    {
+      const auto [largest, estimate] = sam::FindMostMemory(models, jobs, isSkipped);
+      line.Print(largest.empty() ? "" : "memory: at most " + estimate.text + ", for " + largest + "\n");
+    }
+    std::pair<std::uint64_t, std::string> peak; // the highest one, and of which image
     for (size_t k = 0; k < jobs.size(); ++k)
     {
-      if (skipExisting.getValue() && sam::IsDone(jobs[k]))
+      if (isSkipped(jobs[k]))
       {
         line.Print(jobs[k].image + ": " + jobs[k].output + " is there\n");
         cases.Add(jobs[k], "skipped", 0.0);
@@ -180,14 +193,12 @@ main(int argc, char * argv[])
           sam::ThrowIfInterrupted();
           line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
         };
-        sam::Segment(models, job, progress, [&](const std::string & text) {
-          if (jobs.size() == 1)
-          {
-            line.Print(text);
-          }
-        });
+        const auto print = [&line](const std::string & text) { line.Print(text); };
+        const auto memory =
+          sam::Segment(models, job, progress, isCohort ? std::function<void(const std::string &)>() : print);
+        peak = std::max(peak, { memory.peak, jobs[k].image });
         line.Print(jobs[k].image + " -> " + jobs[k].output + "\n");
-        cases.Add(jobs[k], "segmented", seconds());
+        cases.Add(jobs[k], "segmented", seconds(), {}, memory);
       }
       catch (const sam::Error & error)
       {
@@ -200,6 +211,10 @@ main(int argc, char * argv[])
         line.Warn(error.what());
         ++failed;
       }
+    }
+    if (isCohort && peak.first > 0)
+    {
+      line.Print("memory: " + sam::FormatBytes(peak.first) + " at the peak, for " + peak.second + "\n");
     }
     if (failed > 0)
     {

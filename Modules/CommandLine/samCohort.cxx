@@ -6,12 +6,15 @@
 #include "samError.h"
 #include "samSteps.h"
 
+#include <itksys/MD5.h>
+
 #include <nlohmann/json.hpp>
 
 #include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 
 namespace sam
 {
@@ -146,18 +149,75 @@ IsDone(const SegmentationJob & job)
   return true;
 }
 
+std::pair<std::string, MemoryEstimate>
+FindMostMemory(const std::vector<itk::SamModel::ConstPointer> &         models,
+               const std::vector<SegmentationJob> &                     jobs,
+               const std::function<bool(const SegmentationJob & job)> & isSkipped)
+{
+  std::pair<std::string, MemoryEstimate> most;
+  for (const auto & job : jobs)
+  {
+    if (isSkipped(job))
+    {
+      continue;
+    }
+    try
+    {
+      ThrowIfInterrupted();
+      const auto estimate = EstimateMemory(models, job);
+      most = estimate.bytes > most.second.bytes ? std::make_pair(job.image, estimate) : most;
+    }
+    catch (const Error &)
+    {
+      continue;
+    }
+  }
+  return most;
+}
+
+std::string
+ComputeMd5(const std::string & path)
+{
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream)
+  {
+    throw Error(path + ": cannot be read");
+  }
+  const std::unique_ptr<itksysMD5, void (*)(itksysMD5 *)> md5(itksysMD5_New(), itksysMD5_Delete);
+  itksysMD5_Initialize(md5.get());
+  std::vector<char> buffer(1u << 20);
+  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0)
+  {
+    ThrowIfInterrupted();
+    itksysMD5_Append(
+      md5.get(), reinterpret_cast<const unsigned char *>(buffer.data()), static_cast<int>(stream.gcount()));
+  }
+  constexpr size_t digits = 32;
+  std::string      text(digits, '0');
+  itksysMD5_FinalizeHex(md5.get(), text.data());
+  return text;
+}
+
 CohortReport::CohortReport(std::string path, std::vector<std::string> models, const Shard & shard)
   : m_Path(std::move(path))
   , m_Models(std::move(models))
   , m_Shard(shard)
 {
+  for (const auto & model : m_Models)
+  {
+    m_Hashes.push_back(m_Path.empty() ? std::string() : ComputeMd5(model));
+  }
   this->Write();
 }
 
 void
-CohortReport::Add(const SegmentationJob & job, const std::string & status, double seconds, const std::string & message)
+CohortReport::Add(const SegmentationJob & job,
+                  const std::string &     status,
+                  double                  seconds,
+                  const std::string &     message,
+                  const MemoryUse &       memory)
 {
-  m_Cases.push_back({ job.image, job.output, status, seconds, message });
+  m_Cases.push_back({ job.image, job.output, status, seconds, message, memory });
   this->Write();
 }
 
@@ -177,6 +237,11 @@ CohortReport::Write() const
     Json entry{
       { "image", item.image }, { "output", item.output }, { "status", item.status }, { "seconds", item.seconds }
     };
+    if (item.memory.estimate > 0)
+    {
+      entry["memory_estimate_bytes"] = item.memory.estimate;
+      entry["memory_peak_bytes"] = item.memory.peak > 0 ? Json(item.memory.peak) : Json(nullptr);
+    }
     if (!item.message.empty())
     {
       entry["message"] = item.message;
@@ -185,6 +250,7 @@ CohortReport::Write() const
   }
   const Json report{ { "version", SegmentAnything_VERSION },
                      { "models", m_Models },
+                     { "models_md5", m_Hashes },
                      { "shard", std::to_string(m_Shard.part) + "/" + std::to_string(m_Shard.count) },
                      { "counts", counts },
                      { "cases", cases } };

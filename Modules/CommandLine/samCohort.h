@@ -4,7 +4,9 @@
 
 #include "samSegmentation.h"
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sam
@@ -34,8 +36,19 @@ MakeJobs(const SegmentationJob & given, const Shard & shard);
 bool
 IsDone(const SegmentationJob & job);
 
+/** The job that takes the most memory, and how much; of those that \a isSkipped picks none. What is wrong with a job is
+ * told in its turn: without one whose header can be read the text is empty. */
+std::pair<std::string, MemoryEstimate>
+FindMostMemory(const std::vector<itk::SamModel::ConstPointer> &         models,
+               const std::vector<SegmentationJob> &                     jobs,
+               const std::function<bool(const SegmentationJob & job)> & isSkipped);
+
+/** What md5sum answers to a file. \throws Error naming a file that cannot be read. */
+std::string
+ComputeMd5(const std::string & path);
+
 /** \class CohortReport
- * \brief What became of each case, for programs to read.
+ * \brief What became of each case and which models it was made with, for programs to read.
  */
 class CohortReport
 {
@@ -46,7 +59,11 @@ public:
   /** \a status is segmented, skipped or failed, with the mistake as \a message. The file is written anew.
    * \throws Error when it cannot be. */
   void
-  Add(const SegmentationJob & job, const std::string & status, double seconds, const std::string & message = {});
+  Add(const SegmentationJob & job,
+      const std::string &     status,
+      double                  seconds,
+      const std::string &     message = {},
+      const MemoryUse &       memory = {});
 
 private:
   struct Case
@@ -56,6 +73,7 @@ private:
     std::string status;
     double      seconds;
     std::string message;
+    MemoryUse   memory;
   };
 
   void
@@ -63,6 +81,7 @@ private:
 
   std::string              m_Path;
   std::vector<std::string> m_Models;
+  std::vector<std::string> m_Hashes; ///< of the models
   Shard                    m_Shard;
   std::vector<Case>        m_Cases;
 };

@@ -22,6 +22,7 @@
 #include <filesystem>
 #include <limits>
 #include <sstream>
+#include <type_traits>
 
 namespace sam
 {
@@ -200,37 +201,70 @@ GetImageIO(itk::ImageSource<TImage> * source)
   return dynamic_cast<itk::ImageSeriesReader<TImage> &>(*source).GetModifiableImageIO();
 }
 
+/** What a job runs, ready to run. */
 template <unsigned int VDimension, typename TLabel>
-void
-SegmentAs(const Models &                                   models,
+struct Pipeline
+{
+  using ChannelImage = itk::VectorImage<float, VDimension>;
+  using LabelImage = itk::Image<TLabel, VDimension>;
+  using FilterType = itk::SamSegmentationImageFilter<ChannelImage, LabelImage>;
+
+  typename itk::ImageSource<ChannelImage>::Pointer reader;
+  typename FilterType::Pointer                     segment{ FilterType::New() };
+  Way                                              way;
+
+  Pipeline(const Models & models, const SegmentationJob & job)
+    : reader(MakeImageReader<ChannelImage>(GetFileToRead(job)))
+  {
+    segment->SetInput(reader->GetOutput());
+    segment->SetModel(models.front());
+    for (size_t k = 1; k < models.size(); ++k)
+    {
+      segment->AddModel(models[k]);
+    }
+    segment->SetMirrorAxes(job.mirrorAxes);
+    AddRegions(segment.GetPointer(), job.regions);
+    ResetPeakMemory();
+    Naming(job.image, [&] {
+      segment->UpdateOutputInformation();
+      way = FindWay(segment.GetPointer(), job, GetImageIO<ChannelImage>(reader));
+    });
+  }
+};
+
+/** Call \a action with the type of the pipeline that a job needs: dimension and label type. */
+template <typename TAction>
+auto
+WithPipeline(const Models & models, const SegmentationJob & job, const TAction & action)
+{
+  const auto pipeline = [&](auto dimension, auto label) {
+    return action(Pipeline<decltype(dimension)::value, decltype(label)>(models, job));
+  };
+  const bool isSmall = HasSmallLabels(models.front());
+  if (ReadImageDimension(GetFileToRead(job)) == 2)
+  {
+    constexpr std::integral_constant<unsigned int, 2> plane{};
+    return isSmall ? pipeline(plane, static_cast<unsigned char>(0)) : pipeline(plane, short{ 0 });
+  }
+  constexpr std::integral_constant<unsigned int, 3> volume{};
+  return isSmall ? pipeline(volume, static_cast<unsigned char>(0)) : pipeline(volume, short{ 0 });
+}
+
+template <unsigned int VDimension, typename TLabel>
+MemoryUse
+SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
+          const itk::SamModel *                            model,
           const SegmentationJob &                          job,
           const std::function<void(double)> &              progress,
           const std::function<void(const std::string &)> & print)
 {
-  const itk::SamModel * model = models.front();
-
   using ChannelImage = itk::VectorImage<float, VDimension>;
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
 
-  const auto reader = MakeImageReader<ChannelImage>(GetFileToRead(job));
-  const auto image = reader->GetOutput();
-
-  const auto segment = itk::SamSegmentationImageFilter<ChannelImage, LabelImage>::New();
-  segment->SetInput(image);
-  segment->SetModel(model);
-  for (size_t k = 1; k < models.size(); ++k)
-  {
-    segment->AddModel(models[k]);
-  }
-  segment->SetMirrorAxes(job.mirrorAxes);
-  AddRegions(segment.GetPointer(), job.regions);
-  ResetPeakMemory();
-  Way way;
-  Naming(job.image, [&] {
-    segment->UpdateOutputInformation();
-    way = FindWay(segment.GetPointer(), job, GetImageIO<ChannelImage>(reader));
-  });
+  const Way &  way = pipeline.way;
+  const auto & segment = pipeline.segment;
+  const auto   image = pipeline.reader->GetOutput();
   if (print)
   {
     print("memory: " + way.Describe() + "\n");
@@ -286,10 +320,12 @@ SegmentAs(const Models &                                   models,
     });
   }
   hasRun = true;
-  if (const auto peak = GetPeakMemory(); print && peak > 0)
+  const MemoryUse use{ way.GetTotal(), GetPeakMemory() };
+  if (print && use.peak > 0)
   {
-    print("memory: " + FormatBytes(peak) + " at the peak\n");
+    print("memory: " + FormatBytes(use.peak) + " at the peak\n");
   }
+  return use;
 }
 } // namespace
 
@@ -341,24 +377,23 @@ CleanLabels(itk::Image<unsigned short, 2> *, const SegmentationJob &);
 template void
 CleanLabels(itk::Image<unsigned short, 3> *, const SegmentationJob &);
 
-void
+MemoryEstimate
+EstimateMemory(const Models & models, const SegmentationJob & job)
+{
+  return WithPipeline(models, job, [](const auto & pipeline) {
+    return MemoryEstimate{ pipeline.way.GetTotal(), pipeline.way.Describe() };
+  });
+}
+
+MemoryUse
 Segment(const Models &                                   models,
         const SegmentationJob &                          job,
         const std::function<void(double)> &              progress,
         const std::function<void(const std::string &)> & print)
 {
   CheckOutputs({ job.output }, { job.statistics, job.preview });
-  const bool isSmall = HasSmallLabels(models.front());
-  if (ReadImageDimension(GetFileToRead(job)) == 2)
-  {
-    isSmall ? SegmentAs<2, unsigned char>(models, job, progress, print)
-            : SegmentAs<2, short>(models, job, progress, print);
-  }
-  else
-  {
-    isSmall ? SegmentAs<3, unsigned char>(models, job, progress, print)
-            : SegmentAs<3, short>(models, job, progress, print);
-  }
+  return WithPipeline(
+    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models.front(), job, progress, print); });
 }
 
 std::set<int>

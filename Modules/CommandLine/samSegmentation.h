@@ -37,6 +37,24 @@ struct SegmentationJob
   std::vector<unsigned int> mirrorAxes; ///< see SamSegmentationImageFilter::SetMirrorAxes
 };
 
+/** The memory that a job will take beside other programs, by the plan of the model and the size of the image. */
+struct MemoryEstimate
+{
+  std::uint64_t bytes{ 0 };
+  std::string   text; ///< "about 1.2G (program and model 200M, image ...), in 3 parts"
+};
+
+/** \throws Error as Segment(): the image's header is read, its pixels are not. */
+MemoryEstimate
+EstimateMemory(const std::vector<itk::SamModel::ConstPointer> & models, const SegmentationJob & job);
+
+/** What a job took, in bytes. */
+struct MemoryUse
+{
+  std::uint64_t estimate{ 0 };
+  std::uint64_t peak{ 0 }; ///< of the program; 0 where the system does not tell
+};
+
 /** Segment an image file with the mean of some models (the first is written down) and write what the job asks for:
  * everything or nothing. With a memory limit, the image is read and segmented in parts along its slowest axis where
  * the whole takes more; the label map is collected, or written in parts, too. It is the same.
@@ -44,7 +62,7 @@ struct SegmentationJob
  * before the work and one after it.
  * \throws Error naming the file and what is wrong with it; also when the limit cannot be kept, with the smallest one
  * that can. */
-void
+MemoryUse
 Segment(const std::vector<itk::SamModel::ConstPointer> & models,
         const SegmentationJob &                          job,
         const std::function<void(double)> &              progress,
