@@ -96,8 +96,9 @@ public:
   }
 
   /** Set what answers for each window instead of the network, such as SamMaskClassificationImageFilter on an embedding
-   * that was made earlier (SamEncoderImageFilter::SetWindow): then of the input the grid alone counts, and added models
-   * and mirrored windows are no use. The answer may be padded to whole tokens. Default is none. */
+   * that was made earlier (SamEncoderImageFilter::SetWindow): then of the input the grid alone counts (and the frame
+   * that the model may leave out), and added models and mirrored windows are no use. The answer may be padded to whole
+   * tokens. Default is none. */
   void
   SetWindowFunction(const SamWindowFunction & function);
 
@@ -152,13 +153,6 @@ private:
     PointType  center;
     VectorType size;
   };
-
-  /** Whether there is a frame to find: what answers instead of the network has its windows in the whole image. */
-  bool
-  RemovesFrame() const
-  {
-    return m_Model->RemovesFrame() && !m_WindowFunction;
-  }
 
   SamLattice
   MakeLattice() const;

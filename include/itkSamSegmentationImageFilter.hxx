@@ -123,7 +123,7 @@ SamLattice
 SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeLattice() const
 {
   return this->MakeLattice(
-    this->RemovesFrame() ? m_Content : SamIndexBox::FromRegion(this->GetInput()->GetLargestPossibleRegion()));
+    m_Model->RemovesFrame() ? m_Content : SamIndexBox::FromRegion(this->GetInput()->GetLargestPossibleRegion()));
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -186,17 +186,17 @@ void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion()
 {
   ProcessObject::GenerateInputRequestedRegion();
+  if (m_Model->RemovesFrame())
+  {
+    const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
+    return;
+  }
   if (m_WindowFunction)
   {
     // One voxel, since nothing is no region.
     typename InputImageType::RegionType one = this->GetInput()->GetLargestPossibleRegion();
     one.SetSize(InputImageType::SizeType::Filled(1));
     const_cast<InputImageType *>(this->GetInput())->SetRequestedRegion(one);
-    return;
-  }
-  if (this->RemovesFrame())
-  {
-    const_cast<InputImageType *>(this->GetInput())->SetRequestedRegionToLargestPossibleRegion();
     return;
   }
   const SamLattice                   lattice = this->MakeLattice();
@@ -268,7 +268,7 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::EstimateMemory(const Outp
     memory.network = m_Model->EstimateWindowMemory(place.size);
     most = most.Max(memory);
   }
-  if (this->RemovesFrame())
+  if (m_Model->RemovesFrame())
   {
     most.image = whole.GetNumberOfVoxels() * pixel;
   }
@@ -351,7 +351,7 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   OutputImageType * output = this->GetOutput();
   output->FillBuffer(NumericTraits<OutputPixelType>::ZeroValue());
 
-  if (this->RemovesFrame())
+  if (m_Model->RemovesFrame())
   {
     m_Content = SamFindContent(this->GetInput(), m_Model->GetOrientation());
   }

@@ -6,6 +6,7 @@
 
 #include "itkRegionOfInterestImageFilter.h"
 
+#include <cmath>
 #include <set>
 
 using namespace sam::test;
@@ -133,6 +134,25 @@ TEST_F(SamStagePrograms, PicturesAndPrototypes)
   model = "flat.safetensors";
   itk::MakeSamTestModel(options)->Write((folder / model).string());
   EXPECT_EQ(CompareScript("picture.nrrd"), 6u);
+}
+
+TEST_F(SamStagePrograms, ABlackFrameIsLeftOut)
+{
+  // Two dark ovals, as lungs, within a frame.
+  const auto film = MakeImage<Image<2>>({ 205, 202 }, { 2.0, 2.1 }, { 7.0, -3.0 });
+  for (itk::ImageRegionIteratorWithIndex<Image<2>> it(film, film->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+  {
+    const double x = static_cast<double>(it.GetIndex()[0]) - 30.0;
+    const double y = static_cast<double>(it.GetIndex()[1]) - 12.0;
+    const auto   oval = [x, y](double center) {
+      return std::exp(-std::pow((x - center) / 28.0, 2) - std::pow((y - 75.0) / 50.0, 2));
+    };
+    const bool isInside = x >= 0.0 && y >= 0.0 && x < 170.0 && y < 150.0;
+    it.Set(isInside ? static_cast<float>(200.0 - 120.0 * (oval(50.0) + oval(120.0))) : 0.0f);
+  }
+  Write(film.GetPointer(), folder / "film.nrrd");
+  model = SEGMENTANYTHING_MODELS "/lung_xray.safetensors";
+  EXPECT_EQ(CompareScript("film.nrrd"), 1u);
 }
 
 TEST_F(SamStagePrograms, HippocampusInItsCrop)

@@ -302,7 +302,8 @@ BlendWindows(const itk::SamModel *                 model,
   using FilterType = itk::SamSegmentationImageFilter<TImage, TLabelImage>;
   std::vector<bool> isUsed(windows.size(), false);
   const auto        segment = FilterType::New();
-  segment->SetInput(ReadGrid<TImage>(job.image));
+  // The frame that a model leaves out is found in the pixels.
+  segment->SetInput(model->RemovesFrame() ? Read<TImage>(job.image) : ReadGrid<TImage>(job.image));
   segment->SetModel(model);
   AddRegions(segment.GetPointer(), job.regions);
   segment->SetWindowFunction([&](const itk::SamGrid & window) {

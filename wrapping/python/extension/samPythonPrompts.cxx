@@ -272,7 +272,8 @@ CallWindowFunction(const nanobind::callable & function,
   return itk::SamTensorImage<VDimension>::TensorOf(image);
 }
 
-/** The label map on the grid of an image whose windows a function answers for, and their number. */
+/** The label map on the grid of an image whose windows a function answers for, and their number. Pixels, float32, are
+ * looked at when the model leaves a frame out. */
 std::pair<nanobind::tuple, size_t>
 SegmentWindows(PythonProcess &                                  process,
                const PythonImage &                              image,
@@ -286,10 +287,17 @@ SegmentWindows(PythonProcess &                                  process,
       constexpr unsigned int D = std::decay_t<decltype(dimension)>::value;
       const auto filter = itk::SamSegmentationImageFilter<StageImage<D>, itk::Image<unsigned short, D>>::New();
       using FilterType = typename std::decay_t<decltype(*filter)>;
-      const auto grid = StageImage<D>::New(); // of the image nothing else counts
-      CopyGeometry(image, grid.GetPointer());
-      grid->SetVectorLength(static_cast<unsigned int>(model.model->GetChannels().size()));
-      filter->SetInput(grid);
+      if (model.model->RemovesFrame())
+      {
+        filter->SetInput(ImportStage<D>(image, "image")); // the frame is found in the pixels
+      }
+      else
+      {
+        const auto grid = StageImage<D>::New();
+        CopyGeometry(image, grid.GetPointer());
+        grid->SetVectorLength(static_cast<unsigned int>(model.model->GetChannels().size()));
+        filter->SetInput(grid);
+      }
       filter->SetModel(model.model);
       for (const auto & [center, size] : regions)
       {

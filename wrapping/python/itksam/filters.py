@@ -75,7 +75,8 @@ class SegmentationImageFilter(ModelFilter):
         The function gets a Window and answers the probability of each label, as MaskClassificationImageFilter does for
         the window's embedding and prompts: an image on the window's grid with one component per label, maybe padded to
         whole tokens, or an array (z, y, x, label). Answers are blended and brought to the grid of the image, of which
-        the grid alone counts then; added models and mirror axes are no use. What the function raises ends the run.
+        the grid alone counts then (and the black frame that a model may leave out); added models and mirror axes are no
+        use. What the function raises ends the run.
         """
         self._window_function = function
 
@@ -112,8 +113,11 @@ class SegmentationImageFilter(ModelFilter):
             found = function(window)
             return as_picture(found, *geometry, True) if isinstance(found, np.ndarray) else as_picture(found)
 
+        source = picture.image
+        pixels = picture.array.astype(np.float32, copy=False)
+        image = _itksam.Image(pixels, source.spacing, source.origin, source.direction, source.is_vector)
         result, self._windows = _itksam.segment_windows(
-            self._process, picture.image, self.GetModel()._model, answer, self._regions
+            self._process, image, self.GetModel()._model, answer, self._regions
         )
         return picture.like(result)
 

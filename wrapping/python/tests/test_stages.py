@@ -86,6 +86,16 @@ def test_stages_with_prototypes(lung, film):
     np.testing.assert_allclose(addresses.sum(axis=1), 1.0, rtol=1e-5)
 
 
+def test_a_black_frame_is_left_out(lung, film):
+    framed = sitk.ConstantPad(film, (30, 12), (5, 40), 0.0)
+    labels, _ = Stages(lung).run(framed)
+    expected = pixels(itksam.Segment(framed, lung))
+    assert np.count_nonzero(expected) > 100
+    np.testing.assert_array_equal(pixels(labels), expected)
+    inner = pixels(itksam.Segment(film, lung))
+    np.testing.assert_array_equal(expected[12:-40, 30:-5], inner)
+
+
 def test_what_flows_is_what_the_programs_write(model, run, tmp_path):
     image = make_image()
     sitk.WriteImage(image, str(tmp_path / "image.nrrd"))
