@@ -312,7 +312,7 @@ TEST_F(SamCohortReport, VolumesByGroupAndRegion)
 {
   WriteText(folder / "sites.csv", "case,site\na&b,x\nc<d>,x\ne,y\n");
   const auto outcome = Run("sam-report",
-                           "--prediction " + Quoted("labels") + " --group " + Quoted("sites.csv") +
+                           "--prediction " + Quoted("labels/") + " --group " + Quoted("sites.csv") +
                              " --map-prediction 1=1,2=1 --output " + Quoted("page.html"));
   ASSERT_TRUE(outcome.isWell) << outcome.output;
   const auto page = ReadText(folder / "page.html");
@@ -322,6 +322,7 @@ TEST_F(SamCohortReport, VolumesByGroupAndRegion)
   ASSERT_NE(row, std::string::npos);
   const auto values = NumbersOf(page.substr(row, page.find("</tr>", row) - row));
   ASSERT_FALSE(values.empty());
+  EXPECT_NE(page.find("<h1>labels</h1>"), std::string::npos);
   EXPECT_NEAR(values.front(), 12 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6) << "both labels as one";
 
   for (const auto & [arguments, words] :

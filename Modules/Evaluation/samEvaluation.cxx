@@ -241,7 +241,9 @@ ListLabelImages(const std::string & path)
 std::string
 GetCaseName(const std::string & path)
 {
-  const std::string file = std::filesystem::path(path).filename().string();
+  const std::filesystem::path whole(path);
+  const bool                  endsWithSlash = !whole.has_filename();
+  const std::string           file = (endsWithSlash ? whole.parent_path() : whole).filename().string();
   return file.substr(0, file.size() - GetExtensionLength(file));
 }
 

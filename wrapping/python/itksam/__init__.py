@@ -18,7 +18,7 @@ from ._process import (
 )
 from .cohort import CohortCase, SegmentCohort
 from .dicom import WriteDicomSeg
-from .evaluation import Evaluate
+from .evaluation import Evaluate, WriteReport
 from .filters import (
     AutomaticMaskImageFilter,
     PromptedSegmentationImageFilter,
@@ -71,6 +71,7 @@ __all__ = [
     "TrainingResult",
     "Window",
     "WriteDicomSeg",
+    "WriteReport",
     "sitkAbortEvent",
     "sitkAnyEvent",
     "sitkEndEvent",

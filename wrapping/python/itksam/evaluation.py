@@ -10,10 +10,58 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from ._images import as_picture, as_picture_of
+from ._images import Picture, as_picture, as_picture_of
 from ._library import _itksam
 from ._process import ProcessObject, sitkProgressEvent
 from .model import Model
+
+PathLike = Union[str, "os.PathLike[str]"]
+Names = Union[Mapping[int, str], Model, None]
+Regions = Sequence["tuple[Sequence[float], Sequence[float]]"]
+
+
+def _make_options(
+    labels: Sequence[int],
+    names: Names,
+    segmentation_map: "Mapping[int, int]",
+    reference_map: "Mapping[int, int]",
+    regions: Regions,
+) -> _itksam.EvaluationOptions:
+    if isinstance(names, Model):
+        names = {label.value: label.name for label in names.labels[1:]}
+    boxes = [([float(v) for v in center], [float(v) for v in size]) for center, size in regions]
+    return _itksam.EvaluationOptions(
+        list(labels), dict(names or {}), dict(segmentation_map), dict(reference_map), boxes
+    )
+
+
+def _make_cohort(
+    segmentation: PathLike, reference: Optional[PathLike], groups: Optional[PathLike], source: str
+) -> _itksam.EvaluatedCohort:
+    if source and not (groups and reference):
+        raise _itksam.Error("source is given without reference and groups, expected all of them")
+    return _itksam.EvaluatedCohort(
+        os.fspath(segmentation),
+        os.fspath(reference or ""),
+        os.fspath(groups or ""),
+        source,
+        lambda text: warnings.warn(text, stacklevel=4),
+    )
+
+
+def _make_process(progress: Optional[Callable[[float], Any]]) -> ProcessObject:
+    process = ProcessObject()
+    if progress is not None:
+        report = progress
+        process.AddCommand(sitkProgressEvent, lambda: report(process.GetProgress()))
+    return process
+
+
+def _copy(picture: Picture) -> _itksam.Image:
+    source = picture.image
+    return _itksam.Image(
+        picture.array.copy(), source.spacing, source.origin, source.direction, source.is_vector
+    )
 
 
 def Evaluate(
@@ -21,8 +69,11 @@ def Evaluate(
     reference: Any,
     *,
     labels: Sequence[int] = (),
-    names: "Union[Mapping[int, str], Model, None]" = None,
-    groups: Optional[str] = None,
+    names: Names = None,
+    segmentation_map: "Mapping[int, int]" = {},
+    reference_map: "Mapping[int, int]" = {},
+    regions: Regions = (),
+    groups: Optional[PathLike] = None,
     source: str = "",
     seed: int = 0,
     progress: Optional[Callable[[float], Any]] = None,
@@ -33,31 +84,64 @@ def Evaluate(
     segmentation, reference: two label maps, or the paths of two files or of two folders.
     labels: values to compare. Default: those of names, else all that are found.
     names: names of the values, or a model that has them.
+    segmentation_map, reference_map: other values for the labels, such as {1: 1, 2: 1}; what is not mentioned becomes
+    background.
+    regions: boxes, (center, size) in mm (LPS), outside of which all is background. Default: everywhere.
     groups, source, seed: of folders, a table (CSV) of sites, the site trained on, and the seed of the bootstrap.
+    progress: called with the fraction done; what it raises stops the run.
     spacing, origin, direction: of arrays.
     """
-    if isinstance(names, Model):
-        names = {label.value: label.name for label in names.labels[1:]}
-    named = dict(names or {})
+    options = _make_options(labels, names, segmentation_map, reference_map, regions)
     if not isinstance(reference, (str, os.PathLike)):
         where = as_picture(reference, **(geometry if isinstance(reference, np.ndarray) else {}))
         expected = as_picture_of(where, np.int32, where, "reference")
         found = as_picture_of(segmentation, np.int32, where, "segmentation")
-        return json.loads(_itksam.evaluate_images(found.image, expected.image, list(labels), named))
-    process = ProcessObject()
-    if progress is not None:
-        report = progress
-        process.AddCommand(sitkProgressEvent, lambda: report(process.GetProgress()))
-    return json.loads(
-        _itksam.evaluate_files(
-            process._process,
-            os.fspath(segmentation),
-            os.fspath(reference),
-            list(labels),
-            named,
-            groups or "",
-            source,
-            seed,
-            lambda text: warnings.warn(text, stacklevel=4),
-        )
+        # maps and regions change the pixels
+        return json.loads(_itksam.evaluate_images(_copy(found), _copy(expected), options))
+    cohort = _make_cohort(segmentation, reference, groups, source)
+    return json.loads(_itksam.evaluate_files(_make_process(progress)._process, cohort, options, seed))
+
+
+def WriteReport(
+    segmentation: PathLike,
+    output: PathLike,
+    *,
+    reference: Optional[PathLike] = None,
+    image: Optional[PathLike] = None,
+    title: str = "",
+    pictures: int = 6,
+    rows: int = 1000,
+    labels: Sequence[int] = (),
+    names: Names = None,
+    segmentation_map: "Mapping[int, int]" = {},
+    reference_map: "Mapping[int, int]" = {},
+    regions: Regions = (),
+    groups: Optional[PathLike] = None,
+    source: str = "",
+    seed: int = 0,
+    progress: Optional[Callable[[float], Any]] = None,
+) -> None:
+    """Write one HTML page about a case or a cohort, which needs no other file: what sam-report does.
+
+    segmentation, reference: the paths of two files or of two folders; without a reference there are volumes alone.
+    output: the page.
+    image: the image, or the folder of images named as the labels are, for pictures.
+    title: the heading. Default: the name of segmentation.
+    pictures: cases that are shown: the worst and, of three or more, the median and the best one.
+    rows: cases in the table, the worst first.
+    The others are those of Evaluate().
+    """
+    options = _make_options(labels, names, segmentation_map, reference_map, regions)
+    if image is not None and not os.path.exists(image):
+        raise _itksam.Error(f"{os.fspath(image)}: no such file or folder")
+    _itksam.write_report(
+        _make_process(progress)._process,
+        _make_cohort(segmentation, reference, groups, source),
+        options,
+        os.fspath(image or ""),
+        os.fspath(output),
+        title,
+        int(pictures),
+        int(rows),
+        seed,
     )

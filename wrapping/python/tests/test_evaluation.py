@@ -37,6 +37,45 @@ def test_files_as_the_program(run, tmp_path):
     assert itksam.Evaluate(found, expected)["summary"] == report["summary"]
 
 
+def test_maps_and_regions_leave_the_images_alone():
+    found, expected = make_pair()
+    found[0:3, 0:3, 0:3] = 2
+    kept = found.astype(np.int32), expected.astype(np.int32)
+    given = kept[0].copy(), kept[1].copy()
+    merged = itksam.Evaluate(*given, segmentation_map={1: 5, 2: 5}, reference_map={1: 5})
+    assert list(merged["summary"]) == ["5"] and merged["summary"]["5"]["dice"]["mean"] < 0.9
+    inside = itksam.Evaluate(*given, regions=[((10, 10, 10), (12, 12, 12))])
+    assert list(inside["summary"]) == ["1"] and inside["summary"]["1"]["dice"]["mean"] == pytest.approx(0.9)
+    np.testing.assert_array_equal(given[0], kept[0])
+    np.testing.assert_array_equal(given[1], kept[1])
+    with pytest.raises(itksam.Error, match="region: 1 and 3 numbers"):
+        itksam.Evaluate(*given, regions=[((1,), (1, 2, 3))])
+
+
+def test_report_as_the_program(run, tmp_path):
+    for name, array in zip(("found", "expected"), make_pair()):
+        (tmp_path / name).mkdir()
+        for case in ("a", "b"):
+            sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / name / f"{case}.nrrd"))
+    (tmp_path / "sites.csv").write_text("case,site\na,here\nb,there\n")
+    found, expected, sites = (tmp_path / name for name in ("found", "expected", "sites.csv"))
+    options = ["--reference", expected, "--image", found, "--group", sites, "--source", "here"]
+    run("sam-report", "--prediction", found, *options, "--output", tmp_path / "program.html")
+    seen = []
+    itksam.WriteReport(
+        found, tmp_path / "page.html", reference=expected, image=found, groups=sites, source="here", progress=seen.append
+    )
+    assert (tmp_path / "page.html").read_text() == (tmp_path / "program.html").read_text()
+    assert seen == sorted(seen) and len(seen) == 2
+    itksam.WriteReport(found, tmp_path / "volumes.html", title="Volumes & more")
+    assert "<h1>Volumes &amp; more</h1>" in (tmp_path / "volumes.html").read_text()
+    with pytest.raises(itksam.Error, match="source is given without"):
+        itksam.WriteReport(found, tmp_path / "no.html", source="here")
+    with pytest.raises(itksam.Error, match="nowhere"):
+        itksam.WriteReport(tmp_path / "nowhere", tmp_path / "no.html")
+    assert not (tmp_path / "no.html").exists()
+
+
 def test_other_grids_are_mistakes():
     found, expected = make_pair()
     with pytest.raises(itksam.Error, match="size"):
