@@ -105,6 +105,7 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
     { { "--name", "x", "--thread", "1" }, "sam-test: --thread: no such option, did you mean --threads; see --help\n" },
     { { "--name", "x", "--sed=1" }, "sam-test: --sed: no such option, did you mean --seed; see --help\n" },
     { { "--name", "x", "-axis", "1" }, "sam-test: -axis: no such option, did you mean --axis; see --help\n" },
+    { { "--name", "x", "y.nii" }, "sam-test: 'y.nii' is one argument too many; see --help\n" },
     { { "--name" }, "--name: " },
     { { "--name", "x", "--name", "y" }, "--name: " },
   };

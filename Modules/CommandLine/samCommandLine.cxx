@@ -507,6 +507,11 @@ CommandLine::Parse()
   }
   catch (const TCLAP::ArgException & exception)
   {
+    if (exception.error() == "Couldn't find match for argument")
+    {
+      const std::string id = exception.argId(); // "Argument: x"
+      throw Error("'" + id.substr(id.find(' ') + 1) + "' is one argument too many; see --help");
+    }
     std::string option = GetOptionName(exception.argId());
     for (const TCLAP::Arg * argument : parser.getArgList())
     {
