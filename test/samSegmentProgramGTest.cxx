@@ -290,6 +290,15 @@ TEST_F(SamSegmentProgram, OneBrokenCaseIsReportedAndStopsNoOther)
   EXPECT_GT(report["cases"][2]["seconds"].get<double>(), 0.0);
 }
 
+TEST_F(SamSegmentProgram, NoCaseWritesTheStatisticsOfAnother)
+{
+  fs::copy_file(folder / "images/c.mha", folder / "images/a.mha");
+  const auto outcome = Run("--statistics " + Quoted("st") + " " + Quoted("images") + " " + Quoted("out"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("a.nii.gz: their statistics"), std::string::npos) << outcome.output;
+  EXPECT_TRUE(Listing("out").empty());
+}
+
 TEST_F(SamSegmentProgram, AListNamesItsImages)
 {
   std::ofstream(folder / "list.txt") << "images/c.mha\r\n\n" << (folder / "images/a.nii.gz").string() << "\n";

@@ -68,7 +68,7 @@ class Descriptions(unittest.TestCase):
             for parameter in CLIModule(os.path.join(FOLDER, program)).parameters():
                 channels[program, parameter.name] = parameter.channel
         types = {}
-        for program in ("sam-train", "sam-segment"):
+        for program in ("sam-train", "sam-segment", "sam-report"):
             for parameter in CLIModule(os.path.join(FOLDER, program)).parameters():
                 types[program, parameter.name] = parameter.typ
         self.assertEqual(types["sam-train", "epochs"], "integer")
@@ -76,10 +76,12 @@ class Descriptions(unittest.TestCase):
         self.assertEqual(types["sam-train", "resume"], "boolean")
         self.assertEqual(types["sam-train", "plan"], "string")
         self.assertEqual(types["sam-segment", "minimum_size"], "double")
+        self.assertEqual(types["sam-report", "pictures"], "integer")
         for program, name in [
             ("sam-segment", "image"),
             ("sam-segment", "model"),
             ("sam-evaluate", "reference"),
+            ("sam-report", "group"),
             ("sam-train", "dataset"),
             ("sam-pretrain", "images"),
             ("sam-pretrain", "plan"),
@@ -95,6 +97,8 @@ class Descriptions(unittest.TestCase):
             ("sam-segment", "statistics"),
             ("sam-segment", "report"),
             ("sam-evaluate", "output"),
+            ("sam-report", "output"),
+            ("sam-model", "output"),
             ("sam-train", "output"),
             ("sam-pretrain", "output"),
             ("sam-prompt", "scores"),

@@ -266,7 +266,7 @@ main(int argc, char * argv[])
       "(.ctbl) by labels.",
       false,
       "",
-      "OUT",
+      "OUT.safetensors|OUT.txt|OUT.ctbl",
       parser);
     line.Parse();
 

@@ -108,8 +108,16 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
         MakeFolder(folder);
       }
     }
+    std::map<std::string, std::string> stems;
     for (const auto & image : isFolder ? FindImages(given.image) : ReadList(given.image))
     {
+      const auto [first, isNew] = stems.emplace(StemOf(image), image);
+      if (!isNew && !(given.statistics.empty() && given.preview.empty()))
+      {
+        throw Error(
+          first->second + " and " + image +
+          ": their statistics and pictures would have the same name, expected other names than endings alone");
+      }
       SegmentationJob job = given;
       job.image = image;
       job.output = (fs::path(given.output) / fs::path(image).filename()).string();

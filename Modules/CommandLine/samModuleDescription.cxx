@@ -73,7 +73,8 @@ FindKind(const TCLAP::Arg & argument, const std::string & explanation)
   }
   // getValue() is no const function in all versions of TCLAP.
   auto &      changeable = const_cast<TCLAP::Arg &>(argument);
-  std::string integer = InitialOf<int>(changeable) + InitialOf<long>(changeable) + InitialOf<unsigned long>(changeable);
+  std::string integer = InitialOf<int>(changeable) + InitialOf<long>(changeable) + InitialOf<unsigned int>(changeable) +
+                        InitialOf<unsigned long>(changeable);
   if (!integer.empty())
   {
     return { "integer", "", integer };
