@@ -99,7 +99,8 @@ def Evaluate(
         # maps and regions change the pixels
         return json.loads(_itksam.evaluate_images(_copy(found), _copy(expected), options))
     cohort = _make_cohort(segmentation, reference, groups, source)
-    return json.loads(_itksam.evaluate_files(_make_process(progress)._process, cohort, options, seed))
+    process = _make_process(progress)
+    return json.loads(_itksam.evaluate_files(process._process, cohort, options, seed))
 
 
 def WriteReport(
@@ -134,8 +135,9 @@ def WriteReport(
     options = _make_options(labels, names, segmentation_map, reference_map, regions)
     if image is not None and not os.path.exists(image):
         raise _itksam.Error(f"{os.fspath(image)}: no such file or folder")
+    process = _make_process(progress)
     _itksam.write_report(
-        _make_process(progress)._process,
+        process._process,
         _make_cohort(segmentation, reference, groups, source),
         options,
         os.fspath(image or ""),
