@@ -160,7 +160,7 @@ main(int argc, char * argv[])
     if (isCohort)
     {
       const auto [largest, estimate] = sam::FindMostMemory(models, jobs, isSkipped);
-      line.Print(largest.empty() ? "" : "memory: at most " + estimate.text + ", for " + largest + "\n");
+      line.Print(largest.empty() ? "" : "memory: " + estimate.text + " for the largest case, " + largest + "\n");
     }
     std::pair<std::uint64_t, std::string> peak; // the highest one, and of which image
     for (size_t k = 0; k < jobs.size(); ++k)
