@@ -213,7 +213,7 @@ MakeDots(const std::vector<DotRow> & rows)
   for (const auto & row : rows)
   {
     text += "<text class=\"end\" x=\"" + FormatNumber(left - gap) + "\" y=\"" + FormatNumber(y + 4.0) + "\">" +
-            EscapeMarkup(row.name) + "</text>\n<g fill=\"" + ToCss(row.color) + "\" fill-opacity=\"0.5\">";
+            EscapeMarkup(row.name) + "</text>\n<g fill=\"" + ToCss(row.color) + "\" fill-opacity=\"0.7\">";
     // Above and below each other, so that many are seen as such; thousands take no more room than some hundreds.
     constexpr size_t                  levels = 7;
     std::map<long, size_t>            columns;
@@ -227,7 +227,7 @@ MakeDots(const std::vector<DotRow> & rows)
     {
       const double offset = 2.5 * static_cast<double>((level + 1) / 2) * (level % 2 == 0 ? 1.0 : -1.0);
       text += "<circle cx=\"" + FormatNumber(2.0 * static_cast<double>(column)) + "\" cy=\"" +
-              FormatNumber(y + offset) + "\" r=\"3\"/>";
+              FormatNumber(y + offset) + "\" r=\"3.5\"/>";
     }
     text += "</g>\n";
     const auto line = [&](double from, double to, double above, double below) {
