@@ -102,10 +102,12 @@ public:
   itkGetConstMacro(RemovesFrame, bool);
   itkBooleanMacro(RemovesFrame);
 
+#ifndef ITK_WRAPPING_PARSER // SWIG returns only what can be made empty
   /** The grid over the current input, whose information must be up to date; where a frame is removed this filter's
    * information, too. */
   SamLattice
   MakeLattice() const;
+#endif
 
 protected:
   SamResampleImageFilter() = default;
