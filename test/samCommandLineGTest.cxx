@@ -6,6 +6,8 @@
 #include "itkMultiThreaderBase.h"
 
 #include <csignal>
+#include <cstdlib>
+#include <iostream>
 #include <locale>
 
 using namespace sam::test;
@@ -19,8 +21,8 @@ struct Outcome
   std::string error;
 };
 
-Outcome
-Call(std::vector<std::string> arguments, const std::function<void(sam::CommandLine &)> & body)
+int
+Start(std::vector<std::string> arguments, const std::function<void(sam::CommandLine &)> & body)
 {
   arguments.insert(arguments.begin(), "/somewhere/sam-test");
   std::vector<char *> pointers;
@@ -28,11 +30,16 @@ Call(std::vector<std::string> arguments, const std::function<void(sam::CommandLi
   {
     pointers.push_back(argument.data());
   }
+  return sam::RunProgram("sam-test", "Tests the tests.", static_cast<int>(pointers.size()), pointers.data(), body);
+}
+
+Outcome
+Call(const std::vector<std::string> & arguments, const std::function<void(sam::CommandLine &)> & body)
+{
   ::testing::internal::CaptureStdout();
   ::testing::internal::CaptureStderr();
   Outcome outcome;
-  outcome.status =
-    sam::RunProgram("sam-test", "Tests the tests.", static_cast<int>(pointers.size()), pointers.data(), body);
+  outcome.status = Start(arguments, body);
   outcome.output = ::testing::internal::GetCapturedStdout();
   outcome.error = ::testing::internal::GetCapturedStderr();
   return outcome;
@@ -82,6 +89,25 @@ TEST(CommandLine, SharedOptionsAndBothSpellings)
             "");
 }
 
+TEST(CommandLine, WordsThatLookLikeOptions)
+{
+  const auto parse = [](sam::CommandLine & line) {
+    TCLAP::ValueArg<std::string>          name("", "name", "A name.", true, "", "NAME", line.GetParser());
+    TCLAP::ValueArg<std::string>          other("", "other", "Another.", true, "", "NAME", line.GetParser());
+    TCLAP::UnlabeledValueArg<std::string> first("first", "A file.", true, "", "FILE", line.GetParser());
+    TCLAP::UnlabeledValueArg<std::string> second("second", "A file.", true, "", "FILE", line.GetParser());
+    line.AddThreads();
+    line.AddQuiet();
+    line.Parse();
+    std::cerr << name.getValue() + " " + other.getValue() + " " + first.getValue() + " " + second.getValue();
+  };
+  EXPECT_EQ(Call({ "--name", "--threads=2", "x=1", "--other=--quiet", "-" }, parse).error, "--threads=2 --quiet x=1 -");
+  // TCLAP keeps what it has seen "--".
+  EXPECT_EXIT(std::exit(Start({ "--name", "x", "--other=-y", "--", "--name=z", "-q" }, parse)),
+              testing::ExitedWithCode(0),
+              "x -y --name=z -q");
+}
+
 TEST(CommandLine, MistakesAreOneLineAndStatusOne)
 {
   const auto parse = [](sam::CommandLine & line) {
@@ -90,6 +116,7 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
     TCLAP::ValueArg<unsigned int>  axis("", "axis", "An axis.", false, 2, "N", line.GetParser());
     line.AddDevice();
     line.AddThreads();
+    line.AddQuiet();
     line.Parse();
   };
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes{
@@ -106,6 +133,9 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
     { { "--name", "x", "--sed=1" }, "sam-test: --sed: no such option, did you mean --seed; see --help\n" },
     { { "--name", "x", "-axis", "1" }, "sam-test: -axis: no such option, did you mean --axis; see --help\n" },
     { { "--name", "x", "y.nii" }, "sam-test: 'y.nii' is one argument too many; see --help\n" },
+    { { "--name", "x", "--", "y.nii" }, "sam-test: 'y.nii' is one argument too many; see --help\n" },
+    { { "--name", "x", "--quiet=1" }, "sam-test: --quiet: '1', expected no value; see --help\n" },
+    { { "--name", "x", "--ignore_rest" }, "sam-test: --ignore_rest: no such option; see --help\n" },
     { { "--name" }, "--name: " },
     { { "--name", "x", "--name", "y" }, "--name: " },
   };

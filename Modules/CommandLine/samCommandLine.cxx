@@ -188,36 +188,76 @@ CountEdits(const std::string & from, const std::string & to)
   return row.back();
 }
 
-/** TCLAP takes a misspelled option for the next file. */
-void
-CheckNames(const std::list<TCLAP::Arg *> & options, const std::vector<std::string> & words)
+/** The option that a word such as --name is. \throws Error when there is none, with the nearest one. */
+const TCLAP::Arg &
+FindOption(const std::list<TCLAP::Arg *> & options, const std::string & word)
 {
-  for (std::size_t k = 1; k < words.size() && words[k] != "--"; ++k)
+  const TCLAP::Arg * nearest = nullptr;
+  std::size_t        edits = word.size() / 2;
+  for (const TCLAP::Arg * option : options)
   {
-    if (words[k].size() < 2 || words[k][0] != '-')
+    if (IsUnlabeled(option) || option->getName() == TCLAP::Arg::ignoreNameString())
     {
       continue;
     }
-    const std::string  word = words[k].substr(0, words[k].find('='));
-    const TCLAP::Arg * nearest = nullptr;
-    std::size_t        edits = word.size() / 2;
-    for (const TCLAP::Arg * option : options)
+    const bool        isFlag = !option->getFlag().empty() && word == "-" + option->getFlag();
+    const std::size_t count = isFlag ? 0 : CountEdits(word, "--" + option->getName());
+    if (count < edits)
     {
-      const bool        isFlag = !option->getFlag().empty() && word == "-" + option->getFlag();
-      const std::size_t count = IsUnlabeled(option) ? edits : isFlag ? 0 : CountEdits(word, "--" + option->getName());
-      if (count < edits)
+      nearest = option;
+      edits = count;
+    }
+  }
+  if (nearest == nullptr || edits > 0)
+  {
+    throw Error(word + ": no such option" + (nearest == nullptr ? "" : ", did you mean --" + nearest->getName()) +
+                "; see --help");
+  }
+  return *nearest;
+}
+
+/** The words with "--name=value" as two. TCLAP takes a misspelled option for the next file, and nothing behind "--" is
+ * too much for it. */
+std::vector<std::string>
+SeparateWords(const std::list<TCLAP::Arg *> & options, const std::vector<std::string> & words)
+{
+  std::vector<std::string> separated{ words.front() };
+  auto                     places = std::count_if(options.begin(), options.end(), IsUnlabeled);
+  bool                     areFiles = false; // behind "--"
+  for (std::size_t k = 1; k < words.size(); ++k)
+  {
+    const std::string & word = words[k];
+    separated.push_back(word);
+    if (word == "--" && !areFiles)
+    {
+      areFiles = true;
+      continue;
+    }
+    if (areFiles || word.size() < 2 || word[0] != '-')
+    {
+      if (places-- == 0)
       {
-        nearest = option;
-        edits = count;
+        throw Error("'" + word + "' is one argument too many; see --help");
+      }
+      continue;
+    }
+    const auto         equals = word.find('=');
+    const TCLAP::Arg & option = FindOption(options, word.substr(0, equals));
+    if (equals != std::string::npos)
+    {
+      separated.back() = word.substr(0, equals);
+      separated.push_back(word.substr(equals + 1));
+      if (!option.isValueRequired())
+      {
+        throw Error(separated[separated.size() - 2] + ": '" + separated.back() + "', expected no value; see --help");
       }
     }
-    if (nearest == nullptr || edits > 0)
+    else if (option.isValueRequired() && k + 1 < words.size())
     {
-      throw Error(word + ": no such option" + (nearest == nullptr ? "" : ", did you mean --" + nearest->getName()) +
-                  "; see --help");
+      separated.push_back(words[++k]);
     }
-    k += nearest->isValueRequired() ? 1 : 0;
   }
+  return separated;
 }
 
 fs::path
@@ -445,37 +485,15 @@ CommandLine::AddQuiet()
 void
 CommandLine::Parse()
 {
-  auto &                   arguments = m_Implementation->arguments;
-  auto &                   parser = m_Implementation->parser;
-  std::vector<std::string> separated;
-  for (const auto & argument : arguments)
-  {
-    const auto equals = argument.find('=');
-    bool       known = false;
-    if (argument.compare(0, 2, "--") == 0 && equals != std::string::npos)
-    {
-      for (const TCLAP::Arg * option : parser.getArgList())
-      {
-        known = known || (option->getName() == argument.substr(2, equals - 2) && option->isValueRequired());
-      }
-    }
-    if (known)
-    {
-      separated.push_back(argument.substr(0, equals));
-      separated.push_back(argument.substr(equals + 1));
-    }
-    else
-    {
-      separated.push_back(argument);
-    }
-  }
-  if (separated.size() == 2 && separated[1] == "--xml")
+  const auto & arguments = m_Implementation->arguments;
+  auto &       parser = m_Implementation->parser;
+  if (arguments.size() == 2 && arguments[1] == "--xml")
   {
     std::cout << MakeModuleDescription(
       m_Implementation->program, m_Implementation->description, OrderArguments(parser));
     throw TCLAP::ExitException(0);
   }
-  if (separated.size() == 2 && separated[1] == "--manual")
+  if (arguments.size() == 2 && arguments[1] == "--manual")
   {
     std::vector<ManualEntry> entries;
     for (TCLAP::Arg * option : OrderArguments(parser))
@@ -486,7 +504,7 @@ CommandLine::Parse()
     std::cout << MakeManualPage(m_Implementation->program, m_Implementation->description, entries);
     throw TCLAP::ExitException(0);
   }
-  CheckNames(parser.getArgList(), separated);
+  auto separated = SeparateWords(parser.getArgList(), arguments);
   for (const TCLAP::Arg * option : parser.getArgList())
   {
     CheckUnsigned(*option, separated);
@@ -507,11 +525,6 @@ CommandLine::Parse()
   }
   catch (const TCLAP::ArgException & exception)
   {
-    if (exception.error() == "Couldn't find match for argument")
-    {
-      const std::string id = exception.argId(); // "Argument: x"
-      throw Error("'" + id.substr(id.find(' ') + 1) + "' is one argument too many; see --help");
-    }
     std::string option = GetOptionName(exception.argId());
     for (const TCLAP::Arg * argument : parser.getArgList())
     {
