@@ -308,7 +308,46 @@ TEST_F(SamCohortReport, ManyCasesAreShownInPart)
   EXPECT_NE(page.find("5 cases of"), std::string::npos);
 }
 
-TEST_F(SamCohortReport, VolumesByGroupAndRegion)
+TEST_F(SamCohortReport, MedianAndBestAreThoseOfTheCasesWithADice)
+{
+  const auto add = [this](const std::string & name, const char * kind) {
+    fs::copy_file(folder / kind / "e.nrrd", folder / "labels" / name);
+    fs::copy_file(folder / "truth" / "e.nrrd", folder / "truth" / name);
+    fs::copy_file(folder / "images" / "e.nrrd", folder / "images" / name);
+  };
+  for (const auto * name : { "f.nrrd", "g.nrrd", "h.nrrd" })
+  {
+    add(name, "labels");
+  }
+  add("i.nrrd", "truth"); // no mistake
+  add("j.nrrd", "truth");
+  // Nothing in both.
+  for (const auto * kind : { "labels", "truth" })
+  {
+    const auto image = itk::ReadImage<itk::Image<unsigned char, 3>>((folder / "truth" / "e.nrrd").string());
+    image->FillBuffer(0);
+    Write(image.GetPointer(), folder / kind / "j.nrrd");
+  }
+  const auto run = [this](const std::string & pictures) {
+    const auto outcome = Run("sam-report",
+                             "--prediction " + Quoted("labels") + " --reference " + Quoted("truth") + " --image " +
+                               Quoted("images") + " --pictures " + pictures + " --output " + Quoted("page.html"));
+    EXPECT_TRUE(outcome.isWell) << outcome.output;
+    return ReadText(folder / "page.html");
+  };
+  // In this order: a&b, e, f, g, h, c<d> or i, nothing in j.
+  auto page = run("3");
+  EXPECT_LT(page.find("<h2>Median case</h2>"), page.find("<b>g</b>"));
+  EXPECT_LT(page.find("<h2>Best case</h2>"), page.find("<b>i</b>"));
+  EXPECT_NE(page.find("<b>i</b>"), std::string::npos);
+  EXPECT_EQ(page.find("<b>j</b>"), std::string::npos);
+  page = run("6");
+  EXPECT_EQ(page.find("<h2>Median case</h2>"), std::string::npos) << "it is one of the five worst";
+  EXPECT_EQ(Count(page, "<figure"), 6u);
+  EXPECT_NE(page.find("<b>i</b>", page.find("<h2>Best case</h2>")), std::string::npos);
+}
+
+TEST_F(SamCohortReport, VolumesByGroupAndMap)
 {
   WriteText(folder / "sites.csv", "case,site\na&b,x\nc<d>,x\ne,y\n");
   const auto outcome = Run("sam-report",

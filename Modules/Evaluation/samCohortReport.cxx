@@ -453,29 +453,36 @@ MakeCaseTable(const EvaluationReport &    report,
   return text + "</table></div>\n";
 }
 
-/** Which cases are shown in pictures, under which headings; \a order: the worst first. */
+/** Which cases are shown in pictures, under which headings; \a order: the worst first, behind those with a Dice
+ * (\a judged) the others. */
 std::vector<std::pair<std::string, std::vector<size_t>>>
-ChooseFigures(const std::vector<size_t> & order, const CohortPageOptions & options, bool hasReference)
+ChooseFigures(const std::vector<size_t> & order, size_t judged, const CohortPageOptions & options)
 {
-  const size_t shown = options.images.empty() ? 0 : std::min(options.pictures, order.size());
+  const size_t shown = options.images.empty() ? 0 : std::min(options.pictures, judged > 0 ? judged : order.size());
   if (shown == 0)
   {
     return {};
   }
   const auto at = [&order](size_t place) { return order.begin() + static_cast<std::ptrdiff_t>(place); };
-  if (!hasReference || order.size() == 1)
+  if (judged == 0 || order.size() == 1)
   {
     return { { "Pictures", { at(0), at(shown) } } };
   }
   constexpr size_t fewest = 3;
-  if (shown < fewest || shown == order.size())
+  if (shown < fewest || shown == judged)
   {
     return { { "Worst cases", { at(0), at(shown) } } };
   }
-  const size_t worst = shown - 2;
+  const std::vector<size_t> best{ *at(judged - 1) };
+  const size_t              median = judged / 2;
+  const size_t              worst = shown - 2;
+  if (median < worst)
+  {
+    return { { "Worst cases", { at(0), at(shown - 1) } }, { "Best case", best } }; // the median is one of the worst
+  }
   return { { worst > 1 ? "Worst cases" : "Worst case", { at(0), at(worst) } },
-           { "Median case", { *at(std::max(order.size() / 2, worst)) } },
-           { "Best case", { order.back() } } };
+           { "Median case", { *at(median) } },
+           { "Best case", best } };
 }
 
 template <unsigned int VDimension>
@@ -575,7 +582,9 @@ MakeCohortPage(const EvaluationReport & report, const CohortPageOptions & option
   {
     text += MakeDots(MakeDotRows(report, options.groups));
   }
-  for (const auto & [title, numbers] : ChooseFigures(order, options, hasReference))
+  const auto judged = std::count_if(
+    report.cases.begin(), report.cases.end(), [](const CaseMetrics & item) { return MeanDice(item).has_value(); });
+  for (const auto & [title, numbers] : ChooseFigures(order, static_cast<size_t>(judged), options))
   {
     text += "<h2>" + title + "</h2>\n";
     for (const size_t number : numbers)
