@@ -198,6 +198,16 @@ TEST(Evaluation, MapsAndRegions)
   report = sam::Evaluate(prediction, reference, options);
   EXPECT_DOUBLE_EQ(*report.dice, 1.0);
   EXPECT_DOUBLE_EQ(*report.hd95, 0.0);
+  options.regions = { { { { 3.5, 3.5 } }, { { 6.0, 6.0 } } } };
+  try
+  {
+    sam::Evaluate(prediction, reference, options);
+    FAIL() << "a region of a 2-D image";
+  }
+  catch (const sam::Error & error)
+  {
+    EXPECT_TRUE(Contains(error.what(), "region: ")) << error.what();
+  }
 }
 
 TEST(Evaluation, PicturesHaveAreas)

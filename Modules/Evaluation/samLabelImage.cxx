@@ -212,6 +212,15 @@ KeepRegions(TLabelImage * labels, const std::vector<Region> & regions)
   {
     return;
   }
+  constexpr unsigned int dimension = TLabelImage::ImageDimension;
+  for (const auto & region : regions)
+  {
+    if (!std::all_of(region.size.begin(), region.size.begin() + dimension, [](double size) { return size > 0.0; }))
+    {
+      throw Error("region: its size is not positive along all " + std::to_string(dimension) +
+                  " axes of the image, expected a center and a size of as many numbers in mm");
+    }
+  }
   for (itk::ImageScanlineIterator<TLabelImage> it(labels, labels->GetBufferedRegion()); !it.IsAtEnd(); it.NextLine())
   {
     for (; !it.IsAtEndOfLine(); ++it)

@@ -60,7 +60,8 @@ template <typename TLabelImage>
 void
 Relabel(TLabelImage * labels, const std::map<int, int> & map);
 
-/** Sets to background what lies in none of the regions (by pixel centers). Nothing changes without regions. */
+/** Sets to background what lies in none of the regions (by pixel centers). Nothing changes without regions.
+ * \throws Error when a region has no extent along an axis of the image, as one for 2-D images in a volume. */
 template <typename TLabelImage>
 void
 KeepRegions(TLabelImage * labels, const std::vector<Region> & regions);
