@@ -93,11 +93,15 @@ def Evaluate(
     """
     options = _make_options(labels, names, segmentation_map, reference_map, regions)
     if not isinstance(reference, (str, os.PathLike)):
-        where = as_picture(reference, **(geometry if isinstance(reference, np.ndarray) else {}))
+        if groups or source:
+            raise _itksam.Error("groups and source are for folders, not for images")
+        where = as_picture(reference, **geometry)
         expected = as_picture_of(where, np.int32, where, "reference")
         found = as_picture_of(segmentation, np.int32, where, "segmentation")
         # maps and regions change the pixels
         return json.loads(_itksam.evaluate_images(_copy(found), _copy(expected), options))
+    if geometry:
+        raise _itksam.Error(f"{', '.join(geometry)}: no such option for files; spacing, origin and direction are for arrays")
     cohort = _make_cohort(segmentation, reference, groups, source)
     process = _make_process(progress)
     return json.loads(_itksam.evaluate_files(process._process, cohort, options, seed))

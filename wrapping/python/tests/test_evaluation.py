@@ -52,6 +52,19 @@ def test_maps_and_regions_leave_the_images_alone():
         itksam.Evaluate(*given, regions=[((1,), (1, 2, 3))])
 
 
+def test_options_are_not_passed_over(tmp_path):
+    found, expected = map(sitk.GetImageFromArray, make_pair())
+    with pytest.raises(TypeError, match="label"):
+        itksam.Evaluate(found, expected, label=[1])
+    with pytest.raises(itksam.Error, match="are for arrays"):
+        itksam.Evaluate(found, expected, spacing=(1, 1, 1))
+    with pytest.raises(itksam.Error, match="groups and source are for folders"):
+        itksam.Evaluate(found, expected, groups=tmp_path / "sites.csv")
+    sitk.WriteImage(found, str(tmp_path / "found.nrrd"))
+    with pytest.raises(itksam.Error, match="label: no such option"):
+        itksam.Evaluate(tmp_path / "found.nrrd", tmp_path / "found.nrrd", label=[1])
+
+
 def test_report_as_the_program(run, tmp_path):
     for name, array in zip(("found", "expected"), make_pair()):
         (tmp_path / name).mkdir()
