@@ -150,6 +150,17 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
   }
 }
 
+TEST(CommandLine, SeveralFiles)
+{
+  const auto outcome = Call({ "a", "--quiet", "b", "c" }, [](sam::CommandLine & line) {
+    TCLAP::UnlabeledMultiArg<std::string> files("files", "Files.", true, "FILE...", line.GetParser());
+    line.AddQuiet();
+    line.Parse();
+    EXPECT_EQ(files.getValue(), (std::vector<std::string>{ "a", "b", "c" }));
+  });
+  EXPECT_EQ(outcome.status, 0) << outcome.error;
+}
+
 TEST(CommandLine, ExceptionsAreOneLine)
 {
   auto outcome = Call({}, [](sam::CommandLine &) { throw sam::Error("x.nii: is bad"); });

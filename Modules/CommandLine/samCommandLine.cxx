@@ -223,6 +223,9 @@ SeparateWords(const std::list<TCLAP::Arg *> & options, const std::vector<std::st
 {
   std::vector<std::string> separated{ words.front() };
   auto                     places = std::count_if(options.begin(), options.end(), IsUnlabeled);
+  const bool               takesMore = std::any_of(options.begin(), options.end(), [](TCLAP::Arg * option) {
+    return IsUnlabeled(option) && option->acceptsMultipleValues();
+  });
   bool                     areFiles = false; // behind "--"
   for (std::size_t k = 1; k < words.size(); ++k)
   {
@@ -235,7 +238,7 @@ SeparateWords(const std::list<TCLAP::Arg *> & options, const std::vector<std::st
     }
     if (areFiles || word.size() < 2 || word[0] != '-')
     {
-      if (places-- == 0)
+      if (places-- == 0 && !takesMore)
       {
         throw Error("'" + word + "' is one argument too many; see --help");
       }
