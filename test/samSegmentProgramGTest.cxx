@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCohort.h"
 #include "samProcessMemory.h"
+#include "samProvenance.h"
 #include "samTestProgram.h"
 
 #include "itkSamTestModel.h"
@@ -104,6 +105,36 @@ TEST_F(SamSegmentProgram, LabelsLieOnTheGridOfTheImage)
   EXPECT_EQ(ReadJson("s.json")["labels"].size(), 2u);
   EXPECT_EQ(Listing(""),
             (std::set<std::string>{ "images", "model.safetensors", "out.nrrd", "output.txt", "p.png", "s.json" }));
+}
+
+TEST_F(SamSegmentProgram, TheHeaderTellsByWhatLabelsWereMade)
+{
+  itk::SamTestModelOptions options;
+  options.seed = 5;
+  itk::MakeSamTestModel(options)->Write((folder / "other.safetensors").string());
+  const std::vector<std::string> hashes{ sam::ComputeMd5((folder / "model.safetensors").string()),
+                                         sam::ComputeMd5((folder / "other.safetensors").string()) };
+  ASSERT_NE(hashes[0], hashes[1]);
+  const auto expect = [&](const std::string & name, const std::string & md5) {
+    const auto  labels = sam::Read<Labels>((folder / name).string());
+    std::string found;
+    EXPECT_TRUE(itk::ExposeMetaData<std::string>(labels->GetMetaDataDictionary(), "SegmentAnything_ModelMD5", found));
+    EXPECT_EQ(found, md5) << name;
+    EXPECT_TRUE(itk::ExposeMetaData<std::string>(labels->GetMetaDataDictionary(), "SegmentAnything_Version", found));
+    EXPECT_EQ(found, sam::GetVersion()) << name;
+    EXPECT_TRUE(itk::ExposeMetaData<std::string>(labels->GetMetaDataDictionary(), "Segment1_Name", found)) << name;
+  };
+  for (const std::string ending : { "nrrd", "mha" })
+  {
+    ASSERT_TRUE(Run(Quoted("images/a.nii.gz") + " " + Quoted("one." + ending)).isWell);
+    expect("one." + ending, hashes[0]);
+  }
+  const auto outcome = Run("--model " + Quoted("other.safetensors") + " --statistics " + Quoted("s.json") + " " +
+                           Quoted("images/a.nii.gz") + " " + Quoted("two.nrrd"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  expect("two.nrrd", hashes[0] + " " + hashes[1]);
+  EXPECT_EQ(ReadJson("s.json")["models_md5"], nlohmann::json(hashes));
+  EXPECT_EQ(ReadJson("s.json")["version"], sam::GetVersion());
 }
 
 TEST_F(SamSegmentProgram, ASegmentationTellsSlicerEverything)

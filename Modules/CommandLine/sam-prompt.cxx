@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samPrompting.h"
+#include "samProvenance.h"
 #include "samSliceArguments.h"
 
 int
@@ -100,6 +101,7 @@ main(int argc, char * argv[])
     job.logits = logits.getValue();
     job.preview = preview.getValue();
     const auto model = slices.ReadModel(line);
+    sam::KeepMd5(model);
     const auto lines = sam::Prompt(
       model,
       job,

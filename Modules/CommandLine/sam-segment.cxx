@@ -5,6 +5,7 @@
 #include "samError.h"
 #include "samModelReading.h"
 #include "samProcessMemory.h"
+#include "samProvenance.h"
 #include "samSegmentation.h"
 
 #include <algorithm>
@@ -45,7 +46,14 @@ main(int argc, char * argv[])
                                         "BOX",
                                         parser);
     TCLAP::ValueArg<std::string> statistics(
-      "", "statistics", "Where volumes and gray values of the labels go, as JSON.", false, "", "FILE.json|DIR", parser);
+      "",
+      "statistics",
+      "Where volumes and gray values of the labels go, with the version of the program and the MD5 of the models, as "
+      "JSON.",
+      false,
+      "",
+      "FILE.json|DIR",
+      parser);
     TCLAP::ValueArg<std::string> preview(
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png|DIR", parser);
     TCLAP::SwitchArg largestComponent(
@@ -110,7 +118,13 @@ main(int argc, char * argv[])
                                                 "IMAGE",
                                                 parser);
     TCLAP::UnlabeledValueArg<std::string> output(
-      "output", "The label map, or the folder for label maps of the same names.", true, "", "OUT", parser);
+      "output",
+      "The label map, or the folder for label maps of the same names. NRRD and MetaImage also hold names and "
+      "colors of the labels, the version of the program and the MD5 of the models.",
+      true,
+      "",
+      "OUT",
+      parser);
     line.Parse();
 
     sam::SegmentationJob given;
@@ -144,7 +158,9 @@ main(int argc, char * argv[])
     std::vector<itk::SamModel::ConstPointer> models;
     for (const auto & file : model.getValue())
     {
-      models.emplace_back(sam::ReadModel(line, file));
+      const auto read = sam::ReadModel(line, file);
+      sam::KeepMd5(read);
+      models.emplace_back(read);
     }
     if (labels.isSet())
     {
@@ -155,7 +171,7 @@ main(int argc, char * argv[])
     const auto isSkipped = [&](const sam::SegmentationJob & job) {
       return skipExisting.getValue() && sam::IsDone(job);
     };
-    sam::CohortReport cases(report.getValue(), model.getValue(), part);
+    sam::CohortReport cases(report.getValue(), models, part);
     size_t            failed = 0;
     if (isCohort)
     {

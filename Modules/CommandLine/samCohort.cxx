@@ -4,9 +4,8 @@
 #include "samCommandLine.h"
 #include "samDicomSeries.h"
 #include "samError.h"
+#include "samProvenance.h"
 #include "samSteps.h"
-
-#include <itksys/MD5.h>
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +13,6 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <memory>
 
 namespace sam
 {
@@ -183,37 +181,16 @@ FindMostMemory(const std::vector<itk::SamModel::ConstPointer> &         models,
   return most;
 }
 
-std::string
-ComputeMd5(const std::string & path)
-{
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream)
-  {
-    throw Error(path + ": cannot be read");
-  }
-  const std::unique_ptr<itksysMD5, void (*)(itksysMD5 *)> md5(itksysMD5_New(), itksysMD5_Delete);
-  itksysMD5_Initialize(md5.get());
-  std::vector<char> buffer(1u << 20);
-  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0)
-  {
-    ThrowIfInterrupted();
-    itksysMD5_Append(
-      md5.get(), reinterpret_cast<const unsigned char *>(buffer.data()), static_cast<int>(stream.gcount()));
-  }
-  constexpr size_t digits = 32;
-  std::string      text(digits, '0');
-  itksysMD5_FinalizeHex(md5.get(), text.data());
-  return text;
-}
-
-CohortReport::CohortReport(std::string path, std::vector<std::string> models, const Shard & shard)
+CohortReport::CohortReport(std::string                                      path,
+                           const std::vector<itk::SamModel::ConstPointer> & models,
+                           const Shard &                                    shard)
   : m_Path(std::move(path))
-  , m_Models(std::move(models))
+  , m_Hashes(GetMd5(models))
   , m_Shard(shard)
 {
-  for (const auto & model : m_Models)
+  for (const auto & model : models)
   {
-    m_Hashes.push_back(m_Path.empty() ? std::string() : ComputeMd5(model));
+    m_Models.push_back(model->GetFileName());
   }
   this->Write();
 }
@@ -256,12 +233,11 @@ CohortReport::Write() const
     }
     cases.push_back(entry);
   }
-  const Json report{ { "version", SegmentAnything_VERSION },
-                     { "models", m_Models },
-                     { "models_md5", m_Hashes },
-                     { "shard", std::to_string(m_Shard.part) + "/" + std::to_string(m_Shard.count) },
-                     { "counts", counts },
-                     { "cases", cases } };
+  const Json report{
+    { "version", GetVersion() }, { "models", m_Models },
+    { "models_md5", m_Hashes },  { "shard", std::to_string(m_Shard.part) + "/" + std::to_string(m_Shard.count) },
+    { "counts", counts },        { "cases", cases }
+  };
   WriteAtomically(m_Path, [&report](const std::string & temporary) { WriteText(report.dump(2) + "\n", temporary); });
 }
 } // namespace sam

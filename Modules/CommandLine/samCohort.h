@@ -43,10 +43,6 @@ FindMostMemory(const std::vector<itk::SamModel::ConstPointer> &         models,
                const std::vector<SegmentationJob> &                     jobs,
                const std::function<bool(const SegmentationJob & job)> & isSkipped);
 
-/** What md5sum answers to a file. \throws Error naming a file that cannot be read. */
-std::string
-ComputeMd5(const std::string & path);
-
 /** \class CohortReport
  * \brief What became of each case and which models it was made with, for programs to read.
  */
@@ -54,7 +50,7 @@ class CohortReport
 {
 public:
   /** Empty \a path: nothing is written. */
-  CohortReport(std::string path, std::vector<std::string> models, const Shard & shard);
+  CohortReport(std::string path, const std::vector<itk::SamModel::ConstPointer> & models, const Shard & shard);
 
   /** \a status is segmented, skipped or failed, with the mistake as \a message. The file is written anew.
    * \throws Error when it cannot be. */

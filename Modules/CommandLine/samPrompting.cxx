@@ -4,6 +4,7 @@
 #include "samError.h"
 #include "samPreview.h"
 #include "samPromptList.h"
+#include "samProvenance.h"
 
 #include "itkSamPromptedSegmentationImageFilter.h"
 
@@ -175,6 +176,7 @@ PromptAs(const itk::SamModel *                            model,
     table.push_back({ static_cast<int>(object), "object " + std::to_string(object), GetLabelColor(table.size()) });
   }
   DescribeSegmentation(table, labels);
+  DescribeProvenance({ model }, labels->GetMetaDataDictionary());
   std::string       lines;
   const std::string report = MakeScoreReport(filter.GetPointer(), job, model, lines);
   WriteAllAtomically(

@@ -7,6 +7,7 @@
 #include "samLabelImage.h"
 #include "samPreview.h"
 #include "samProcessMemory.h"
+#include "samProvenance.h"
 #include "samStatistics.h"
 #include "samSteps.h"
 
@@ -253,7 +254,7 @@ WithPipeline(const Models & models, const SegmentationJob & job, const TAction &
 template <unsigned int VDimension, typename TLabel>
 MemoryUse
 SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
-          const itk::SamModel *                            model,
+          const Models &                                   models,
           const SegmentationJob &                          job,
           const std::function<void(double)> &              progress,
           const std::function<void(const std::string &)> & print)
@@ -262,6 +263,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
 
+  const auto & model = models.front();
   const Way &  way = pipeline.way;
   const auto & segment = pipeline.segment;
   const auto   image = pipeline.reader->GetOutput();
@@ -282,6 +284,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     LabelImage * labels = isWhole ? segment->GetOutput() : collect->GetOutput();
     CleanLabels(labels, job);
     DescribeSegmentation(table, labels);
+    DescribeProvenance(models, labels->GetMetaDataDictionary());
 
     const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
     scalar->SetInput(image);
@@ -292,8 +295,10 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     WriteAllAtomically({ { job.output, [&](const std::string & temporary) { WriteImage(labels, temporary, true); } },
                          { job.statistics,
                            [&](const std::string & temporary) {
-                             const auto report = MakeStatisticsReport<LabelImage>(
+                             auto report = MakeStatisticsReport<LabelImage>(
                                labels, scalar->GetOutput(), table, job.regions, job.image, model->GetFileName());
+                             report.version = GetVersion();
+                             report.modelHashes = GetMd5(models);
                              WriteText(ToJson(report), temporary);
                            } },
                          { job.preview, [&](const std::string & temporary) {
@@ -310,6 +315,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
       return kept.empty() || kept.count(static_cast<int>(label)) > 0 ? label : TLabel{};
     });
     DescribeLabels(table, keep->GetOutput()->GetMetaDataDictionary());
+    DescribeProvenance(models, keep->GetOutput()->GetMetaDataDictionary());
     WriteAtomically(job.output, [&](const std::string & temporary) {
       const auto writer = itk::ImageFileWriter<LabelImage>::New();
       writer->SetInput(keep->GetOutput());
@@ -393,7 +399,7 @@ Segment(const Models &                                   models,
 {
   CheckOutputs({ job.output }, { job.statistics, job.preview });
   return WithPipeline(
-    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models.front(), job, progress, print); });
+    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models, job, progress, print); });
 }
 
 std::set<int>

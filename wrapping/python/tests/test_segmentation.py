@@ -1,4 +1,5 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import hashlib
 import os
 import signal
 import threading
@@ -40,9 +41,11 @@ def test_labels_are_those_of_the_program(model, image, run, tmp_path):
 
     itksam.SegmentFile(tmp_path / "image.nrrd", tmp_path / "again.nrrd", model, statistics=tmp_path / "statistics.json")
     assert (tmp_path / "statistics.json").stat().st_size > 0
-    np.testing.assert_array_equal(
-        sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "again.nrrd"))), sitk.GetArrayFromImage(expected)
-    )
+    again = sitk.ReadImage(str(tmp_path / "again.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(again), sitk.GetArrayFromImage(expected))
+    md5 = hashlib.md5(HIPPOCAMPUS.read_bytes()).hexdigest()
+    assert again.GetMetaData("SegmentAnything_ModelMD5") == md5
+    assert again.GetMetaData("SegmentAnything_Version") == itksam.__version__
 
 
 def test_every_pixel_type_gives_the_same_labels(model):
