@@ -140,9 +140,10 @@ PromptAs(const itk::SamModel *                            model,
     image->TransformContinuousIndexToPhysicalPoint(place, point);
     return std::vector<double>(point.Begin(), point.End());
   };
+  const auto size = image->GetLargestPossibleRegion().GetSize();
   for (const auto & file : job.prompts)
   {
-    prompts.AddFile(file, dimension, toPhysical);
+    prompts.AddFile(file, dimension, { size.begin(), size.end() }, toPhysical);
   }
   std::for_each(prompts.notices.begin(), prompts.notices.end(), notify);
   for (const auto & point : prompts.points)
