@@ -56,6 +56,23 @@ main(int argc, char * argv[])
       parser);
     TCLAP::ValueArg<std::string> preview(
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png|DIR", parser);
+    TCLAP::MultiArg<std::string> probability(
+      "",
+      "probability",
+      "Where the probability of a label goes, given by name or value, the background too: an image of 32-bit numbers "
+      "on the image's grid, of what the label map was chosen by, before --labels and other cleaning. With several "
+      "images the folder for them. May be given several times.",
+      false,
+      "LABEL=FILE|DIR",
+      parser);
+    TCLAP::ValueArg<std::string> uncertainty(
+      "",
+      "uncertainty",
+      "Where the uncertainty goes, one minus the largest probability of all labels: an image as of --probability.",
+      false,
+      "",
+      "FILE|DIR",
+      parser);
     TCLAP::SwitchArg largestComponent(
       "", "largest-component", "Keep of each label the largest connected part only.", parser);
     TCLAP::ValueArg<std::string> labels("",
@@ -78,7 +95,7 @@ main(int argc, char * argv[])
     TCLAP::SwitchArg skipExisting(
       "",
       "skip-existing",
-      "Leave out cases whose label map, and statistics and picture if asked for, are there.",
+      "Leave out cases whose label map, and all else that is asked for of a case, are there.",
       parser);
     TCLAP::ValueArg<std::string> shard("",
                                        "shard",
@@ -132,6 +149,7 @@ main(int argc, char * argv[])
     given.output = output.getValue();
     given.statistics = statistics.getValue();
     given.preview = preview.getValue();
+    given.uncertainty = uncertainty.getValue();
     if (mirror.isSet())
     {
       for (const int axis : sam::ParseIntegers("--mirror", mirror.getValue()))
@@ -165,6 +183,14 @@ main(int argc, char * argv[])
     if (labels.isSet())
     {
       given.labels = sam::ParseLabels("--labels", labels.getValue(), models.front());
+    }
+    for (const auto & text : probability.getValue())
+    {
+      const auto [value, file] = sam::ParseProbability("--probability", text, models.front());
+      if (!given.probabilities.emplace(value, file).second)
+      {
+        throw sam::Error("--probability: '" + text + "', the label has a file already");
+      }
     }
     const auto jobs = sam::MakeJobs(given, part);
     const bool isCohort = jobs.size() > 1;

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +51,25 @@ ReadList(const std::string & path)
     images.push_back(image.string());
   }
   return images;
+}
+
+/** What is written beside the label map. */
+std::vector<std::string>
+GetOtherOutputs(const SegmentationJob & job)
+{
+  std::vector<std::string> files;
+  for (const auto & file : { job.statistics, job.preview, job.uncertainty })
+  {
+    if (!file.empty())
+    {
+      files.push_back(file);
+    }
+  }
+  for (const auto & [value, file] : job.probabilities)
+  {
+    files.push_back(file);
+  }
+  return files;
 }
 
 std::string
@@ -99,22 +119,19 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
   else
   {
     MakeFolder(given.output);
-    for (const auto & folder : { given.statistics, given.preview })
+    for (const auto & folder : GetOtherOutputs(given))
     {
-      if (!folder.empty())
-      {
-        MakeFolder(folder);
-      }
+      MakeFolder(folder);
     }
     std::map<std::string, std::string> stems;
     for (const auto & image : isFolder ? FindImages(given.image) : ReadList(given.image))
     {
       const auto [first, isNew] = stems.emplace(StemOf(image), image);
-      if (!isNew && !(given.statistics.empty() && given.preview.empty()))
+      if (!isNew && !GetOtherOutputs(given).empty())
       {
         throw Error(
           first->second + " and " + image +
-          ": their statistics and pictures would have the same name, expected other names than endings alone");
+          ": their statistics, pictures and maps would have the same name, expected other names than endings alone");
       }
       SegmentationJob job = given;
       job.image = image;
@@ -126,6 +143,15 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
       if (!given.preview.empty())
       {
         job.preview = (fs::path(given.preview) / StemOf(image)).string() + ".png";
+      }
+      // Whatever the format of the image is, this one has room for them.
+      if (!given.uncertainty.empty())
+      {
+        job.uncertainty = (fs::path(given.uncertainty) / StemOf(image)).string() + ".nrrd";
+      }
+      for (auto & [value, file] : job.probabilities)
+      {
+        file = (fs::path(file) / StemOf(image)).string() + ".nrrd";
       }
       jobs.push_back(job);
     }
@@ -145,14 +171,9 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
 bool
 IsDone(const SegmentationJob & job)
 {
-  for (const auto & file : { job.output, job.statistics, job.preview })
-  {
-    if (!file.empty() && !fs::exists(file))
-    {
-      return false;
-    }
-  }
-  return true;
+  const auto files = GetOtherOutputs(job);
+  return fs::exists(job.output) &&
+         std::all_of(files.begin(), files.end(), [](const std::string & file) { return fs::exists(file); });
 }
 
 std::pair<std::string, MemoryEstimate>
