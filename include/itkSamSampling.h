@@ -129,12 +129,24 @@ public:
   {
     int   number{ -1 }; ///< of the label, from 0; −1: none
     float probability{ 0.0f };
+    float share{ 0.0f }; ///< the same divided by the sum over all labels, which is not always one
   };
 
   /** Choose for the voxels from \a start on along the image's first axis, all in the covered box and made of the part
    * (SamLattice::GetLatticeBox). Each voxel gets its label after one Append() alone. */
   void
-  ChooseLine(const std::array<IndexValueType, 3> & start, std::vector<Choice> & line) const;
+  ChooseLine(const std::array<IndexValueType, 3> & start, std::vector<Choice> & line) const
+  {
+    this->ChooseLine(start, line, {}, nullptr);
+  }
+
+  /** The same; \a probabilities gets the shares of the labels with these \a numbers, a line of each after the other.
+   * Where no label is chosen they stay as they are. */
+  void
+  ChooseLine(const std::array<IndexValueType, 3> & start,
+             std::vector<Choice> &                 line,
+             const std::vector<size_t> &           numbers,
+             float *                               probabilities) const;
 
 private:
   /** Which voxels of the box a sample is made of along one axis. */

@@ -13,6 +13,7 @@
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
 
+#include <string>
 #include <vector>
 
 namespace itk
@@ -69,6 +70,7 @@ public:
   using OutputImageType = TOutputImage;
   using OutputPixelType = typename TOutputImage::PixelType;
   using OutputRegionType = typename TOutputImage::RegionType;
+  using ProbabilityImageType = Image<float, ImageDimension>;
   using PointType = Point<double, ImageDimension>;
   using VectorType = Vector<double, ImageDimension>;
 
@@ -117,6 +119,35 @@ public:
     return static_cast<unsigned int>(m_Regions.size());
   }
 
+  /** Set/Get values of labels whose probabilities are answered beside the label map, by GetProbability(): what the
+   * label of each voxel was chosen by, the mean over models and mirrored windows, blended over windows and
+   * interpolated. Those of all labels sum to one: where scores of a model do not, they are divided by their sum. Where
+   * regions overlap they are those of the region whose label won; where nothing is segmented (outside of all regions,
+   * in a frame) the background has 1. Default is none. */
+  void
+  SetProbabilityLabels(const std::vector<int> & values);
+  const std::vector<int> &
+  GetProbabilityLabels() const
+  {
+    return m_ProbabilityLabels;
+  }
+
+  /** The probabilities of a label on the grid of the label map, for the region that was requested of it.
+   * \throws ExceptionObject when it is none of GetProbabilityLabels(). */
+  ProbabilityImageType *
+  GetProbability(int value);
+
+  /** Set/Get whether GetUncertainty() is answered. Default is off. */
+  void
+  SetComputeUncertainty(bool isOn);
+  itkGetConstMacro(ComputeUncertainty, bool);
+  itkBooleanMacro(ComputeUncertainty);
+
+  /** One minus the largest probability of all labels, on the grid of the label map; 0 where nothing is segmented. Null
+   * when it is not computed. */
+  ProbabilityImageType *
+  GetUncertainty();
+
   /** Windows that the network ran over for the last requested region, all regions of interest together. */
   itkGetConstMacro(NumberOfWindows, SizeValueType);
 
@@ -124,6 +155,10 @@ public:
    * the model. The input's information must be up to date. */
   SamMemory
   EstimateMemory(const OutputRegionType & region) const;
+
+  using Superclass::MakeOutput;
+  ProcessObject::DataObjectPointer
+  MakeOutput(const ProcessObject::DataObjectIdentifierType & name) override;
 
 protected:
   SamSegmentationImageFilter() = default;
@@ -182,6 +217,13 @@ private:
   SamTensor
   Resample(size_t run, const SamIndexBox & part, const std::function<bool(double)> & report);
 
+  /** The name of the output with the probabilities of a label. */
+  static std::string
+  GetProbabilityName(int value)
+  {
+    return "Probability" + std::to_string(value);
+  }
+
   /** Label the output's voxels that the sampler covers. \a confidence holds the best probability so far of every
    * output voxel; it is empty where there is one region only. */
   void
@@ -194,6 +236,8 @@ private:
   std::vector<unsigned int>           m_MirrorAxes;
   SamWindowFunction                   m_WindowFunction;
   std::vector<RegionOfInterest>       m_Regions;
+  std::vector<int>                    m_ProbabilityLabels;
+  bool                                m_ComputeUncertainty{ false };
 
   /** What stays from one requested region to the next. */
   struct Run

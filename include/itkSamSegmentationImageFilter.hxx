@@ -50,6 +50,77 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::SetWindowFunction(const S
 
 template <typename TInputImage, typename TOutputImage>
 void
+SamSegmentationImageFilter<TInputImage, TOutputImage>::SetProbabilityLabels(const std::vector<int> & values)
+{
+  if (m_ProbabilityLabels == values)
+  {
+    return;
+  }
+  for (const int value : m_ProbabilityLabels)
+  {
+    this->RemoveOutput(GetProbabilityName(value));
+  }
+  m_ProbabilityLabels = values;
+  for (const int value : m_ProbabilityLabels)
+  {
+    this->SetOutput(GetProbabilityName(value), this->MakeOutput(GetProbabilityName(value)));
+  }
+  this->Modified();
+}
+
+template <typename TInputImage, typename TOutputImage>
+auto
+SamSegmentationImageFilter<TInputImage, TOutputImage>::GetProbability(int value) -> ProbabilityImageType *
+{
+  if (std::count(m_ProbabilityLabels.begin(), m_ProbabilityLabels.end(), value) == 0)
+  {
+    itkSamExceptionMacro("the probability of the label " << value << " is not computed, expected one of "
+                                                         << "SetProbabilityLabels");
+  }
+  return static_cast<ProbabilityImageType *>(this->ProcessObject::GetOutput(GetProbabilityName(value)));
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+SamSegmentationImageFilter<TInputImage, TOutputImage>::SetComputeUncertainty(bool isOn)
+{
+  if (m_ComputeUncertainty == isOn)
+  {
+    return;
+  }
+  m_ComputeUncertainty = isOn;
+  if (isOn)
+  {
+    this->SetOutput("Uncertainty", this->MakeOutput("Uncertainty"));
+  }
+  else
+  {
+    this->RemoveOutput("Uncertainty");
+  }
+  this->Modified();
+}
+
+template <typename TInputImage, typename TOutputImage>
+auto
+SamSegmentationImageFilter<TInputImage, TOutputImage>::GetUncertainty() -> ProbabilityImageType *
+{
+  return m_ComputeUncertainty ? static_cast<ProbabilityImageType *>(this->ProcessObject::GetOutput("Uncertainty"))
+                              : nullptr;
+}
+
+template <typename TInputImage, typename TOutputImage>
+ProcessObject::DataObjectPointer
+SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeOutput(const ProcessObject::DataObjectIdentifierType & name)
+{
+  if (name == "Uncertainty" || name.rfind("Probability", 0) == 0)
+  {
+    return ProbabilityImageType::New().GetPointer();
+  }
+  return Superclass::MakeOutput(name);
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::AddRegionOfInterest(const PointType &  center,
                                                                            const VectorType & size)
 {
@@ -86,7 +157,17 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::VerifyPreconditions() con
       itkSamExceptionMacro("mirror axis " << axis << ", expected 0 to " << ImageDimension - 1 << ", each once");
     }
   }
-  for (const int value : m_Model->GetLabelValues())
+  const auto & values = m_Model->GetLabelValues();
+  for (const int value : m_ProbabilityLabels)
+  {
+    if (std::count(values.begin(), values.end(), value) == 0 ||
+        std::count(m_ProbabilityLabels.begin(), m_ProbabilityLabels.end(), value) > 1)
+    {
+      itkSamExceptionMacro("the probability of the label " << value << ", expected labels of the model "
+                                                           << m_Model->GetFileName() << ", each once");
+    }
+  }
+  for (const int value : values)
   {
     if (static_cast<double>(value) > static_cast<double>(NumericTraits<OutputPixelType>::max()))
     {
@@ -114,7 +195,11 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateOutputInformation
   Superclass::GenerateOutputInformation();
   if (earlier.GetNumberOfPixels() > 0 && earlier != output->GetLargestPossibleRegion())
   {
-    output->SetRequestedRegionToLargestPossibleRegion(); // what was requested is of another image
+    // What was requested is of another image.
+    for (OutputDataObjectIterator it(this); !it.IsAtEnd(); ++it)
+    {
+      it.GetOutput()->SetRequestedRegionToLargestPossibleRegion();
+    }
   }
 }
 
@@ -272,7 +357,9 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::EstimateMemory(const Outp
   {
     most.image = whole.GetNumberOfVoxels() * pixel;
   }
-  most.labels = region.GetNumberOfPixels() * (sizeof(OutputPixelType) + (boxes.size() > 1 ? sizeof(float) : 0));
+  // Of maps of numbers: the best probability, and those that are answered.
+  const SizeValueType maps = (boxes.size() > 1 ? 1 : 0) + m_ProbabilityLabels.size() + (m_ComputeUncertainty ? 1 : 0);
+  most.labels = region.GetNumberOfPixels() * (sizeof(OutputPixelType) + maps * sizeof(float));
   return most;
 }
 
@@ -350,6 +437,14 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   this->AllocateOutputs();
   OutputImageType * output = this->GetOutput();
   output->FillBuffer(NumericTraits<OutputPixelType>::ZeroValue());
+  for (const int value : m_ProbabilityLabels)
+  {
+    this->GetProbability(value)->FillBuffer(value == m_Model->GetLabelValues().front() ? 1.0f : 0.0f);
+  }
+  if (m_ComputeUncertainty)
+  {
+    this->GetUncertainty()->FillBuffer(0.0f);
+  }
 
   if (m_Model->RemovesFrame())
   {
@@ -439,15 +534,25 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::WriteLabels(const SamLabe
   {
     values.push_back(static_cast<OutputPixelType>(value));
   }
-  const auto label = [&](const OutputRegionType & part) {
+  std::vector<size_t>  numbers; // of the labels whose probabilities are answered
+  std::vector<float *> maps;
+  for (const int value : m_ProbabilityLabels)
+  {
+    const auto & all = m_Model->GetLabelValues();
+    numbers.push_back(static_cast<size_t>(std::find(all.begin(), all.end(), value) - all.begin()));
+    maps.push_back(this->GetProbability(value)->GetBufferPointer());
+  }
+  float * const uncertainty = m_ComputeUncertainty ? this->GetUncertainty()->GetBufferPointer() : nullptr;
+  const auto    label = [&](const OutputRegionType & part) {
     std::vector<SamLabelSampler::Choice> line(part.GetSize(0));
+    std::vector<float>                   probabilities(numbers.size() * line.size());
     const SamIndexBox                    box = SamIndexBox::FromRegion(part);
     for (SizeValueType k = 0; k < part.GetNumberOfPixels() / line.size(); ++k)
     {
       SamIndexBox at = box;
       at.start[1] += static_cast<IndexValueType>(k % box.size[1]);
       at.start[2] += static_cast<IndexValueType>(k / box.size[1]);
-      sampler.ChooseLine(at.start, line);
+      sampler.ChooseLine(at.start, line, numbers, probabilities.data());
       const auto first = static_cast<size_t>(output->ComputeOffset(at.template ToRegion<ImageDimension>().GetIndex()));
       for (size_t x = 0; x < line.size(); ++x)
       {
@@ -460,6 +565,14 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::WriteLabels(const SamLabe
           confidence[first + x] = line[x].probability;
         }
         output->GetBufferPointer()[first + x] = values[static_cast<size_t>(line[x].number)];
+        for (size_t m = 0; m < maps.size(); ++m)
+        {
+          maps[m][first + x] = probabilities[m * line.size() + x];
+        }
+        if (uncertainty != nullptr)
+        {
+          uncertainty[first + x] = 1.0f - line[x].share;
+        }
       }
     }
   };
@@ -485,6 +598,13 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream & 
     os << ' ' << axis;
   }
   os << std::endl;
+  os << indent << "ProbabilityLabels:";
+  for (const int value : m_ProbabilityLabels)
+  {
+    os << ' ' << value;
+  }
+  os << std::endl;
+  os << indent << "ComputeUncertainty: " << m_ComputeUncertainty << std::endl;
   os << indent << "WindowFunction: " << (m_WindowFunction ? "set" : "(none)") << std::endl;
   os << indent << "NumberOfWindows: " << m_NumberOfWindows << std::endl;
 }

@@ -554,7 +554,10 @@ SamLabelSampler::SampleOblique(double position, unsigned int axis) const
 }
 
 void
-SamLabelSampler::ChooseLine(const std::array<IndexValueType, 3> & start, std::vector<Choice> & line) const
+SamLabelSampler::ChooseLine(const std::array<IndexValueType, 3> & start,
+                            std::vector<Choice> &                 line,
+                            const std::vector<size_t> &           numbers,
+                            float *                               probabilities) const
 {
   const unsigned int  dimension = m_Lattice.GetImageGrid().dimension;
   std::vector<double> sums(m_Labels);
@@ -607,6 +610,15 @@ SamLabelSampler::ChooseLine(const std::array<IndexValueType, 3> & start, std::ve
     const auto best = std::max_element(sums.begin(), sums.end());
     choice.number = static_cast<int>(best - sums.begin());
     choice.probability = static_cast<float>(*best);
+    const double total = std::accumulate(sums.begin(), sums.end(), 0.0);
+    const auto   toShare = [this, total](double sum) {
+      return static_cast<float>(total > 0.0 ? sum / total : 1.0 / static_cast<double>(m_Labels));
+    };
+    choice.share = toShare(*best);
+    for (size_t k = 0; k < numbers.size(); ++k)
+    {
+      probabilities[k * line.size() + static_cast<size_t>(&choice - line.data())] = toShare(sums[numbers[k]]);
+    }
   }
 }
 } // namespace itk

@@ -575,3 +575,131 @@ TEST(SamSegmentationImageFilter, AveragesModelsAndMirrors)
   EXPECT_NE(message({ first, itk::MakeSamTestModel(options) }, {}).find("the labels are not those of"),
             std::string::npos);
 }
+
+TEST(SamSegmentationImageFilter, ProbabilitiesAreWhatTheLabelsWereChosenBy)
+{
+  itk::SamTestModelOptions options;
+  options.isSharp = true;
+  const auto first = itk::MakeSamTestModel(options);
+  options.seed = 11;
+  const auto second = itk::MakeSamTestModel(options);
+  // Several windows, interpolated.
+  ImageType::SpacingType spacing;
+  spacing.Fill(1.3);
+  const auto image = itk::MakeSamTestImage<ImageType>(
+    { { 3, -4, 2 } }, { { 15, 13, 5 } }, spacing, ImageType::PointType(), itk::ObliqueSamDirection());
+  const auto values = first->GetLabelValues();
+
+  const auto make = [&](const std::vector<unsigned int> & axes) {
+    const auto filter = FilterType::New();
+    filter->SetInput(image);
+    filter->SetModel(first);
+    filter->SetMirrorAxes(axes);
+    filter->SetProbabilityLabels(values);
+    filter->ComputeUncertaintyOn();
+    return filter;
+  };
+  // Of everything that is asked for; the label is the first of the largest. How often background is certain.
+  const auto expectArgmax = [&](FilterType * filter) {
+    size_t       certain = 0;
+    const auto * labels = filter->GetOutput();
+    for (itk::ImageRegionConstIteratorWithIndex<LabelImageType> it(labels, labels->GetBufferedRegion()); !it.IsAtEnd();
+         ++it)
+    {
+      double sum = 0.0;
+      float  largest = -1.0f;
+      float  ofLabel = -1.0f;
+      for (const int value : values)
+      {
+        const float probability = filter->GetProbability(value)->GetPixel(it.GetIndex());
+        EXPECT_GE(probability, 0.0f);
+        sum += static_cast<double>(probability);
+        largest = std::max(largest, probability);
+        ofLabel = value == static_cast<int>(it.Get()) ? probability : ofLabel;
+      }
+      EXPECT_NEAR(sum, 1.0, 1e-5);
+      EXPECT_EQ(ofLabel, largest) << it.GetIndex();
+      EXPECT_EQ(filter->GetUncertainty()->GetPixel(it.GetIndex()), 1.0f - largest);
+      certain += ofLabel == 1.0f && it.Get() == 0 ? 1 : 0;
+    }
+    EXPECT_GT(CountLabels(labels).size(), 1u);
+    return certain;
+  };
+
+  const auto alone = make({});
+  alone->Update();
+  EXPECT_EQ(expectArgmax(alone), 0u);
+  EXPECT_EQ(alone->GetProbability(7)->GetDirection(), image->GetDirection());
+  EXPECT_EQ(alone->GetProbability(7)->GetOrigin(), image->GetOrigin());
+  EXPECT_EQ(alone->GetProbability(7)->GetBufferedRegion(), image->GetBufferedRegion());
+
+  const auto both = make({ 0 });
+  both->AddModel(second);
+  both->Update();
+  expectArgmax(both);
+
+  // The mean over models is that of the maps, where the scores of models sum to one.
+  options.isSharp = false;
+  const auto other = make({});
+  other->SetModel(itk::MakeSamTestModel(options));
+  other->Update();
+  options.seed = 10;
+  const auto one = make({});
+  one->SetModel(itk::MakeSamTestModel(options));
+  one->Update();
+  both->SetMirrorAxes({});
+  both->SetModel(one->GetModel());
+  both->ClearAddedModels();
+  both->AddModel(other->GetModel());
+  both->Update();
+  const auto * const mean = both->GetProbability(3);
+  for (itk::ImageRegionConstIteratorWithIndex<FilterType::ProbabilityImageType> it(mean, mean->GetBufferedRegion());
+       !it.IsAtEnd();
+       ++it)
+  {
+    const auto at = it.GetIndex();
+    EXPECT_NEAR(
+      it.Get(), 0.5f * (one->GetProbability(3)->GetPixel(at) + other->GetProbability(3)->GetPixel(at)), 1e-5f);
+  }
+
+  // Overlapping regions, and nothing outside of them.
+  const auto            parts = make({});
+  FilterType::PointType center;
+  image->TransformIndexToPhysicalPoint({ { 9, 2, 4 } }, center);
+  FilterType::VectorType extent;
+  extent.Fill(6.0);
+  parts->AddRegionOfInterest(center, extent);
+  center[0] += 3.0;
+  parts->AddRegionOfInterest(center, extent);
+  parts->Update();
+  EXPECT_GT(expectArgmax(parts), 0u);
+
+  // A part of the whole has the numbers of the whole, also when a map is asked for it.
+  const auto part = make({});
+  part->SetProbabilityLabels({ 7 });
+  part->ComputeUncertaintyOff();
+  EXPECT_EQ(part->GetUncertainty(), nullptr);
+  part->UpdateOutputInformation();
+  auto region = image->GetLargestPossibleRegion();
+  region.SetIndex(2, region.GetIndex(2) + 1);
+  region.SetSize(2, 2);
+  part->GetProbability(7)->SetRequestedRegion(region);
+  part->GetProbability(7)->Update();
+  EXPECT_EQ(part->GetOutput()->GetBufferedRegion(), region);
+  const auto * const map = part->GetProbability(7);
+  ASSERT_EQ(map->GetBufferedRegion(), region);
+  for (itk::ImageRegionConstIteratorWithIndex<FilterType::ProbabilityImageType> it(map, region); !it.IsAtEnd(); ++it)
+  {
+    EXPECT_EQ(it.Get(), alone->GetProbability(7)->GetPixel(it.GetIndex()));
+  }
+  auto whole = image->GetLargestPossibleRegion();
+  EXPECT_GE(alone->EstimateMemory(whole).labels, whole.GetNumberOfPixels() * (1 + 4 * (values.size() + 1)));
+
+  EXPECT_NE(MessageOf([&] { part->GetProbability(3); }).find("the probability of the label 3 is not computed"),
+            std::string::npos);
+  for (const std::vector<int> & wrong : { std::vector<int>{ 4 }, std::vector<int>{ 3, 3 } })
+  {
+    part->SetProbabilityLabels(wrong);
+    EXPECT_NE(MessageOf([&] { part->Update(); }).find("expected labels of the model"), std::string::npos);
+  }
+}

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <sstream>
 
 using namespace sam::test;
 
@@ -139,6 +141,62 @@ TEST(Prompting, ObjectsScoresMasksAndPictures)
   EXPECT_FALSE(Contains(outcome.output, "object 255")) << outcome.output;
 }
 
+TEST(Prompting, IndicesOfVoxelsAreTheSameAsMillimeters)
+{
+  const Files files;
+  // An oblique grid: voxels are not along the axes of mm.
+  const auto            volume = sam::Read<Volume>((files.folder / "volume.nrrd").string());
+  Volume::DirectionType direction;
+  const double          angle = 0.4;
+  direction.Fill(0.0);
+  direction[0][0] = direction[1][1] = std::cos(angle);
+  direction[0][1] = -std::sin(angle);
+  direction[1][0] = std::sin(angle);
+  direction[2][2] = -1.0;
+  volume->SetDirection(direction);
+  Write(volume.GetPointer(), files.folder / "oblique.nrrd");
+  const auto inMm = [&](const std::vector<Volume::IndexType> & voxels, const std::string & end) {
+    std::ostringstream text;
+    text.precision(17);
+    for (const auto & voxel : voxels)
+    {
+      Volume::PointType point;
+      volume->TransformIndexToPhysicalPoint(voxel, point);
+      for (unsigned int d = 0; d < 3; ++d)
+      {
+        text << (text.str().empty() ? "[" : ", ") << point[d];
+      }
+    }
+    return text.str() + end + "]";
+  };
+  WriteText(files.folder / "index.json",
+            R"({"objects": [{"label": 3, "index_points": [[4, 5, 3], [15, 14, 3, 0]]},
+                            {"label": 7, "index_boxes": [[18, 3, 2, 6, 15, 4]]}]})");
+  WriteText(files.folder / "mm.json",
+            R"({"objects": [{"label": 3, "points": [)" + inMm({ { { 4, 5, 3 } } }, "") + ", " +
+              inMm({ { { 15, 14, 3 } } }, ", 0") + R"(]}, {"label": 7, "boxes": [)" +
+              inMm({ { { 18, 3, 2 } }, { { 6, 15, 4 } } }, "") + "]}]}");
+  const auto run = [&](const std::string & name) {
+    const auto outcome = files.Run("sam-prompt",
+                                   "--prompts " + files(name + ".json") + " --logits " + files(name + "_logits.mha") +
+                                     " " + files("oblique.nrrd") + " " + files(name + ".nrrd"));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+  };
+  run("index");
+  run("mm");
+  const auto labels = ReadPixels<Labels>(files.folder / "index.nrrd");
+  EXPECT_GT(std::count(labels.begin(), labels.end(), 7), 0);
+  EXPECT_EQ(labels, ReadPixels<Labels>(files.folder / "mm.nrrd"));
+  const auto logits = ReadPixels<Features>(files.folder / "index_logits.mha");
+  const auto expected = ReadPixels<Features>(files.folder / "mm_logits.mha");
+  ASSERT_EQ(logits.size(), expected.size());
+  EXPECT_EQ(logits.size() % (3u * 32u * 32u), 0u) << "slices 2, 3 and 4";
+  for (size_t k = 0; k < logits.size(); ++k)
+  {
+    ASSERT_NEAR(logits[k], expected[k], 1e-4) << k;
+  }
+}
+
 TEST(Prompting, EverythingAsJson)
 {
   const Files files;
@@ -184,6 +242,10 @@ TEST(Prompting, MistakesAreOneLineAndLeaveNothing)
   const Files files;
   WriteText(files.folder / "bad.json", R"({"objects": [{"label": 1, "dots": []}]})");
   WriteText(files.folder / "worse.json", "{");
+  WriteText(files.folder / "outside.json", R"({"objects": [{"index_points": [[3, 24]]}]})");
+  WriteText(files.folder / "before.json", R"({"objects": [{"index_boxes": [[-1, 2, 5, 6]]}]})");
+  WriteText(files.folder / "between.json", R"({"objects": [{"index_boxes": [[1, 2, 5.5, 6]]}]})");
+  WriteText(files.folder / "short.json", R"({"objects": [{"index_points": [[3]]}]})");
   const std::string                                      picture = files("picture.png") + " ";
   const std::string                                      volume = files("volume.nrrd") + " ";
   const std::vector<std::pair<std::string, std::string>> mistakes{
@@ -197,7 +259,15 @@ TEST(Prompting, MistakesAreOneLineAndLeaveNothing)
     { "--point 3,4 " + volume, "--point 3,4: 2 numbers, expected x,y,z or x,y,z,0|1 for this volume" },
     { "--box 3,4,5 " + picture, "--box 3,4,5: 3 numbers, expected x1,y1,x2,y2 for this 2-D image" },
     { "--point 3,x " + picture, "--point: 'x' in '3,x' is not a number" },
-    { "--prompts " + files("bad.json") + " " + picture, "bad.json: unknown key 'dots', expected label, points, boxes" },
+    { "--prompts " + files("bad.json") + " " + picture,
+      "bad.json: unknown key 'dots', expected label, points, boxes, index_points, index_boxes" },
+    { "--prompts " + files("outside.json") + " " + picture,
+      "outside.json: index_points: the voxel (3, 24) lies outside of the image, whose voxels reach from (0, 0) to (29, "
+      "23)" },
+    { "--prompts " + files("before.json") + " " + picture, "before.json: index_boxes: the voxel (-1, 2) lies outside" },
+    { "--prompts " + files("between.json") + " " + picture,
+      "between.json: index_boxes: (5.5, 6), expected the index of a voxel, whole numbers" },
+    { "--prompts " + files("short.json") + " " + picture, "short.json: index_points: 1 numbers, expected x,y or" },
     { "--prompts " + files("worse.json") + " " + picture, "worse.json: expected JSON such as" },
     { "--prompts " + files("none.json") + " " + picture, "none.json: no such file" },
     { "--point 3,4 --mask " + files("none.png") + " " + picture, "none.png: no such file" },
@@ -223,5 +293,5 @@ TEST(Prompting, MistakesAreOneLineAndLeaveNothing)
                        "--slices: '1:2:3', expected first:last or one slice"));
   EXPECT_TRUE(Contains(files.Run("sam-everything", "--points-per-side -1 " + picture + files("out.nrrd")).output,
                        "--points-per-side: -1, expected 0 or more"));
-  EXPECT_EQ(files.folder.CountEntries(), 6u) << "what was there, and what the programs printed";
+  EXPECT_EQ(files.folder.CountEntries(), 10u) << "what was there, and what the programs printed";
 }

@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCohort.h"
 #include "samProcessMemory.h"
+#include "samProvenance.h"
 #include "samTestProgram.h"
 
 #include "itkSamTestModel.h"
@@ -104,6 +105,85 @@ TEST_F(SamSegmentProgram, LabelsLieOnTheGridOfTheImage)
   EXPECT_EQ(ReadJson("s.json")["labels"].size(), 2u);
   EXPECT_EQ(Listing(""),
             (std::set<std::string>{ "images", "model.safetensors", "out.nrrd", "output.txt", "p.png", "s.json" }));
+}
+
+TEST_F(SamSegmentProgram, TheHeaderTellsByWhatLabelsWereMade)
+{
+  itk::SamTestModelOptions options;
+  options.seed = 5;
+  itk::MakeSamTestModel(options)->Write((folder / "other.safetensors").string());
+  const std::vector<std::string> hashes{ sam::ComputeMd5((folder / "model.safetensors").string()),
+                                         sam::ComputeMd5((folder / "other.safetensors").string()) };
+  ASSERT_NE(hashes[0], hashes[1]);
+  const auto expect = [&](const std::string & name, const std::string & md5) {
+    const auto  labels = sam::Read<Labels>((folder / name).string());
+    std::string found;
+    EXPECT_TRUE(itk::ExposeMetaData<std::string>(labels->GetMetaDataDictionary(), "SegmentAnything_ModelMD5", found));
+    EXPECT_EQ(found, md5) << name;
+    EXPECT_TRUE(itk::ExposeMetaData<std::string>(labels->GetMetaDataDictionary(), "SegmentAnything_Version", found));
+    EXPECT_EQ(found, sam::GetVersion()) << name;
+    EXPECT_TRUE(itk::ExposeMetaData<std::string>(labels->GetMetaDataDictionary(), "Segment1_Name", found)) << name;
+  };
+  for (const std::string ending : { "nrrd", "mha" })
+  {
+    ASSERT_TRUE(Run(Quoted("images/a.nii.gz") + " " + Quoted("one." + ending)).isWell);
+    expect("one." + ending, hashes[0]);
+  }
+  const auto outcome = Run("--model " + Quoted("other.safetensors") + " --statistics " + Quoted("s.json") + " " +
+                           Quoted("images/a.nii.gz") + " " + Quoted("two.nrrd"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  expect("two.nrrd", hashes[0] + " " + hashes[1]);
+  EXPECT_EQ(ReadJson("s.json")["models_md5"], nlohmann::json(hashes));
+  EXPECT_EQ(ReadJson("s.json")["version"], sam::GetVersion());
+}
+
+TEST_F(SamSegmentProgram, ProbabilitiesOfLabels)
+{
+  using Map = itk::Image<float, 3>;
+  const auto map = [this](const std::string & label, const std::string & name) {
+    return "--probability \"" + label + "=" + (folder / name).string() + "\" ";
+  };
+  const std::string maps = map("0", "p0.nii.gz") + map("first", "p3.nrrd") + map("7", "p7.mha") + "--uncertainty " +
+                           Quoted("u.nrrd") + " --mirror 0 --labels 3 ";
+  const auto outcome = Run(maps + Quoted("images/a.nii.gz") + " " + Quoted("out.nrrd"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto labels = ReadPixels<Labels>(folder / "out.nrrd");
+  const auto background = ReadPixels<Map>(folder / "p0.nii.gz");
+  const auto first = ReadPixels<Map>(folder / "p3.nrrd");
+  const auto second = ReadPixels<Map>(folder / "p7.mha");
+  const auto uncertainty = ReadPixels<Map>(folder / "u.nrrd");
+  ASSERT_EQ(first.size(), labels.size());
+  for (size_t k = 0; k < labels.size(); ++k)
+  {
+    EXPECT_NEAR(background[k] + first[k] + second[k], 1.0f, 1e-5f);
+    EXPECT_EQ(labels[k], first[k] > std::max(background[k], second[k]) ? 3 : 0) << "label 7 was not kept";
+    EXPECT_EQ(uncertainty[k], 1.0f - std::max({ background[k], first[k], second[k] }));
+  }
+  const auto image = sam::Read<Volume>((folder / "images/a.nii.gz").string());
+  const auto written = sam::Read<Map>((folder / "p3.nrrd").string());
+  EXPECT_EQ(written->GetLargestPossibleRegion(), image->GetLargestPossibleRegion());
+  EXPECT_LT((written->GetOrigin() - image->GetOrigin()).GetNorm(), 1e-4);
+  EXPECT_LT((written->GetSpacing() - image->GetSpacing()).GetNorm(), 1e-5);
+
+  // A folder of maps for each.
+  const auto cohort = Run(map("second", "p") + "--uncertainty " + Quoted("u") + " --skip-existing " + Quoted("images") +
+                          " " + Quoted("cohort"));
+  ASSERT_TRUE(cohort.isWell) << cohort.output;
+  EXPECT_EQ(Listing("p"), (std::set<std::string>{ "a.nrrd", "b.nrrd", "c.nrrd" }));
+  EXPECT_EQ(Listing("u"), (std::set<std::string>{ "a.nrrd", "b.nrrd", "c.nrrd" }));
+
+  for (const auto & [arguments, expected] : std::vector<std::pair<std::string, std::string>>{
+         { map("third", "p.nrrd"), "--probability: 'third' is no label of " },
+         { "--probability second ", "--probability: 'second', expected LABEL=FILE" },
+         { map("3", "x.nrrd") + map("first", "y.nrrd"), "the label has a file already" },
+         { map("3", "x.nrrd") + map("7", "x.nrrd"), "x.nrrd: is given for two outputs, expected a file for each" },
+         { map("3", "x.nrrd") + "--memory-limit 2M ", "--probability and --uncertainty need the whole maps" } })
+  {
+    const auto refused = Run(arguments + Quoted("images/c.mha") + " " + Quoted("never.mha"));
+    EXPECT_FALSE(refused.isWell);
+    EXPECT_NE(refused.output.find(expected), std::string::npos) << refused.output;
+    EXPECT_FALSE(fs::exists(folder / "never.mha") || fs::exists(folder / "x.nrrd"));
+  }
 }
 
 TEST_F(SamSegmentProgram, ASegmentationTellsSlicerEverything)

@@ -23,7 +23,7 @@ sam::PromptList
 Load(const std::string & path, unsigned int dimension = 3)
 {
   sam::PromptList list;
-  list.AddFile(path, dimension, Refuse);
+  list.AddFile(path, dimension, std::vector<size_t>(dimension, 9), Refuse);
   return list;
 }
 
@@ -99,7 +99,7 @@ TEST(SlicerMarkups, EverySpellingOfTheCoordinateSystem)
   {
     WriteText(path, word + point);
     sam::PromptList list;
-    list.AddFile(path, 3, twice);
+    list.AddFile(path, 3, { 9, 9, 9 }, twice);
     ASSERT_EQ(list.points.size(), 1u);
     EXPECT_EQ(list.points[0].position, expected) << word;
   }

@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samModelReading.h"
+#include "samProvenance.h"
 #include "samStages.h"
 
 int
@@ -56,7 +57,9 @@ main(int argc, char * argv[])
     }
     job.output = output.getValue();
     job.probabilities = probabilities.getValue();
-    sam::Classify(sam::ReadModel(line), job, sam::MakeProgress(line, job.embedding));
+    const auto model = sam::ReadModel(line);
+    sam::KeepMd5(model);
+    sam::Classify(model, job, sam::MakeProgress(line, job.embedding));
     line.Print(job.embedding + " -> " + job.output + "\n");
   });
 }

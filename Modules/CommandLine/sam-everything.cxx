@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samEverything.h"
+#include "samProvenance.h"
 #include "samSliceArguments.h"
 
 #include <list>
@@ -129,6 +130,7 @@ main(int argc, char * argv[])
     job.json = json.getValue();
     job.preview = preview.getValue();
     const auto model = slices.ReadModel(line);
+    sam::KeepMd5(model);
     const auto found = sam::FindEverything(model, job, [&](double fraction) {
       sam::ThrowIfInterrupted();
       line.ShowProgress(fraction, job.slices.image);

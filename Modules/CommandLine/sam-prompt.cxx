@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
 #include "samPrompting.h"
+#include "samProvenance.h"
 #include "samSliceArguments.h"
 
 int
@@ -43,7 +44,9 @@ main(int argc, char * argv[])
       "",
       "prompts",
       "Points and boxes of several objects: JSON such as {\"objects\": [{\"label\": 1, \"points\": [[x, y, z, 1]], "
-      "\"boxes\": []}]}, or what 3D Slicer wrote (.mrk.json of point lists and ROIs, .fcsv). In Slicer's files a point "
+      "\"boxes\": []}]} in mm, with \"index_points\" and \"index_boxes\" in whole voxels of the image, counted from 0 "
+      "(of a box the first and the last one), or what 3D Slicer wrote (.mrk.json of point lists and ROIs, .fcsv). In "
+      "Slicer's files a point "
       "whose label or description begins with '-', 'neg' or 'background' lies in the background, and a number as "
       "description is the object (default: 1); what is hidden is left out. May be given several times.",
       false,
@@ -100,6 +103,7 @@ main(int argc, char * argv[])
     job.logits = logits.getValue();
     job.preview = preview.getValue();
     const auto model = slices.ReadModel(line);
+    sam::KeepMd5(model);
     const auto lines = sam::Prompt(
       model,
       job,

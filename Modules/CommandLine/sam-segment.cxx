@@ -5,6 +5,7 @@
 #include "samError.h"
 #include "samModelReading.h"
 #include "samProcessMemory.h"
+#include "samProvenance.h"
 #include "samSegmentation.h"
 
 #include <algorithm>
@@ -45,9 +46,33 @@ main(int argc, char * argv[])
                                         "BOX",
                                         parser);
     TCLAP::ValueArg<std::string> statistics(
-      "", "statistics", "Where volumes and gray values of the labels go, as JSON.", false, "", "FILE.json|DIR", parser);
+      "",
+      "statistics",
+      "Where volumes and gray values of the labels go, with the version of the program and the MD5 of the models, as "
+      "JSON.",
+      false,
+      "",
+      "FILE.json|DIR",
+      parser);
     TCLAP::ValueArg<std::string> preview(
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png|DIR", parser);
+    TCLAP::MultiArg<std::string> probability(
+      "",
+      "probability",
+      "Where the probability of a label goes, given by name or value, the background too: an image of 32-bit numbers "
+      "on the image's grid, of what the label map was chosen by, before --labels and other cleaning. With several "
+      "images the folder for them. May be given several times.",
+      false,
+      "LABEL=FILE|DIR",
+      parser);
+    TCLAP::ValueArg<std::string> uncertainty(
+      "",
+      "uncertainty",
+      "Where the uncertainty goes, one minus the largest probability of all labels: an image as of --probability.",
+      false,
+      "",
+      "FILE|DIR",
+      parser);
     TCLAP::SwitchArg largestComponent(
       "", "largest-component", "Keep of each label the largest connected part only.", parser);
     TCLAP::ValueArg<std::string> labels("",
@@ -70,7 +95,7 @@ main(int argc, char * argv[])
     TCLAP::SwitchArg skipExisting(
       "",
       "skip-existing",
-      "Leave out cases whose label map, and statistics and picture if asked for, are there.",
+      "Leave out cases whose label map, and all else that is asked for of a case, are there.",
       parser);
     TCLAP::ValueArg<std::string> shard("",
                                        "shard",
@@ -110,7 +135,13 @@ main(int argc, char * argv[])
                                                 "IMAGE",
                                                 parser);
     TCLAP::UnlabeledValueArg<std::string> output(
-      "output", "The label map, or the folder for label maps of the same names.", true, "", "OUT", parser);
+      "output",
+      "The label map, or the folder for label maps of the same names. NRRD and MetaImage also hold names and "
+      "colors of the labels, the version of the program and the MD5 of the models.",
+      true,
+      "",
+      "OUT",
+      parser);
     line.Parse();
 
     sam::SegmentationJob given;
@@ -118,6 +149,7 @@ main(int argc, char * argv[])
     given.output = output.getValue();
     given.statistics = statistics.getValue();
     given.preview = preview.getValue();
+    given.uncertainty = uncertainty.getValue();
     if (mirror.isSet())
     {
       for (const int axis : sam::ParseIntegers("--mirror", mirror.getValue()))
@@ -144,18 +176,28 @@ main(int argc, char * argv[])
     std::vector<itk::SamModel::ConstPointer> models;
     for (const auto & file : model.getValue())
     {
-      models.emplace_back(sam::ReadModel(line, file));
+      const auto read = sam::ReadModel(line, file);
+      sam::KeepMd5(read);
+      models.emplace_back(read);
     }
     if (labels.isSet())
     {
       given.labels = sam::ParseLabels("--labels", labels.getValue(), models.front());
+    }
+    for (const auto & text : probability.getValue())
+    {
+      const auto [value, file] = sam::ParseProbability("--probability", text, models.front());
+      if (!given.probabilities.emplace(value, file).second)
+      {
+        throw sam::Error("--probability: '" + text + "', the label has a file already");
+      }
     }
     const auto jobs = sam::MakeJobs(given, part);
     const bool isCohort = jobs.size() > 1;
     const auto isSkipped = [&](const sam::SegmentationJob & job) {
       return skipExisting.getValue() && sam::IsDone(job);
     };
-    sam::CohortReport cases(report.getValue(), model.getValue(), part);
+    sam::CohortReport cases(report.getValue(), models, part);
     size_t            failed = 0;
     if (isCohort)
     {

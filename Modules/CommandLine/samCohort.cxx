@@ -4,17 +4,16 @@
 #include "samCommandLine.h"
 #include "samDicomSeries.h"
 #include "samError.h"
+#include "samProvenance.h"
 #include "samSteps.h"
-
-#include <itksys/MD5.h>
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <memory>
 
 namespace sam
 {
@@ -52,6 +51,25 @@ ReadList(const std::string & path)
     images.push_back(image.string());
   }
   return images;
+}
+
+/** What is written beside the label map. */
+std::vector<std::string>
+GetOtherOutputs(const SegmentationJob & job)
+{
+  std::vector<std::string> files;
+  for (const auto & file : { job.statistics, job.preview, job.uncertainty })
+  {
+    if (!file.empty())
+    {
+      files.push_back(file);
+    }
+  }
+  for (const auto & [value, file] : job.probabilities)
+  {
+    files.push_back(file);
+  }
+  return files;
 }
 
 std::string
@@ -101,22 +119,19 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
   else
   {
     MakeFolder(given.output);
-    for (const auto & folder : { given.statistics, given.preview })
+    for (const auto & folder : GetOtherOutputs(given))
     {
-      if (!folder.empty())
-      {
-        MakeFolder(folder);
-      }
+      MakeFolder(folder);
     }
     std::map<std::string, std::string> stems;
     for (const auto & image : isFolder ? FindImages(given.image) : ReadList(given.image))
     {
       const auto [first, isNew] = stems.emplace(StemOf(image), image);
-      if (!isNew && !(given.statistics.empty() && given.preview.empty()))
+      if (!isNew && !GetOtherOutputs(given).empty())
       {
         throw Error(
           first->second + " and " + image +
-          ": their statistics and pictures would have the same name, expected other names than endings alone");
+          ": their statistics, pictures and maps would have the same name, expected other names than endings alone");
       }
       SegmentationJob job = given;
       job.image = image;
@@ -128,6 +143,15 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
       if (!given.preview.empty())
       {
         job.preview = (fs::path(given.preview) / StemOf(image)).string() + ".png";
+      }
+      // Whatever the format of the image is, this one has room for them.
+      if (!given.uncertainty.empty())
+      {
+        job.uncertainty = (fs::path(given.uncertainty) / StemOf(image)).string() + ".nrrd";
+      }
+      for (auto & [value, file] : job.probabilities)
+      {
+        file = (fs::path(file) / StemOf(image)).string() + ".nrrd";
       }
       jobs.push_back(job);
     }
@@ -147,14 +171,9 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
 bool
 IsDone(const SegmentationJob & job)
 {
-  for (const auto & file : { job.output, job.statistics, job.preview })
-  {
-    if (!file.empty() && !fs::exists(file))
-    {
-      return false;
-    }
-  }
-  return true;
+  const auto files = GetOtherOutputs(job);
+  return fs::exists(job.output) &&
+         std::all_of(files.begin(), files.end(), [](const std::string & file) { return fs::exists(file); });
 }
 
 std::pair<std::string, MemoryEstimate>
@@ -183,37 +202,16 @@ FindMostMemory(const std::vector<itk::SamModel::ConstPointer> &         models,
   return most;
 }
 
-std::string
-ComputeMd5(const std::string & path)
-{
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream)
-  {
-    throw Error(path + ": cannot be read");
-  }
-  const std::unique_ptr<itksysMD5, void (*)(itksysMD5 *)> md5(itksysMD5_New(), itksysMD5_Delete);
-  itksysMD5_Initialize(md5.get());
-  std::vector<char> buffer(1u << 20);
-  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0)
-  {
-    ThrowIfInterrupted();
-    itksysMD5_Append(
-      md5.get(), reinterpret_cast<const unsigned char *>(buffer.data()), static_cast<int>(stream.gcount()));
-  }
-  constexpr size_t digits = 32;
-  std::string      text(digits, '0');
-  itksysMD5_FinalizeHex(md5.get(), text.data());
-  return text;
-}
-
-CohortReport::CohortReport(std::string path, std::vector<std::string> models, const Shard & shard)
+CohortReport::CohortReport(std::string                                      path,
+                           const std::vector<itk::SamModel::ConstPointer> & models,
+                           const Shard &                                    shard)
   : m_Path(std::move(path))
-  , m_Models(std::move(models))
+  , m_Hashes(GetMd5(models))
   , m_Shard(shard)
 {
-  for (const auto & model : m_Models)
+  for (const auto & model : models)
   {
-    m_Hashes.push_back(m_Path.empty() ? std::string() : ComputeMd5(model));
+    m_Models.push_back(model->GetFileName());
   }
   this->Write();
 }
@@ -256,12 +254,11 @@ CohortReport::Write() const
     }
     cases.push_back(entry);
   }
-  const Json report{ { "version", SegmentAnything_VERSION },
-                     { "models", m_Models },
-                     { "models_md5", m_Hashes },
-                     { "shard", std::to_string(m_Shard.part) + "/" + std::to_string(m_Shard.count) },
-                     { "counts", counts },
-                     { "cases", cases } };
+  const Json report{
+    { "version", GetVersion() }, { "models", m_Models },
+    { "models_md5", m_Hashes },  { "shard", std::to_string(m_Shard.part) + "/" + std::to_string(m_Shard.count) },
+    { "counts", counts },        { "cases", cases }
+  };
   WriteAtomically(m_Path, [&report](const std::string & temporary) { WriteText(report.dump(2) + "\n", temporary); });
 }
 } // namespace sam

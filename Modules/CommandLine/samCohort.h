@@ -25,8 +25,8 @@ ParseShard(const std::string & option, const std::string & text);
 /** The jobs of \a given, whose image is an image, a folder of images, the folder of a
  * DICOM series or a text file (.txt) with the path of an image in
  * each line (relative paths start in the folder of the text file). For a folder or a list, label maps get the names of
- * the images in the folder \c given.output, and statistics and previews their stems in folders of their own; these
- * folders are made. Each shard gets its part of the jobs, which may be none.
+ * the images in the folder \c given.output, and statistics, previews and maps (.nrrd) their stems in folders of their
+ * own; these folders are made. Each shard gets its part of the jobs, which may be none.
  * \throws Error naming the folder or list when it has no image, the file that is missing, or two images of a list that
  * have the same name. */
 std::vector<SegmentationJob>
@@ -43,10 +43,6 @@ FindMostMemory(const std::vector<itk::SamModel::ConstPointer> &         models,
                const std::vector<SegmentationJob> &                     jobs,
                const std::function<bool(const SegmentationJob & job)> & isSkipped);
 
-/** What md5sum answers to a file. \throws Error naming a file that cannot be read. */
-std::string
-ComputeMd5(const std::string & path);
-
 /** \class CohortReport
  * \brief What became of each case and which models it was made with, for programs to read.
  */
@@ -54,7 +50,7 @@ class CohortReport
 {
 public:
   /** Empty \a path: nothing is written. */
-  CohortReport(std::string path, std::vector<std::string> models, const Shard & shard);
+  CohortReport(std::string path, const std::vector<itk::SamModel::ConstPointer> & models, const Shard & shard);
 
   /** \a status is segmented, skipped or failed, with the mistake as \a message. The file is written anew.
    * \throws Error when it cannot be. */

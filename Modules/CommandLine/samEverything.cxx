@@ -2,6 +2,7 @@
 #include "samEverything.h"
 
 #include "samPreview.h"
+#include "samProvenance.h"
 
 #include "itkSamAutomaticMaskImageFilter.h"
 
@@ -84,8 +85,9 @@ FindEverythingIn(const itk::SamModel * model, const EverythingJob & job, const s
   filter->SetCropNPointsDownscaleFactor(options.cropNPointsDownscaleFactor);
   filter->SetMinMaskRegionArea(options.minMaskRegionArea);
   UpdateFilter(filter, job.slices.image, progress);
-  const auto * labels = filter->GetOutput();
-  const auto   writePreview = [&](const std::string & file) {
+  auto * labels = filter->GetOutput();
+  DescribeProvenance({ model }, labels->GetMetaDataDictionary());
+  const auto writePreview = [&](const std::string & file) {
     WritePreview(MakePreview(ToGray(image.GetPointer()).GetPointer(), labels, {}), file);
   };
   WriteAllAtomically(

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -23,6 +24,39 @@ CheckCount(const std::string & option, size_t found, size_t expected, const std:
   if (found != expected)
   {
     throw Error(option + ": " + std::to_string(found) + " numbers, expected " + meaning);
+  }
+}
+/** As numbers are written: (1, 2.5, 3). */
+std::string
+ToText(const std::vector<double> & numbers)
+{
+  std::ostringstream text;
+  for (size_t k = 0; k < numbers.size(); ++k)
+  {
+    text << (k == 0 ? "(" : ", ") << numbers[k];
+  }
+  return text.str() + ")";
+}
+
+/** \throws Error when \a index is no voxel of an image of this size. */
+void
+CheckVoxel(const std::string & option, const std::vector<double> & index, const std::vector<size_t> & size)
+{
+  std::vector<double> last;
+  bool                isInside = true;
+  for (size_t k = 0; k < index.size(); ++k)
+  {
+    if (index[k] != std::floor(index[k]))
+    {
+      throw Error(option + ": " + ToText(index) + ", expected the index of a voxel, whole numbers");
+    }
+    last.push_back(static_cast<double>(size[k]) - 1.0);
+    isInside = isInside && index[k] >= 0.0 && index[k] <= last[k];
+  }
+  if (!isInside)
+  {
+    throw Error(option + ": the voxel " + ToText(index) + " lies outside of the image, whose voxels reach from " +
+                ToText(std::vector<double>(last.size())) + " to " + ToText(last));
   }
 }
 } // namespace
@@ -65,7 +99,10 @@ PromptList::AddBox(const std::string &         option,
 }
 
 void
-PromptList::AddFile(const std::string & path, unsigned int dimension, const IndexToPhysical & toPhysical)
+PromptList::AddFile(const std::string &         path,
+                    unsigned int                dimension,
+                    const std::vector<size_t> & size,
+                    const IndexToPhysical &     toPhysical)
 {
   std::ifstream stream(path, std::ios::binary);
   if (!stream)
@@ -86,6 +123,10 @@ PromptList::AddFile(const std::string & path, unsigned int dimension, const Inde
     checkSome();
     return;
   }
+  const auto fromIndex = [&](const std::string & option, std::vector<double> & place) {
+    CheckVoxel(option, place, size);
+    place = toPhysical(place);
+  };
   try
   {
     const Json json = Json::parse(text);
@@ -100,17 +141,30 @@ PromptList::AddFile(const std::string & path, unsigned int dimension, const Inde
       const auto label = object.value("label", 1u);
       for (const auto & [key, value] : object.items())
       {
-        if (key != "label" && key != "points" && key != "boxes")
+        const bool isIndex = key.rfind("index_", 0) == 0;
+        const bool isPoint = key == "points" || key == "index_points";
+        const bool isBox = key == "boxes" || key == "index_boxes";
+        if (key != "label" && !isPoint && !isBox)
         {
-          throw Error(path + ": unknown key '" + key + "', expected label, points, boxes");
+          throw Error(path + ": unknown key '" + key + "', expected label, points, boxes, index_points, index_boxes");
         }
-        for (size_t k = 0; key == "points" && k < value.size(); ++k)
+        const std::string option = path + ": " + key;
+        for (size_t k = 0; isPoint && k < value.size(); ++k)
         {
-          AddPoint(path + ": points", value[k].get<std::vector<double>>(), dimension, label);
+          AddPoint(option, value[k].get<std::vector<double>>(), dimension, label);
+          if (isIndex)
+          {
+            fromIndex(option, points.back().position);
+          }
         }
-        for (size_t k = 0; key == "boxes" && k < value.size(); ++k)
+        for (size_t k = 0; isBox && k < value.size(); ++k)
         {
-          AddBox(path + ": boxes", value[k].get<std::vector<double>>(), dimension, label);
+          AddBox(option, value[k].get<std::vector<double>>(), dimension, label);
+          if (isIndex)
+          {
+            fromIndex(option, boxes.back().corner);
+            fromIndex(option, boxes.back().oppositeCorner);
+          }
         }
       }
     }

@@ -40,12 +40,15 @@ struct PromptList
   AddBox(const std::string & option, const std::vector<double> & numbers, unsigned int dimension, unsigned int object);
 
   /** Add those of a JSON file: {"objects": [{"label": 1, "points": [[x, y, z, 0|1], ...], "boxes": [[...], ...]},
-   * ...]}, or those that 3D Slicer wrote (.mrk.json, .fcsv; see samSlicerMarkups.h). \a toPhysical answers mm (LPS) of
-   * an index of the image.
+   * ...]}, or those that 3D Slicer wrote (.mrk.json, .fcsv; see samSlicerMarkups.h). In "index_points" and
+   * "index_boxes" there are whole voxels of the image, counted from 0, instead of mm: of a box the first and the last
+   * one, between whose centers it reaches. \a size are the voxels of the image along each axis; \a toPhysical answers
+   * mm (LPS) of an index.
    * \throws Error naming the file and what is wrong in it, also when it has no points or boxes. */
   void
   AddFile(const std::string &                                                           path,
           unsigned int                                                                  dimension,
+          const std::vector<size_t> &                                                   size,
           const std::function<std::vector<double>(const std::vector<double> & index)> & toPhysical);
 };
 } // namespace sam

@@ -4,6 +4,7 @@
 #include "samError.h"
 #include "samPreview.h"
 #include "samPromptList.h"
+#include "samProvenance.h"
 
 #include "itkSamPromptedSegmentationImageFilter.h"
 
@@ -139,9 +140,10 @@ PromptAs(const itk::SamModel *                            model,
     image->TransformContinuousIndexToPhysicalPoint(place, point);
     return std::vector<double>(point.Begin(), point.End());
   };
+  const auto size = image->GetLargestPossibleRegion().GetSize();
   for (const auto & file : job.prompts)
   {
-    prompts.AddFile(file, dimension, toPhysical);
+    prompts.AddFile(file, dimension, { size.begin(), size.end() }, toPhysical);
   }
   std::for_each(prompts.notices.begin(), prompts.notices.end(), notify);
   for (const auto & point : prompts.points)
@@ -175,6 +177,7 @@ PromptAs(const itk::SamModel *                            model,
     table.push_back({ static_cast<int>(object), "object " + std::to_string(object), GetLabelColor(table.size()) });
   }
   DescribeSegmentation(table, labels);
+  DescribeProvenance({ model }, labels->GetMetaDataDictionary());
   std::string       lines;
   const std::string report = MakeScoreReport(filter.GetPointer(), job, model, lines);
   WriteAllAtomically(

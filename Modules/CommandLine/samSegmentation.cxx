@@ -7,6 +7,7 @@
 #include "samLabelImage.h"
 #include "samPreview.h"
 #include "samProcessMemory.h"
+#include "samProvenance.h"
 #include "samStatistics.h"
 #include "samSteps.h"
 
@@ -41,6 +42,28 @@ bool
 NeedsImage(const SegmentationJob & job)
 {
   return !job.statistics.empty() || !job.preview.empty();
+}
+
+bool
+NeedsMaps(const SegmentationJob & job)
+{
+  return !job.probabilities.empty() || !job.uncertainty.empty();
+}
+
+/** \throws Error naming the option, the word that is no label of the table, and those that are. */
+int
+FindLabel(const std::string & option, const std::string & word, const LabelTable & table, const std::string & model)
+{
+  std::string all;
+  for (const auto & label : table)
+  {
+    if (label.name == word || std::to_string(label.value) == word)
+    {
+      return label.value;
+    }
+    all += (all.empty() ? "" : ", ") + std::to_string(label.value) + " (" + label.name + ")";
+  }
+  throw Error(option + ": '" + word + "' is no label of " + model + ", expected some of " + all);
 }
 
 const std::string &
@@ -125,6 +148,7 @@ Estimate(const TFilter *         segment,
     // Once more while they are compressed; components are numbered and followed.
     way.memory.labels += voxels * sizeof(typename TFilter::OutputPixelType) * (pieces > 1 ? 2 : 1);
     way.memory.labels += NeedsLabelMap(job) ? 12 * voxels : 0;
+    way.memory.labels += NeedsMaps(job) ? sizeof(float) * voxels : 0;
   }
   way.memory.image += NeedsImage(job) ? 2 * voxels * sizeof(float) : 0;
   return way;
@@ -148,7 +172,8 @@ FindWay(const TFilter * segment, const SegmentationJob & job, itk::ImageIOBase *
   const bool writesPieces = output->CanStreamWrite() && !NeedsLabelMap(job);
   for (const bool holds : { true, false })
   {
-    for (unsigned int pieces = 2; !NeedsImage(job) && (holds || writesPieces); pieces = std::min(2 * pieces, layers))
+    for (unsigned int pieces = 2; !NeedsImage(job) && !NeedsMaps(job) && (holds || writesPieces);
+         pieces = std::min(2 * pieces, layers))
     {
       const Way way = Estimate(segment, job, imageIO, std::min(pieces, layers), holds);
       if (way.GetTotal() <= job.memoryLimit)
@@ -168,6 +193,10 @@ FindWay(const TFilter * segment, const SegmentationJob & job, itk::ImageIOBase *
   if (NeedsImage(job))
   {
     add("--statistics and --preview need the whole image");
+  }
+  if (NeedsMaps(job))
+  {
+    add("--probability and --uncertainty need the whole maps");
   }
   if (!imageIO->CanStreamRead())
   {
@@ -223,6 +252,13 @@ struct Pipeline
       segment->AddModel(models[k]);
     }
     segment->SetMirrorAxes(job.mirrorAxes);
+    std::vector<int> values;
+    for (const auto & [value, file] : job.probabilities)
+    {
+      values.push_back(value);
+    }
+    segment->SetProbabilityLabels(values);
+    segment->SetComputeUncertainty(!job.uncertainty.empty());
     AddRegions(segment.GetPointer(), job.regions);
     ResetPeakMemory();
     Naming(job.image, [&] {
@@ -253,7 +289,7 @@ WithPipeline(const Models & models, const SegmentationJob & job, const TAction &
 template <unsigned int VDimension, typename TLabel>
 MemoryUse
 SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
-          const itk::SamModel *                            model,
+          const Models &                                   models,
           const SegmentationJob &                          job,
           const std::function<void(double)> &              progress,
           const std::function<void(const std::string &)> & print)
@@ -262,6 +298,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
   using ScalarImage = itk::Image<float, VDimension>;
   using LabelImage = itk::Image<TLabel, VDimension>;
 
+  const auto & model = models.front();
   const Way &  way = pipeline.way;
   const auto & segment = pipeline.segment;
   const auto   image = pipeline.reader->GetOutput();
@@ -282,6 +319,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     LabelImage * labels = isWhole ? segment->GetOutput() : collect->GetOutput();
     CleanLabels(labels, job);
     DescribeSegmentation(table, labels);
+    DescribeProvenance(models, labels->GetMetaDataDictionary());
 
     const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
     scalar->SetInput(image);
@@ -289,17 +327,29 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     {
       scalar->UpdateLargestPossibleRegion();
     }
-    WriteAllAtomically({ { job.output, [&](const std::string & temporary) { WriteImage(labels, temporary, true); } },
-                         { job.statistics,
-                           [&](const std::string & temporary) {
-                             const auto report = MakeStatisticsReport<LabelImage>(
-                               labels, scalar->GetOutput(), table, job.regions, job.image, model->GetFileName());
-                             WriteText(ToJson(report), temporary);
-                           } },
-                         { job.preview, [&](const std::string & temporary) {
-                            WritePreview(MakePreview<LabelImage>(scalar->GetOutput(), labels, table, job.regions),
-                                         temporary);
-                          } } });
+    std::vector<FileToWrite> files{
+      { job.output, [&](const std::string & temporary) { WriteImage(labels, temporary, true); } },
+      { job.statistics,
+        [&](const std::string & temporary) {
+          auto               report = MakeStatisticsReport<LabelImage>(
+            labels, scalar->GetOutput(), table, job.regions, job.image, model->GetFileName());
+          report.version = GetVersion();
+          report.modelHashes = GetMd5(models);
+          WriteText(ToJson(report), temporary);
+        } },
+      { job.preview,
+        [&](const std::string & temporary) {
+          WritePreview(MakePreview<LabelImage>(scalar->GetOutput(), labels, table, job.regions), temporary);
+        } },
+      { job.uncertainty,
+        [&](const std::string & temporary) { WriteImage(segment->GetUncertainty(), temporary, true); } }
+    };
+    for (const auto & [value, file] : job.probabilities)
+    {
+      auto * const map = segment->GetProbability(value);
+      files.emplace_back(file, [map](const std::string & temporary) { WriteImage(map, temporary, true); });
+    }
+    WriteAllAtomically(files);
   }
   else
   {
@@ -310,6 +360,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
       return kept.empty() || kept.count(static_cast<int>(label)) > 0 ? label : TLabel{};
     });
     DescribeLabels(table, keep->GetOutput()->GetMetaDataDictionary());
+    DescribeProvenance(models, keep->GetOutput()->GetMetaDataDictionary());
     WriteAtomically(job.output, [&](const std::string & temporary) {
       const auto writer = itk::ImageFileWriter<LabelImage>::New();
       writer->SetInput(keep->GetOutput());
@@ -391,9 +442,21 @@ Segment(const Models &                                   models,
         const std::function<void(double)> &              progress,
         const std::function<void(const std::string &)> & print)
 {
-  CheckOutputs({ job.output }, { job.statistics, job.preview });
+  std::vector<std::string> images{ job.output, job.uncertainty };
+  for (const auto & [value, file] : job.probabilities)
+  {
+    images.push_back(file);
+  }
+  for (size_t k = 0; k < images.size(); ++k)
+  {
+    if (!images[k].empty() && std::count(images.begin(), images.end(), images[k]) > 1)
+    {
+      throw Error(images[k] + ": is given for two outputs, expected a file for each");
+    }
+  }
+  CheckOutputs(images, { job.statistics, job.preview });
   return WithPipeline(
-    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models.front(), job, progress, print); });
+    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models, job, progress, print); });
 }
 
 std::set<int>
@@ -404,25 +467,26 @@ ParseLabels(const std::string & option, const std::string & text, const itk::Sam
   std::istringstream words(text);
   for (std::string word; std::getline(words, word, ',');)
   {
-    const auto found = std::find_if(table.begin(), table.end(), [&word](const LabelDescription & label) {
-      return label.name == word || std::to_string(label.value) == word;
-    });
-    if (found == table.end())
-    {
-      std::string all;
-      for (const auto & label : table)
-      {
-        all += (all.empty() ? "" : ", ") + std::to_string(label.value) + " (" + label.name + ")";
-      }
-      throw Error(option + ": '" + word + "' is no label of " + model->GetFileName() + ", expected some of " + all);
-    }
-    values.insert(found->value);
+    values.insert(FindLabel(option, word, table, model->GetFileName()));
   }
   if (values.empty())
   {
     throw Error(option + ": no label, expected names or values separated by commas");
   }
   return values;
+}
+
+std::pair<int, std::string>
+ParseProbability(const std::string & option, const std::string & text, const itk::SamModel * model)
+{
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+  {
+    throw Error(option + ": '" + text + "', expected LABEL=FILE");
+  }
+  LabelTable table = GetLabels(model);
+  table.insert(table.begin(), { model->GetLabelValues()[0], model->GetLabelNames()[0], model->GetLabelColors()[0] });
+  return { FindLabel(option, text.substr(0, equals), table, model->GetFileName()), text.substr(equals + 1) };
 }
 
 std::vector<std::string>

@@ -12,8 +12,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sam
@@ -26,11 +28,14 @@ struct SegmentationJob
   std::string         output;                    ///< label map on the image's grid
   std::string         statistics;                ///< JSON
   std::string         preview;                   ///< PNG
+  std::string         uncertainty;               ///< image of one minus the largest probability
   std::vector<Region> regions;                   ///< none: the whole image
   std::set<int>       labels;                    ///< of the label map, statistics and preview; none: all
   bool                largestComponent{ false }; ///< of each label only that one is kept
   double              minimumSize{ 0.0 };        ///< mm³ of each component
   bool                fillsHoles{ false };
+
+  std::map<int, std::string> probabilities; ///< image of the probability of a label, by its value
 
   std::uint64_t memoryLimit{ 0 }; ///< bytes; 0: none
 
@@ -98,6 +103,11 @@ CleanLabels(TLabelImage * labels, const SegmentationJob & job);
  * \throws Error naming the option, the word that the model does not have, and those that it has. */
 std::set<int>
 ParseLabels(const std::string & option, const std::string & text, const itk::SamModel * model);
+
+/** Value of the label and file of "LABEL=FILE", the label by name or value, the background too.
+ * \throws Error naming the option, and the labels when there is none such. */
+std::pair<int, std::string>
+ParseProbability(const std::string & option, const std::string & text, const itk::SamModel * model);
 
 /** The images in a folder, by name: files whose ending an image format of ITK claims. */
 std::vector<std::string>

@@ -5,6 +5,7 @@
 #include "samImageFile.h"
 #include "samImageReading.h"
 #include "samLabelImage.h"
+#include "samProvenance.h"
 #include "samSegmentation.h"
 #include "samSteps.h"
 
@@ -375,6 +376,7 @@ ClassifyAs(const itk::SamModel * model, const ClassificationJob & job, const Sta
     labels = ChooseLabels<LabelImageType>(model, probabilities);
   }
   DescribeSegmentation(GetLabels(model), labels.GetPointer());
+  DescribeProvenance({ model }, labels->GetMetaDataDictionary());
   WriteAllAtomically(
     { { job.output, [&](const std::string & file) { WriteImage(labels.GetPointer(), file, true); } },
       { job.probabilities, [&](const std::string & file) { WriteImage(probabilities, file, false); } } });

@@ -225,9 +225,13 @@ MakeStatisticsReport(const TLabelImage *                                    labe
 std::string
 ToJson(const StatisticsReport & report)
 {
-  Json json = { { "image", report.image },
-                { "model", report.model },
-                { "labels", ToJsonValue(report.labels, report) } };
+  Json json = { { "image", report.image }, { "model", report.model } };
+  if (!report.version.empty())
+  {
+    json["version"] = report.version;
+    json["models_md5"] = report.modelHashes;
+  }
+  json["labels"] = ToJsonValue(report.labels, report);
   if (!report.regions.empty())
   {
     Json regions = Json::array();

@@ -44,6 +44,8 @@ struct StatisticsReport
 {
   std::string                               image;
   std::string                               model;
+  std::string                               version;     ///< of this software
+  std::vector<std::string>                  modelHashes; ///< MD5 of the models
   unsigned int                              dimension{ 3 };
   LabelTable                                table;
   std::vector<LabelStatistics>              labels;
@@ -62,9 +64,9 @@ MakeStatisticsReport(const TLabelImage *                                    labe
                      const std::string &                                    imageName,
                      const std::string &                                    modelName);
 
-/** The report as JSON text: image, model, labels [{value, name, voxels, volume_mm3, centroid_mm, bounding_box_mm, mean,
- * standard_deviation}] and, for several regions, regions [{center_mm, size_mm, labels}]. What has no value is null; a
- * 2-D image has area_mm2 and two coordinates. */
+/** The report as JSON text: image, model, version and models_md5 where they are set, labels [{value, name, voxels,
+ * volume_mm3, centroid_mm, bounding_box_mm, mean, standard_deviation}] and, for several regions, regions [{center_mm,
+ * size_mm, labels}]. What has no value is null; a 2-D image has area_mm2 and two coordinates. */
 std::string
 ToJson(const StatisticsReport & report);
 } // namespace sam

@@ -3,6 +3,8 @@
 
 #include "samPythonProcess.h"
 
+#include "samProvenance.h"
+
 #include "itkMultiThreaderBase.h"
 
 #include <nanobind/stl/array.h>
@@ -19,7 +21,14 @@ BindModel(nanobind::module_ & module)
     .def_static(
       "read",
       [](const std::string & path, const std::string & device, const std::string & precision) {
-        return WithoutLock([&] { return PythonModel{ itk::SamModel::Read(path, device, precision).GetPointer() }; });
+        return WithoutLock([&] {
+          const auto model = itk::SamModel::Read(path, device, precision);
+          if (!model->IsPromptable()) // label maps of these alone are written to files
+          {
+            KeepMd5(model);
+          }
+          return PythonModel{ model.GetPointer() };
+        });
       },
       nb::arg("path"),
       nb::arg("device"),

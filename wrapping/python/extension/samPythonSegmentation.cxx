@@ -12,6 +12,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/set.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <tuple>
@@ -47,7 +48,7 @@ MakeCleaning(const std::set<int> & labels, bool largestComponent, double minimum
   return job;
 }
 
-std::pair<nanobind::tuple, size_t>
+std::tuple<nanobind::tuple, size_t, std::vector<nanobind::tuple>>
 SegmentImage(PythonProcess &                   process,
              const PythonImage &               image,
              const PythonModels &              models,
@@ -56,10 +57,13 @@ SegmentImage(PythonProcess &                   process,
              const std::set<int> &             labels,
              bool                              largestComponent,
              double                            minimumSize,
-             bool                              fillHoles)
+             bool                              fillHoles,
+             const std::vector<int> &          probabilityLabels,
+             bool                              computeUncertainty)
 {
-  size_t     windows = 0;
-  const auto result = WithoutLock([&] {
+  size_t                       windows = 0;
+  std::vector<PythonResult>    maps;
+  const auto                   result = WithoutLock([&] {
     return VisitImage(image, [&](const auto & input) {
       using InputImageType = typename std::decay_t<decltype(*input)>;
       using LabelImageType = itk::Image<unsigned short, InputImageType::ImageDimension>;
@@ -71,6 +75,8 @@ SegmentImage(PythonProcess &                   process,
         filter->GetModel() == nullptr ? filter->SetModel(model.model) : filter->AddModel(model.model);
       }
       filter->SetMirrorAxes(mirrorAxes);
+      filter->SetProbabilityLabels(probabilityLabels);
+      filter->SetComputeUncertainty(computeUncertainty);
       for (const auto & [center, size] : regions)
       {
         filter->AddRegionOfInterest(MakePoint<typename FilterType::PointType>(center, "center of the region"),
@@ -78,12 +84,25 @@ SegmentImage(PythonProcess &                   process,
       }
       process.Run(filter);
       windows = filter->GetNumberOfWindows();
+      for (const int value : probabilityLabels)
+      {
+        maps.push_back(MakeResult(filter->GetProbability(value)));
+      }
+      if (computeUncertainty)
+      {
+        maps.push_back(MakeResult(filter->GetUncertainty()));
+      }
       LabelImageType * output = filter->GetOutput();
       CleanLabels(output, MakeCleaning(labels, largestComponent, minimumSize, fillHoles));
       return MakeResult(output);
     });
   });
-  return { result.ToPython(), windows };
+  std::vector<nanobind::tuple> mapsToPython;
+  for (const auto & map : maps)
+  {
+    mapsToPython.push_back(map.ToPython());
+  }
+  return { result.ToPython(), windows, mapsToPython };
 }
 
 void
@@ -136,18 +155,21 @@ void
 BindSegmentation(nanobind::module_ & module)
 {
   namespace nb = nanobind;
-  module.def("segment",
-             &SegmentImage,
-             nb::arg("process"),
-             nb::arg("image"),
-             nb::arg("models"),
-             nb::arg("mirror_axes"),
-             nb::arg("regions"),
-             nb::arg("labels"),
-             nb::arg("largest_component"),
-             nb::arg("minimum_size"),
-             nb::arg("fill_holes"),
-             "The label map of 16 bits, and the number of windows.");
+  module.def(
+    "segment",
+    &SegmentImage,
+    nb::arg("process"),
+    nb::arg("image"),
+    nb::arg("models"),
+    nb::arg("mirror_axes"),
+    nb::arg("regions"),
+    nb::arg("labels"),
+    nb::arg("largest_component"),
+    nb::arg("minimum_size"),
+    nb::arg("fill_holes"),
+    nb::arg("probability_labels"),
+    nb::arg("compute_uncertainty"),
+    "The label map of 16 bits, the number of windows, the probabilities of the labels and then the uncertainty.");
   module.def("segment_file",
              &SegmentFile,
              nb::arg("process"),

@@ -44,6 +44,9 @@ class SegmentationImageFilter(ModelFilter):
         self._regions: "list[tuple[list[float], list[float]]]" = []
         self._window_function: Optional[Callable[[Window], Any]] = None
         self._windows = 0
+        self._probability_labels: "list[Union[str, int]]" = []
+        self._compute_uncertainty = False
+        self._maps: "dict[Any, Any]" = {}
 
     def AddModel(self, model: "Union[str, Model]") -> None:
         """Average with the answers of another model of the same labels, preprocessing and window."""
@@ -80,6 +83,39 @@ class SegmentationImageFilter(ModelFilter):
         """
         self._window_function = function
 
+    def SetProbabilityLabels(self, labels: "Sequence[Union[str, int]]") -> None:
+        """Set names or values of labels, the background too, whose probabilities GetProbability() answers."""
+        self._probability_labels = list(labels)
+
+    def GetProbability(self, label: "Union[str, int]") -> Any:
+        """The probability of a label in the last run, on the image's grid: what the label map was chosen by.
+
+        It is the mean over models and mirrored windows, blended over windows. Those of all labels sum to one.
+        """
+        what = f"the probability of the label {label!r}, see SetProbabilityLabels()"
+        return self._get_map(self._find_label(label), what)
+
+    def SetComputeUncertainty(self, compute: bool) -> None:
+        """Set whether GetUncertainty() answers. Default is no."""
+        self._compute_uncertainty = bool(compute)
+
+    def GetUncertainty(self) -> Any:
+        """One minus the largest probability of all labels in the last run, on the image's grid."""
+        return self._get_map("uncertainty", "the uncertainty, see SetComputeUncertainty()")
+
+    def _get_map(self, key: Any, what: str) -> Any:
+        if key not in self._maps:
+            raise _itksam.Error(f"the last run did not compute {what}")
+        return self._maps[key]
+
+    def _find_label(self, label: "Union[str, int]") -> int:
+        model = self.GetModel()._model
+        for value, name in zip(model.label_values, model.label_names):
+            if label in (value, name):
+                return value
+        names = ", ".join(f"{value} ({name})" for value, name in zip(model.label_values, model.label_names))
+        raise _itksam.Error(f"{label!r} is no label of {model.path}, expected some of {names}")
+
     def GetNumberOfWindows(self) -> int:
         """Windows of the last run."""
         return self._windows
@@ -113,6 +149,7 @@ class SegmentationImageFilter(ModelFilter):
             found = function(window)
             return as_picture(found, *geometry, True) if isinstance(found, np.ndarray) else as_picture(found)
 
+        self._maps = {}
         source = picture.image
         pixels = picture.array.astype(np.float32, copy=False)
         image = _itksam.Image(pixels, source.spacing, source.origin, source.direction, source.is_vector)
@@ -124,7 +161,9 @@ class SegmentationImageFilter(ModelFilter):
     def _segment(
         self, picture: Picture, labels: Sequence[int], largest_component: bool, minimum_size: float, fill_holes: bool
     ) -> Any:
-        result, self._windows = _itksam.segment(
+        self._maps = {}
+        keys: "list[Any]" = [self._find_label(label) for label in self._probability_labels]
+        result, self._windows, maps = _itksam.segment(
             self._process,
             picture.image,
             [model._model for model in self.GetModels()],
@@ -134,7 +173,12 @@ class SegmentationImageFilter(ModelFilter):
             largest_component,
             minimum_size,
             fill_holes,
+            list(keys),
+            self._compute_uncertainty,
         )
+        if self._compute_uncertainty:
+            keys.append("uncertainty")
+        self._maps = {key: picture.make(parts) for key, parts in zip(keys, maps)}
         return picture.like(result)
 
 

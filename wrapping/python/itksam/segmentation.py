@@ -102,7 +102,8 @@ def SegmentFile(
     precision: Optional[str] = None,
     progress: Optional[Callable[[float], Any]] = None,
 ) -> None:
-    """Segment an image file, or the folder of a DICOM series, into a file with names and colors of the labels.
+    """Segment an image file, or the folder of a DICOM series, into a file with names and colors of the labels, the
+    version of the software and the MD5 of the models.
 
     statistics: JSON file of volumes and gray values. preview: PNG file with outlines. The rest is as of Segment().
     All files are written, or none.

@@ -1,4 +1,5 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import hashlib
 import os
 import signal
 import threading
@@ -40,9 +41,33 @@ def test_labels_are_those_of_the_program(model, image, run, tmp_path):
 
     itksam.SegmentFile(tmp_path / "image.nrrd", tmp_path / "again.nrrd", model, statistics=tmp_path / "statistics.json")
     assert (tmp_path / "statistics.json").stat().st_size > 0
-    np.testing.assert_array_equal(
-        sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "again.nrrd"))), sitk.GetArrayFromImage(expected)
-    )
+    again = sitk.ReadImage(str(tmp_path / "again.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(again), sitk.GetArrayFromImage(expected))
+    md5 = hashlib.md5(HIPPOCAMPUS.read_bytes()).hexdigest()
+    assert again.GetMetaData("SegmentAnything_ModelMD5") == md5
+    assert again.GetMetaData("SegmentAnything_Version") == itksam.__version__
+
+
+def test_probabilities_are_what_the_labels_were_chosen_by(model):
+    segment = itksam.SegmentationImageFilter()
+    segment.SetModel(model)
+    segment.SetProbabilityLabels([0, "anterior", 2])
+    segment.SetComputeUncertainty(True)
+    image = make_image(sitk.sitkFloat32)
+    labels = segment.Execute(image)
+    maps = [segment.GetProbability(label) for label in ("background", 1, "posterior")]
+    assert all(each.GetDirection() == image.GetDirection() for each in maps)
+    values = np.stack([sitk.GetArrayFromImage(each) for each in maps])
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values.sum(axis=0), 1.0, atol=1e-5)
+    np.testing.assert_array_equal(values.argmax(axis=0), sitk.GetArrayFromImage(labels))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(segment.GetUncertainty()), 1.0 - values.max(axis=0))
+    segment.SetComputeUncertainty(False)
+    segment.Execute(image)
+    with pytest.raises(itksam.Error, match="did not compute the uncertainty"):
+        segment.GetUncertainty()
+    with pytest.raises(itksam.Error, match="'none' is no label of"):
+        segment.GetProbability("none")
 
 
 def test_every_pixel_type_gives_the_same_labels(model):

@@ -1,0 +1,78 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samProvenance.h"
+
+#include "samCommandLine.h"
+#include "samError.h"
+
+#include "itkMetaDataObject.h"
+
+#include <itksys/MD5.h>
+
+#include <fstream>
+#include <memory>
+
+namespace sam
+{
+namespace
+{
+constexpr const char * modelKey = "SegmentAnything_ModelMD5";
+}
+
+std::string
+GetVersion()
+{
+  return SegmentAnything_VERSION;
+}
+
+std::string
+ComputeMd5(const std::string & path)
+{
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream)
+  {
+    throw Error(path + ": cannot be read");
+  }
+  const std::unique_ptr<itksysMD5, void (*)(itksysMD5 *)> md5(itksysMD5_New(), itksysMD5_Delete);
+  itksysMD5_Initialize(md5.get());
+  std::vector<char> buffer(1u << 20);
+  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0)
+  {
+    ThrowIfInterrupted();
+    itksysMD5_Append(
+      md5.get(), reinterpret_cast<const unsigned char *>(buffer.data()), static_cast<int>(stream.gcount()));
+  }
+  constexpr size_t digits = 32;
+  std::string      text(digits, '0');
+  itksysMD5_FinalizeHex(md5.get(), text.data());
+  return text;
+}
+
+void
+KeepMd5(itk::SamModel * model)
+{
+  itk::EncapsulateMetaData<std::string>(model->GetMetaDataDictionary(), modelKey, ComputeMd5(model->GetFileName()));
+}
+
+std::vector<std::string>
+GetMd5(const std::vector<itk::SamModel::ConstPointer> & models)
+{
+  std::vector<std::string> hashes(models.size());
+  for (size_t k = 0; k < models.size(); ++k)
+  {
+    itk::ExposeMetaData<std::string>(models[k]->GetMetaDataDictionary(), modelKey, hashes[k]);
+  }
+  return hashes;
+}
+
+void
+DescribeProvenance(const std::vector<itk::SamModel::ConstPointer> & models, itk::MetaDataDictionary & dictionary)
+{
+  std::string text;
+  for (const auto & hash : GetMd5(models))
+  {
+    text += (text.empty() ? "" : " ") + (hash.empty() ? "unknown" : hash);
+  }
+  itk::EncapsulateMetaData<std::string>(dictionary, "SegmentAnything_Version", GetVersion());
+  itk::EncapsulateMetaData<std::string>(dictionary, modelKey, text);
+}
+} // namespace sam

@@ -1,0 +1,38 @@
+// Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#ifndef samProvenance_h
+#define samProvenance_h
+
+#include "itkSamModel.h"
+
+#include "itkMetaDataDictionary.h"
+
+#include <string>
+#include <vector>
+
+/** By which version of this software and by which models a result was made. */
+namespace sam
+{
+/** Of this software. */
+std::string
+GetVersion();
+
+/** What md5sum answers to a file. \throws Error naming a file that cannot be read. */
+std::string
+ComputeMd5(const std::string & path);
+
+/** Keep the MD5 of its file with a model that has just been read: it is computed once, before the file can change.
+ * \throws Error naming a file that cannot be read. */
+void
+KeepMd5(itk::SamModel * model);
+
+/** What KeepMd5() kept of each model; empty texts where it was not called. */
+std::vector<std::string>
+GetMd5(const std::vector<itk::SamModel::ConstPointer> & models);
+
+/** Version and MD5 of the models into the header of an image: SegmentAnything_Version, SegmentAnything_ModelMD5 (of
+ * several models with spaces between). NRRD and MetaImage have room for them. */
+void
+DescribeProvenance(const std::vector<itk::SamModel::ConstPointer> & models, itk::MetaDataDictionary & dictionary);
+} // namespace sam
+
+#endif
