@@ -70,7 +70,7 @@ TEST(MeasureTable, ProgramWritesIt)
   image->SetPixel({ { 1, 2, 1 } }, 3);
   Write(image.GetPointer(), folder / "a.nrrd");
   const auto file = "\"" + (folder / "a.nrrd").string() + "\"";
-  const auto table = folder / "t.csv";
+  const auto table = folder / "t.CSV";
   ASSERT_EQ(std::system(("\"" SEGMENTANYTHING_PROGRAMS "/sam-evaluate\" --quiet --prediction " + file +
                          " --reference " + file + " --output \"" + table.string() + "\"")
                           .c_str()),

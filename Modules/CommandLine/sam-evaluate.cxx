@@ -4,7 +4,7 @@
 #include "samMeasureTable.h"
 #include "samSteps.h"
 
-#include <filesystem>
+#include <itksys/SystemTools.hxx>
 
 int
 main(int argc, char * argv[])
@@ -39,7 +39,8 @@ main(int argc, char * argv[])
     if (output.isSet())
     {
       sam::WriteAtomically(output.getValue(), [&](const std::string & temporary) {
-        const bool isTable = std::filesystem::path(output.getValue()).extension() == ".csv";
+        const auto ending = itksys::SystemTools::GetFilenameLastExtension(output.getValue());
+        const bool isTable = itksys::SystemTools::LowerCase(ending) == ".csv";
         sam::WriteText(isTable ? sam::ToCsv(report) : sam::ToJson(report, groups ? &*groups : nullptr), temporary);
       });
     }

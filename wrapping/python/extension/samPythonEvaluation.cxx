@@ -103,6 +103,7 @@ Measure(PythonProcess & process, const Cohort & cohort, EvaluationOptions & opti
     report = cohort.reference.empty() ? MeasureVolumes(cohort.prediction, options)
                                       : Evaluate(cohort.prediction, cohort.reference, options);
   });
+  options.progress = nullptr; // what it refers to has gone
   return report;
 }
 
