@@ -58,7 +58,10 @@ main(int argc, char * argv[])
     job.output = output.getValue();
     job.probabilities = probabilities.getValue();
     const auto model = sam::ReadModel(line);
-    sam::KeepMd5(model);
+    if (sam::HoldsProvenance(job.output))
+    {
+      sam::KeepMd5(model); // takes seconds of a large model
+    }
     sam::Classify(model, job, sam::MakeProgress(line, job.embedding));
     line.Print(job.embedding + " -> " + job.output + "\n");
   });

@@ -103,7 +103,10 @@ main(int argc, char * argv[])
     job.logits = logits.getValue();
     job.preview = preview.getValue();
     const auto model = slices.ReadModel(line);
-    sam::KeepMd5(model);
+    if (sam::HoldsProvenance(job.output))
+    {
+      sam::KeepMd5(model); // takes seconds of a large model
+    }
     const auto lines = sam::Prompt(
       model,
       job,

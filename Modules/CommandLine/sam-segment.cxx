@@ -172,14 +172,13 @@ main(int argc, char * argv[])
     {
       given.memoryLimit = sam::ParseBytes("--memory-limit", memoryLimit.getValue());
     }
-    const auto                               part = sam::ParseShard("--shard", shard.getValue());
-    std::vector<itk::SamModel::ConstPointer> models;
+    const auto                          part = sam::ParseShard("--shard", shard.getValue());
+    std::vector<itk::SamModel::Pointer> read;
     for (const auto & file : model.getValue())
     {
-      const auto read = sam::ReadModel(line, file);
-      sam::KeepMd5(read);
-      models.emplace_back(read);
+      read.emplace_back(sam::ReadModel(line, file));
     }
+    const std::vector<itk::SamModel::ConstPointer> models(read.begin(), read.end());
     if (labels.isSet())
     {
       given.labels = sam::ParseLabels("--labels", labels.getValue(), models.front());
@@ -197,9 +196,14 @@ main(int argc, char * argv[])
     const auto isSkipped = [&](const sam::SegmentationJob & job) {
       return skipExisting.getValue() && sam::IsDone(job);
     };
+    if (report.isSet() || statistics.isSet() ||
+        std::any_of(jobs.begin(), jobs.end(), [](const auto & job) { return sam::HoldsProvenance(job.output); }))
+    {
+      std::for_each(read.begin(), read.end(), [](const auto & one) { sam::KeepMd5(one); });
+    }
     sam::CohortReport cases(report.getValue(), models, part);
     size_t            failed = 0;
-    if (isCohort)
+    if (isCohort && !line.GetQuiet()) // opens each file
     {
       const auto [largest, estimate] = sam::FindMostMemory(models, jobs, isSkipped);
       line.Print(largest.empty() ? "" : "memory: " + estimate.text + " for the largest case, " + largest + "\n");

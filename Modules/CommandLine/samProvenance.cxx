@@ -7,6 +7,7 @@
 #include "itkMetaDataObject.h"
 
 #include <itksys/MD5.h>
+#include <itksys/SystemTools.hxx>
 
 #include <fstream>
 #include <memory>
@@ -45,6 +46,13 @@ ComputeMd5(const std::string & path)
   std::string      text(digits, '0');
   itksysMD5_FinalizeHex(md5.get(), text.data());
   return text;
+}
+
+bool
+HoldsProvenance(const std::string & file)
+{
+  const auto ending = itksys::SystemTools::LowerCase(itksys::SystemTools::GetFilenameLastExtension(file));
+  return ending == ".nrrd" || ending == ".nhdr" || ending == ".mha" || ending == ".mhd";
 }
 
 void

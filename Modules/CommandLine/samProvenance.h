@@ -20,6 +20,10 @@ GetVersion();
 std::string
 ComputeMd5(const std::string & path);
 
+/** Whether the format of an image file, by its name, has room for version and MD5: NRRD and MetaImage. */
+bool
+HoldsProvenance(const std::string & file);
+
 /** Keep the MD5 of its file with a model that has just been read: it is computed once, before the file can change.
  * \throws Error naming a file that cannot be read. */
 void

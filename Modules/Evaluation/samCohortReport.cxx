@@ -360,11 +360,7 @@ typename LabelImage<VDimension>::Pointer
 ReadMeasured(const std::string & file, const std::map<int, int> & map, const std::vector<Region> & regions)
 {
   const auto image = ReadLabelImage<VDimension>(file);
-  if (!map.empty())
-  {
-    Relabel(image.GetPointer(), map);
-  }
-  KeepRegions(image.GetPointer(), regions);
+  SelectLabels(image.GetPointer(), map, regions);
   return image;
 }
 

@@ -103,4 +103,19 @@ CsvFile::Read(const std::string & path)
   result.rows.assign(rows.begin() + 1, rows.end());
   return result;
 }
+
+std::string
+QuoteCsvField(const std::string & field)
+{
+  if (field.find_first_of(",;\t\"\r\n") == std::string::npos)
+  {
+    return field;
+  }
+  std::string quoted = "\"";
+  for (const char letter : field)
+  {
+    quoted += letter == '"' ? "\"\"" : std::string(1, letter);
+  }
+  return quoted + '"';
+}
 } // namespace sam

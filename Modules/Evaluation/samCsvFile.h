@@ -29,6 +29,10 @@ struct CsvFile
   static CsvFile
   Read(const std::string & path);
 };
+
+/** A field of a text table; in quotes where it has to be, whichever delimiter CsvFile takes. */
+std::string
+QuoteCsvField(const std::string & field);
 } // namespace sam
 
 #endif

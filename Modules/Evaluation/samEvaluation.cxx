@@ -80,16 +80,8 @@ EvaluateCase(LabelImage<VDimension> *  predictionImage,
              const EvaluationOptions & options)
 {
   CheckSameGrid<VDimension>(predictionImage, referenceImage, prediction, reference);
-  if (!options.predictionMap.empty())
-  {
-    Relabel(predictionImage, options.predictionMap);
-  }
-  if (!options.referenceMap.empty())
-  {
-    Relabel(referenceImage, options.referenceMap);
-  }
-  KeepRegions(predictionImage, options.regions);
-  KeepRegions(referenceImage, options.regions);
+  SelectLabels(predictionImage, options.predictionMap, options.regions);
+  SelectLabels(referenceImage, options.referenceMap, options.regions);
 
   std::vector<int> labels = options.labels;
   if (labels.empty())

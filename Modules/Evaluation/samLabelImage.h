@@ -66,6 +66,18 @@ template <typename TLabelImage>
 void
 KeepRegions(TLabelImage * labels, const std::vector<Region> & regions);
 
+/** What of a label image is measured: Relabel() by \a map unless it is empty, and KeepRegions(). */
+template <typename TLabelImage>
+void
+SelectLabels(TLabelImage * labels, const std::map<int, int> & map, const std::vector<Region> & regions)
+{
+  if (!map.empty())
+  {
+    Relabel(labels, map);
+  }
+  KeepRegions(labels, regions);
+}
+
 /** The values other than 0, sorted. */
 template <typename TLabelImage>
 std::vector<int>

@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samMeasureTable.h"
 
+#include "samCsvFile.h"
 #include "samHtmlPage.h"
 
 #include <algorithm>
@@ -10,21 +11,6 @@ namespace sam
 {
 namespace
 {
-std::string
-Quote(const std::string & field)
-{
-  if (field.find_first_of(",;\t\"\r\n") == std::string::npos)
-  {
-    return field;
-  }
-  std::string quoted = "\"";
-  for (const char letter : field)
-  {
-    quoted += letter == '"' ? "\"\"" : std::string(1, letter);
-  }
-  return quoted + '"';
-}
-
 std::string
 Field(const std::optional<double> & value)
 {
@@ -50,8 +36,8 @@ ToCsv(const EvaluationReport & report)
     {
       const auto & metrics = item.labels.at(label.value);
       const auto & overlap = metrics.overlap;
-      text += Quote(item.name) + (hasGroups ? "," + Quote(item.group) : std::string()) + "," +
-              std::to_string(label.value) + "," + Quote(label.name);
+      text += QuoteCsvField(item.name) + (hasGroups ? "," + QuoteCsvField(item.group) : std::string()) + "," +
+              std::to_string(label.value) + "," + QuoteCsvField(label.name);
       for (const std::optional<double> & value : { overlap.GetDice(),
                                                    metrics.surface.hd95,
                                                    metrics.surface.mean,

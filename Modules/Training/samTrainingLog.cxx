@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samTrainingLog.h"
 
+#include "samCsvFile.h"
 #include "samError.h"
 
 #include <nlohmann/json.hpp>
@@ -21,22 +22,6 @@ ToNumber(const Json & json)
 {
   return json.is_null() ? std::nan("") : json.get<double>();
 }
-
-/** A field of a CSV file; quoted where it has to be. */
-std::string
-Quoted(const std::string & text)
-{
-  if (text.find_first_of(",\"\n\r") == std::string::npos)
-  {
-    return text;
-  }
-  std::string result = "\"";
-  for (const char letter : text)
-  {
-    result += letter == '"' ? "\"\"" : std::string(1, letter);
-  }
-  return result + "\"";
-}
 } // namespace
 
 std::string
@@ -47,7 +32,7 @@ TrainingLog::ToCsv() const
   text << "epoch,steps,minutes,learning_rate,loss" << (m_Labels.empty() ? "" : ",mean_dice");
   for (const auto & label : m_Labels)
   {
-    text << ',' << Quoted("dice_" + label);
+    text << ',' << QuoteCsvField("dice_" + label);
   }
   text << '\n';
   for (const auto & row : m_Rows)

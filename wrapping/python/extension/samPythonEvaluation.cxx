@@ -3,6 +3,7 @@
 
 #include "samPythonImage.h"
 #include "samPythonProcess.h"
+#include "samPythonRegion.h"
 
 #include "samCohortReport.h"
 #include "samSteps.h"
@@ -21,8 +22,6 @@ namespace sam
 namespace
 {
 using LabelMap = std::map<int, int>;
-/** Center and size in mm. */
-using PythonRegion = std::pair<std::vector<double>, std::vector<double>>;
 
 EvaluationOptions
 MakeOptions(const std::vector<int> &           labels,
@@ -39,18 +38,7 @@ MakeOptions(const std::vector<int> &           labels,
   }
   options.predictionMap = predictionMap;
   options.referenceMap = referenceMap;
-  for (const auto & [center, size] : regions)
-  {
-    if (center.size() != size.size() || center.size() < 2 || center.size() > 3)
-    {
-      throw Error("region: " + std::to_string(center.size()) + " and " + std::to_string(size.size()) +
-                  " numbers, expected a center and a size of the images' dimension");
-    }
-    Region region;
-    std::copy(center.begin(), center.end(), region.center.begin());
-    std::copy(size.begin(), size.end(), region.size.begin());
-    options.regions.push_back(region);
-  }
+  options.regions = ToRegions(regions);
   return options;
 }
 

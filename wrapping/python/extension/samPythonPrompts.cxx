@@ -4,6 +4,7 @@
 #include "samPythonImage.h"
 #include "samPythonModel.h"
 #include "samPythonProcess.h"
+#include "samPythonRegion.h"
 
 #include "itkSamAutoPromptImageFilter.h"
 #include "itkSamMaskClassificationImageFilter.h"
@@ -275,18 +276,17 @@ CallWindowFunction(const nanobind::callable & function,
 /** The label map on the grid of an image whose windows a function answers for, and their number. Pixels, float32, are
  * looked at when the model leaves a frame out. */
 std::pair<nanobind::tuple, size_t>
-SegmentWindows(PythonProcess &                                  process,
-               const PythonImage &                              image,
-               const PythonModel &                              model,
-               const nanobind::callable &                       function,
-               const std::vector<std::pair<Numbers, Numbers>> & regions)
+SegmentWindows(PythonProcess &                   process,
+               const PythonImage &               image,
+               const PythonModel &               model,
+               const nanobind::callable &        function,
+               const std::vector<PythonRegion> & regions)
 {
   size_t     windows = 0;
   const auto result = WithoutLock([&] {
     return WithDimension(image, [&](const auto & dimension) {
       constexpr unsigned int D = std::decay_t<decltype(dimension)>::value;
       const auto filter = itk::SamSegmentationImageFilter<StageImage<D>, itk::Image<unsigned short, D>>::New();
-      using FilterType = typename std::decay_t<decltype(*filter)>;
       if (model.model->RemovesFrame())
       {
         filter->SetInput(ImportStage<D>(image, "image")); // the frame is found in the pixels
@@ -299,11 +299,7 @@ SegmentWindows(PythonProcess &                                  process,
         filter->SetInput(grid);
       }
       filter->SetModel(model.model);
-      for (const auto & [center, size] : regions)
-      {
-        filter->AddRegionOfInterest(MakePoint<typename FilterType::PointType>(center, "center of the region"),
-                                    MakePoint<typename FilterType::VectorType>(size, "size of the region"));
-      }
+      AddRegions(filter.GetPointer(), regions);
       filter->SetWindowFunction(
         [&](const itk::SamGrid & window) { return CallWindowFunction<D>(function, windows++, window, model); });
       process.Run(filter);

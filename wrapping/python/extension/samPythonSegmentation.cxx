@@ -4,6 +4,7 @@
 #include "samPythonImage.h"
 #include "samPythonModel.h"
 #include "samPythonProcess.h"
+#include "samPythonRegion.h"
 
 #include "samSegmentation.h"
 
@@ -22,9 +23,6 @@ namespace sam
 {
 namespace
 {
-/** Center and size in mm. */
-using PythonRegion = std::pair<std::vector<double>, std::vector<double>>;
-
 std::vector<itk::SamModel::ConstPointer>
 GetModels(const PythonModels & models)
 {
@@ -68,7 +66,6 @@ SegmentImage(PythonProcess &                   process,
       using InputImageType = typename std::decay_t<decltype(*input)>;
       using LabelImageType = itk::Image<unsigned short, InputImageType::ImageDimension>;
       const auto filter = itk::SamSegmentationImageFilter<InputImageType, LabelImageType>::New();
-      using FilterType = typename std::decay_t<decltype(*filter)>;
       filter->SetInput(input);
       for (const auto & model : models)
       {
@@ -77,11 +74,7 @@ SegmentImage(PythonProcess &                   process,
       filter->SetMirrorAxes(mirrorAxes);
       filter->SetProbabilityLabels(probabilityLabels);
       filter->SetComputeUncertainty(computeUncertainty);
-      for (const auto & [center, size] : regions)
-      {
-        filter->AddRegionOfInterest(MakePoint<typename FilterType::PointType>(center, "center of the region"),
-                                    MakePoint<typename FilterType::VectorType>(size, "size of the region"));
-      }
+      AddRegions(filter.GetPointer(), regions);
       process.Run(filter);
       windows = filter->GetNumberOfWindows();
       for (const int value : probabilityLabels)
@@ -125,18 +118,7 @@ SegmentFile(PythonProcess &                   process,
   job.statistics = statistics;
   job.preview = preview;
   job.mirrorAxes = mirrorAxes;
-  for (const auto & [center, size] : regions)
-  {
-    if (center.size() != size.size() || center.size() < 2 || center.size() > 3)
-    {
-      throw Error("region: " + std::to_string(center.size()) + " and " + std::to_string(size.size()) +
-                  " numbers, expected a center and a size of the image's dimension");
-    }
-    Region region;
-    std::copy(center.begin(), center.end(), region.center.begin());
-    std::copy(size.begin(), size.end(), region.size.begin());
-    job.regions.push_back(region);
-  }
+  job.regions = ToRegions(regions);
   WithoutLock([&] {
     for (const auto & path : { output, statistics, preview })
     {

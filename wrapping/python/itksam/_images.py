@@ -14,6 +14,14 @@ from ._library import _itksam
 _WIDER = {"bool": np.uint8, "float16": np.float32, "int64": np.float64, "uint64": np.float64}
 
 
+Numbers = Sequence[float]
+
+
+def floats(values: Numbers) -> "list[float]":
+    """Plain floats, of whatever counts as a number."""
+    return [float(value) for value in values]
+
+
 class Picture:
     """An image of the caller as the extension sees it, and how an image of the same kind is made."""
 
@@ -92,8 +100,8 @@ def _from_itk(image: Any) -> Picture:
     origin = image.TransformIndexToPhysicalPoint(index)  # arrays begin at index 0
     described = _itksam.Image(
         array,
-        [float(v) for v in image.GetSpacing()],
-        [float(v) for v in origin],
+        floats(image.GetSpacing()),
+        floats(origin),
         direction.ravel().tolist(),
         array.ndim > dimension,
     )
@@ -125,9 +133,9 @@ def as_picture(
     dimension = array.ndim - (1 if is_vector else 0)
     described = _itksam.Image(
         array,
-        [float(v) for v in (spacing if spacing is not None else np.ones(dimension))],
-        [float(v) for v in (origin if origin is not None else np.zeros(dimension))],
-        [float(v) for v in np.ravel(direction if direction is not None else np.eye(dimension))],
+        floats(spacing if spacing is not None else np.ones(dimension)),
+        floats(origin if origin is not None else np.zeros(dimension)),
+        floats(np.ravel(direction if direction is not None else np.eye(dimension))),
         is_vector,
     )
     return Picture(described, array, lambda parts: parts[0], image)

@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from ._images import Picture, as_picture, as_picture_of
+from ._images import Picture, as_picture, as_picture_of, floats
 from ._library import _itksam
 from ._process import ProcessObject, sitkProgressEvent
 from .model import Model
@@ -29,7 +29,7 @@ def _make_options(
 ) -> _itksam.EvaluationOptions:
     if isinstance(names, Model):
         names = {label.value: label.name for label in names.labels[1:]}
-    boxes = [([float(v) for v in center], [float(v) for v in size]) for center, size in regions]
+    boxes = [(floats(center), floats(size)) for center, size in regions]
     return _itksam.EvaluationOptions(
         list(labels), dict(names or {}), dict(segmentation_map), dict(reference_map), boxes
     )

@@ -8,16 +8,10 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
-from ._images import Picture, as_picture, as_picture_of
+from ._images import Numbers, Picture, as_picture, as_picture_of, floats
 from ._library import _itksam
 from ._process import ModelFilter
 from .model import Model
-
-Numbers = Sequence[float]
-
-
-def _floats(values: Numbers) -> "list[float]":
-    return [float(value) for value in values]
 
 
 class Window(NamedTuple):
@@ -66,7 +60,7 @@ class SegmentationImageFilter(ModelFilter):
 
     def AddRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
         """Segment a box along the axes of the physical space, center and size in mm. Default: the whole image."""
-        self._regions.append((_floats(center), _floats(size)))
+        self._regions.append((floats(center), floats(size)))
 
     def ClearRegionsOfInterest(self) -> None:
         """Forget all regions."""
@@ -265,11 +259,11 @@ class PromptedSegmentationImageFilter(SliceFilter):
 
     def AddPoint(self, point: Numbers, is_foreground: bool = True, object: int = 1) -> None:
         """Add a point in the foreground or background of an object."""
-        self._points.append((_floats(point), bool(is_foreground), int(object)))
+        self._points.append((floats(point), bool(is_foreground), int(object)))
 
     def AddBox(self, corner: Numbers, opposite_corner: Numbers, object: int = 1) -> None:
         """Add a box around an object."""
-        self._boxes.append((_floats(corner), _floats(opposite_corner), int(object)))
+        self._boxes.append((floats(corner), floats(opposite_corner), int(object)))
 
     def ClearPrompts(self) -> None:
         """Forget all points and boxes."""

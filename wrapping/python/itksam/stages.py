@@ -8,11 +8,9 @@ from typing import Any, Callable, Sequence, Union
 
 import numpy as np
 
-from ._images import as_picture, make_simpleitk
+from ._images import Numbers, as_picture, floats, make_simpleitk
 from ._library import _itksam
 from ._process import ModelFilter
-
-Numbers = Sequence[float]
 
 
 class ResampleImageFilter(ModelFilter):
@@ -24,7 +22,7 @@ class ResampleImageFilter(ModelFilter):
 
     def SetRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
         """Set a box along the axes of the physical space, center and size in mm. Default: the whole image."""
-        self._region = ([float(value) for value in center], [float(value) for value in size])
+        self._region = (floats(center), floats(size))
 
     def ClearRegionOfInterest(self) -> None:
         """Take the whole image."""
