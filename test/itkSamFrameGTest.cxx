@@ -207,4 +207,29 @@ TEST(SamFrame, TheModelSeesWhatIsInsideAndNothingElse)
   EXPECT_TRUE(std::equal(ofFramed->GetBufferPointer(),
                          ofFramed->GetBufferPointer() + whole.GetNumberOfVoxels(),
                          collect->GetOutput()->GetBufferPointer()));
+
+  // Where a function answers for the windows, too.
+  source->GetOutput()->ReleaseData();
+  inParts->SetWindowFunction([](const itk::SamGrid & window) {
+    const std::vector<float>   probabilities = { 0.25f, 0.75f };
+    const auto &               size = window.box.size;
+    std::vector<float>         values;
+    const itk::SizeValueType   voxels = size[0] * size[1] * size[2];
+    const std::vector<int64_t> sizes{
+      2, static_cast<int64_t>(size[2]), static_cast<int64_t>(size[1]), static_cast<int64_t>(size[0])
+    };
+    for (itk::SizeValueType k = 0; k < voxels; ++k)
+    {
+      values.insert(values.end(), probabilities.begin(), probabilities.end());
+    }
+    return itk::SamTensor::FromHostChannelsLast(values.data(), sizes);
+  });
+  inParts->UpdateLargestPossibleRegion();
+  EXPECT_EQ(source->GetOutput()->GetBufferedRegion(), framed->GetLargestPossibleRegion());
+  for (itk::ImageRegionIteratorWithIndex<ImageType> it(inParts->GetOutput(), framed->GetLargestPossibleRegion());
+       !it.IsAtEnd();
+       ++it)
+  {
+    ASSERT_EQ(it.Get(), inside.ToRegion<2>().IsInside(it.GetIndex()) ? 5 : 0) << it.GetIndex();
+  }
 }

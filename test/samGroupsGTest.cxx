@@ -104,6 +104,22 @@ TEST(Bootstrap, TheSeedDecides)
   EXPECT_NE(GetInterval(values, options).lower, first.lower);
 }
 
+TEST(Bootstrap, GroupsAreDrawnApartAndMeasuresAlike)
+{
+  const Values          values{ 0.1, 0.7, 0.4, 0.9, 0.2, 0.8, 0.35, 0.62 };
+  const Values          twice{ 0.2, 1.4, 0.8, 1.8, 0.4, 1.6, 0.7, 1.24 };
+  sam::BootstrapOptions options;
+  options.resamples = 50;
+  const sam::Bootstrap bootstrap({ values.size(), values.size() }, options);
+  const auto           first = bootstrap.ComputeMeans(0, values);
+  EXPECT_NE(bootstrap.ComputeMeans(1, values), first);
+  const auto ofTwice = bootstrap.ComputeMeans(0, twice);
+  for (std::size_t k = 0; k < first.size(); ++k)
+  {
+    EXPECT_NEAR(ofTwice[k], 2.0 * first[k], 1e-12) << "the same cases";
+  }
+}
+
 TEST(Bootstrap, MissingValuesAreDrawnToo)
 {
   const sam::Bootstrap bootstrap({ 5, 2 }, {});

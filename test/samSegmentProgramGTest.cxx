@@ -585,6 +585,13 @@ protected:
     using Image = itk::Image<unsigned char, 3>;
     EXPECT_TRUE(ReadPixels<Image>(folder / "whole.mhd") == ReadPixels<Image>(folder / "parts.mhd"));
     EXPECT_GE(std::set<unsigned char>(AsSet("parts.mhd")).size(), 2u);
+
+    const auto maps = Run("--uncertainty " + Quoted("u.mha") + " --memory-limit " + limit + " " + Quoted("large.mha") +
+                          " " + Quoted("never.mhd"));
+    EXPECT_FALSE(maps.isWell);
+    EXPECT_NE(maps.output.find("--probability and --uncertainty need the whole maps"), std::string::npos)
+      << maps.output;
+    EXPECT_FALSE(fs::exists(folder / "never.mhd") || fs::exists(folder / "u.mha"));
   }
 
   std::set<unsigned char>
