@@ -4,6 +4,7 @@
 #include "samProvenance.h"
 #include "samTestProgram.h"
 
+#include "itkSamSegmentationImageFilter.h"
 #include "itkSamTestModel.h"
 
 #include "itkGDCMImageIO.h"
@@ -305,6 +306,64 @@ TEST_F(SamSegmentProgram, NamesAndColorsAreThereForViewers)
   EXPECT_NE(std::system((command + " " + Quoted("labels.lut") + " 2> " + Quoted("output.txt")).c_str()), 0);
   EXPECT_NE(ReadText(folder / "output.txt").find("labels.lut: expected a name that ends with .txt"), std::string::npos);
   EXPECT_FALSE(fs::exists(folder / "labels.lut"));
+}
+
+TEST_F(SamSegmentProgram, OtherProgramsCanReadHowFarItIs)
+{
+  const auto outcome = Run("--quiet --progress json " + Quoted("images/a.nii.gz") + " " + Quoted("out.nii.gz"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  std::istringstream  lines(outcome.output);
+  std::vector<double> fractions;
+  for (std::string line; std::getline(lines, line);)
+  {
+    const auto report = nlohmann::json::parse(line);
+    EXPECT_EQ(report["text"], (folder / "images/a.nii.gz").string());
+    fractions.push_back(report["progress"]);
+  }
+  EXPECT_GT(fractions.size(), 5u);
+  EXPECT_TRUE(std::is_sorted(fractions.begin(), fractions.end()));
+  EXPECT_EQ(fractions.back(), 1.0);
+  const auto silent = Run("--quiet --progress none " + Quoted("images/a.nii.gz") + " " + Quoted("out.nii.gz"));
+  EXPECT_EQ(silent.output, "");
+  const auto unknown = Run("--progress dots " + Quoted("images/a.nii.gz") + " " + Quoted("other.nii.gz"));
+  EXPECT_FALSE(unknown.isWell);
+  EXPECT_NE(unknown.output.find("--progress"), std::string::npos) << unknown.output;
+}
+
+TEST_F(SamSegmentProgram, APlanCanBeChangedForSpeed)
+{
+  const auto convert = [this](const std::string & change) {
+    return RunProgram(folder,
+                      "sam-model",
+                      "convert " + Quoted("model.safetensors") + " " + Quoted("changed.safetensors") +
+                        " --change-plan '" + change + "'",
+                      "");
+  };
+  for (const auto & [change, mistake] :
+       { std::pair{ R"({"driver": {"overlap": [2, 0, 0]}})", "'overlap' must lie from 0 to 0.95" },
+         std::pair{ R"({"driver": {"overlaps": [0, 0, 0]}})", "overlaps" },
+         std::pair{ R"({"encoder": {"neck": 64}})", "shape" },
+         std::pair{ "fast", "--change-plan 'fast': not a JSON object" } })
+  {
+    const auto outcome = convert(change);
+    EXPECT_FALSE(outcome.isWell) << change;
+    EXPECT_NE(outcome.output.find(mistake), std::string::npos) << outcome.output;
+    EXPECT_FALSE(fs::exists(folder / "changed.safetensors")) << change;
+  }
+  const auto outcome = convert(R"({"driver": {"overlap": [0, 0, 0]}})");
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto read = [this](const std::string & name) { return itk::SamModel::Read((folder / name).string()); };
+  const auto information = RunProgram(folder, "sam-model", "info " + Quoted("changed.safetensors"), "").output;
+  EXPECT_NE(information.find(R"(changes_of_plan: [{"driver":{"overlap":[0,0,0]}}])"), std::string::npos) << information;
+  const auto volume = itk::ReadImage<Volume>((folder / "images/c.mha").string());
+  const auto count = [&volume](const itk::SamModel * model) {
+    const auto segment = itk::SamSegmentationImageFilter<Volume>::New();
+    segment->SetInput(volume);
+    segment->SetModel(model);
+    segment->Update();
+    return segment->GetNumberOfWindows();
+  };
+  EXPECT_LT(count(read("changed.safetensors")), count(read("model.safetensors")));
 }
 
 TEST_F(SamSegmentProgram, ShardsShareACohort)

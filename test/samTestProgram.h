@@ -28,13 +28,17 @@ ReadPixels(const std::filesystem::path & path)
   return { image->GetBufferPointer(), image->GetBufferPointer() + count };
 }
 
-/** Run one of our programs on one thread of the CPU. Its output goes through a file in \a folder. */
+/** Run one of our programs on one thread of the CPU, unless it \a takes other options than those that say so. Its
+ * output goes through a file in \a folder. */
 inline Outcome
-RunProgram(const TemporaryFolder & folder, const std::string & program, const std::string & arguments)
+RunProgram(const TemporaryFolder & folder,
+           const std::string &     program,
+           const std::string &     arguments,
+           const std::string &     takes = "--threads 1 --device cpu")
 {
   const auto        output = (folder / "output.txt").string();
-  const std::string command = "\"" SEGMENTANYTHING_PROGRAMS "/" + program + "\" --threads 1 --device cpu " + arguments +
-                              " > \"" + output + "\" 2>&1";
+  const std::string command =
+    "\"" SEGMENTANYTHING_PROGRAMS "/" + program + "\" " + takes + " " + arguments + " > \"" + output + "\" 2>&1";
   const bool isWell = std::system(command.c_str()) == 0;
   return { isWell, ReadText(output) };
 }

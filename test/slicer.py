@@ -119,7 +119,7 @@ class Runs(unittest.TestCase):
                 "image": os.path.join(folder, "image.nrrd"),
                 "output": os.path.join(folder, "labels.nrrd"),
                 "model": MODEL,
-                "filter_progress": True,
+                "progress": "slicer",
                 "threads": 1,
                 "device": "cpu",
             }

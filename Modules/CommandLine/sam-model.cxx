@@ -210,6 +210,17 @@ PrintInformation(const sam::CommandLine & line, const sam::ModelFile & model)
   PrintEntry(line, "provenance", DescribeProvenance(plan));
 }
 
+/** The plan with what --change-plan says, which its provenance keeps. */
+sam::Plan
+ChangePlan(const sam::Plan & plan, const std::string & change)
+{
+  auto changed = plan.Changed(change, "--change-plan '" + change + "'");
+  auto provenance = nlohmann::ordered_json::parse(changed.provenance);
+  provenance["changes_of_plan"].push_back(nlohmann::ordered_json::parse(change));
+  changed.provenance = provenance.dump();
+  return changed;
+}
+
 at::ScalarType
 GetType(const std::string & precision)
 {
@@ -250,6 +261,15 @@ main(int argc, char * argv[])
                                            "float32",
                                            &knownPrecisions,
                                            parser);
+    TCLAP::ValueArg<std::string> change("",
+                                        "change-plan",
+                                        "JSON that convert merges into the model's plan (RFC 7386), such as "
+                                        "{\"driver\": {\"overlap\": [0, 0, 0]}}, which "
+                                        "is faster. The model's provenance keeps it. Default: none.",
+                                        false,
+                                        "",
+                                        "JSON",
+                                        parser);
     TCLAP::MultiArg<std::string> images(
       "",
       "image",
@@ -279,9 +299,9 @@ main(int argc, char * argv[])
                          ? "labels: the file to write is missing, expected labels FILE OUT.txt or OUT.ctbl"
                          : action.getValue() + ": '" + output.getValue() + "' was found, expected one file");
     }
-    if (!converts && precision.isSet())
+    if (!converts && (precision.isSet() || change.isSet()))
     {
-      throw sam::Error("--precision: is for convert alone");
+      throw sam::Error(std::string(precision.isSet() ? "--precision" : "--change-plan") + ": is for convert alone");
     }
     if (action.getValue() != "info" && images.isSet())
     {
@@ -304,7 +324,11 @@ main(int argc, char * argv[])
     }
     at::set_num_threads(1); // the file is what takes the time
 
-    const auto model = sam::OpenModel(input.getValue(), preprocessing.getValue());
+    auto model = sam::OpenModel(input.getValue(), preprocessing.getValue());
+    if (change.isSet())
+    {
+      model.plan = ChangePlan(model.plan, change.getValue());
+    }
     if (action.getValue() == "info")
     {
       PrintInformation(line, model);

@@ -6,6 +6,8 @@
 
 #include "itkMultiThreaderBase.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -274,7 +276,7 @@ int
 GetRank(const TCLAP::Arg * argument)
 {
   const auto & name = argument->getName();
-  const bool   isEverywhere = name == "help" || name == "version" || name == "xml" || name == "filter-progress";
+  const bool   isEverywhere = name == "help" || name == "version" || name == "xml" || name == "progress";
   return argument->isRequired() ? 0 : isEverywhere ? 2 : 1;
 }
 
@@ -375,12 +377,17 @@ struct CommandLine::Implementation
     , output(name, text)
     , parser(text, ' ', SegmentAnything_VERSION)
     , xml("", "xml", "Print a description of the program for 3D Slicer and end.", parser)
-    , filterProgress(
-        "",
-        "filter-progress",
-        "Report on standard output how far the work is, as 3D Slicer reads it; done where Slicer starts the "
-        "program, too.",
-        parser)
+    , progressWords({ "bar", "json", "slicer", "none" })
+    , knownProgress(progressWords)
+    , progress("",
+               "progress",
+               "How the program tells how far it is: bar, on a terminal; json, a line {\"progress\": 0.42, \"text\": "
+               "\"...\"} on standard error for each percent; slicer, tags on standard output, as 3D Slicer reads them; "
+               "or none. Default: bar, slicer where 3D Slicer starts the program.",
+               false,
+               std::getenv("SLICER_HOME") != nullptr ? "slicer" : "bar",
+               &knownProgress,
+               parser)
   {
     parser.setOutput(&output);
     parser.setExceptionHandling(false);
@@ -392,8 +399,10 @@ struct CommandLine::Implementation
   Output                                        output;
   TCLAP::CmdLine                                parser;
   TCLAP::SwitchArg                              xml;
-  TCLAP::SwitchArg                              filterProgress;
-  bool                                          reportsProgress{ false }; ///< in tags
+  std::vector<std::string>                      progressWords;
+  TCLAP::ValuesConstraint<std::string>          knownProgress;
+  TCLAP::ValueArg<std::string>                  progress;
+  bool                                          hasFilterStarted{ false }; ///< as 3D Slicer was told
   int                                           reportedPercent{ -1 };
   std::chrono::steady_clock::time_point         start{ std::chrono::steady_clock::now() };
   std::unique_ptr<TCLAP::ValueArg<std::string>> model;
@@ -412,7 +421,7 @@ CommandLine::CommandLine(const std::string & program, const std::string & descri
 
 CommandLine::~CommandLine()
 {
-  if (m_Implementation->reportsProgress)
+  if (m_Implementation->hasFilterStarted)
   {
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - m_Implementation->start;
     std::cout << "<filter-end>\n<filter-name>" << m_Implementation->program << "</filter-name>\n<filter-time>"
@@ -538,9 +547,8 @@ CommandLine::Parse()
     }
     throw Error((option.empty() ? "" : option + ": ") + ToOneLine(exception.error()) + "; see --help");
   }
-  m_Implementation->reportsProgress =
-    m_Implementation->filterProgress.getValue() || std::getenv("SLICER_HOME") != nullptr;
-  if (m_Implementation->reportsProgress)
+  m_Implementation->hasFilterStarted = m_Implementation->progress.getValue() == "slicer";
+  if (m_Implementation->hasFilterStarted)
   {
     std::cout << "<filter-start>\n<filter-name>" << m_Implementation->program
               << "</filter-name>\n<filter-comment></filter-comment>\n</filter-start>" << std::endl;
@@ -622,13 +630,25 @@ CommandLine::Warn(const std::string & text) const
 void
 CommandLine::ShowProgress(double fraction, const std::string & text)
 {
-  const int percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
-  if (m_Implementation->reportsProgress && percent != m_Implementation->reportedPercent)
+  const auto & way = m_Implementation->progress.getValue();
+  const int    percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
+  if (way == "json" || way == "slicer")
   {
+    if (percent == m_Implementation->reportedPercent)
+    {
+      return;
+    }
     m_Implementation->reportedPercent = percent;
-    std::cout << "<filter-progress>" << percent / 100.0 << "</filter-progress>" << std::endl;
+    if (way == "slicer")
+    {
+      std::cout << "<filter-progress>" << percent / 100.0 << "</filter-progress>" << std::endl;
+      return;
+    }
+    const nlohmann::ordered_json report{ { "progress", percent / 100.0 }, { "text", text } };
+    std::cerr << report.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << std::endl;
+    return;
   }
-  if (this->GetQuiet() || !IsTerminal())
+  if (way == "none" || this->GetQuiet() || !IsTerminal())
   {
     return;
   }

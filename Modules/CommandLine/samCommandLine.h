@@ -59,7 +59,7 @@ public:
   /** --threads N, default 0: as many as there are processors. Parse() sets it for ITK; LibTorch is the program's. */
   void
   AddThreads();
-  /** --quiet: no table, no progress. Warnings and errors remain. */
+  /** --quiet: no table, no bar of progress. Warnings and errors remain. */
   void
   AddQuiet();
 
@@ -85,8 +85,8 @@ public:
   /** Writes "program: warning: text" to standard error. */
   void
   Warn(const std::string & text) const;
-  /** Shows a fraction from 0 to 1 on the current line of the terminal, and what is being done; nothing when standard
-   * error is no terminal or with --quiet. */
+  /** Tells a fraction from 0 to 1, and what is being done, as --progress says: on the current line of the terminal
+   * (nothing when standard error is none, or with --quiet), or for another program to read. */
   void
   ShowProgress(double fraction, const std::string & text);
 

@@ -145,8 +145,8 @@ MakeModuleDescription(const std::string &               program,
     std::string identifier = name;
     std::replace(identifier.begin(), identifier.end(), '-', '_');
     // Slicer reads how far a program is from tags on its standard output.
-    const std::string initial = name == "filter-progress" ? "true" : kind.initial;
-    std::string       element = "    <" + kind.element + (name == "filter-progress" ? " hidden=\"true\"" : "") + ">\n";
+    const std::string initial = name == "progress" ? "slicer" : kind.initial;
+    std::string       element = "    <" + kind.element + (name == "progress" ? " hidden=\"true\"" : "") + ">\n";
     element += Element("name", identifier);
     element += hasFlag ? Element("longflag", "--" + name) : Element("index", std::to_string(index++));
     element += Element("label", ToLabel(name));

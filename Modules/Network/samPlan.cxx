@@ -893,6 +893,19 @@ Plan::FromJson(const std::string & text, const std::string & where)
   return plan;
 }
 
+Plan
+Plan::Changed(const std::string & change, const std::string & where) const
+{
+  const auto patch = Json::parse(change, nullptr, false);
+  if (!patch.is_object())
+  {
+    throw Error(where + ": not a JSON object, expected one such as {\"driver\": {\"overlap\": [0, 0, 0]}}");
+  }
+  auto json = Json::parse(this->ToJson());
+  json.merge_patch(patch);
+  return FromJson(json.dump(), where);
+}
+
 std::string
 Plan::ToJson() const
 {

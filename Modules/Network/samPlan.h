@@ -193,6 +193,11 @@ struct SegmentAnything_EXPORT Plan
   std::string
   ToJson() const;
 
+  /** This plan with a JSON object merged into it (RFC 7386), such as {"driver": {"overlap": [0, 0, 0]}}.
+   * \throws Error naming \a where, as FromJson(), also when \a change is no object. */
+  Plan
+  Changed(const std::string & change, const std::string & where) const;
+
   /** The sizes that the encoder's word stands for: vit_b, vit_l or vit_h. */
   static Plan
   WithEncoder(const std::string & word);

@@ -272,16 +272,9 @@ private:
       return;
     }
     const std::string where = "--change-plan '" + m_Options.planChange + "'";
-    const auto        change = Json::parse(m_Options.planChange, nullptr, false);
-    if (!change.is_object())
-    {
-      throw Error(where + ": not a JSON object, expected one such as {\"compatibility\": [\"set_loss_only\"]}");
-    }
-    const auto labels = m_State.plan.labels.size();
-    const auto channels = m_State.plan.channels.size();
-    auto       plan = Json::parse(m_State.plan.ToJson());
-    plan.merge_patch(change);
-    m_State.plan = Plan::FromJson(plan.dump(), where);
+    const auto        labels = m_State.plan.labels.size();
+    const auto        channels = m_State.plan.channels.size();
+    m_State.plan = m_State.plan.Changed(m_Options.planChange, where);
     if (m_State.plan.labels.size() != labels || m_State.plan.channels.size() != channels)
     {
       throw Error(where + ": changes the number of labels or channels, expected those of the data set");
