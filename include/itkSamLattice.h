@@ -166,7 +166,7 @@ struct SamGrid
   SegmentAnything_EXPORT static std::string
   ToText(const VectorType & point, unsigned int dimension);
 
-  /** The axes that are nearest to an orientation (three of L R P A S I, or "acquisition": as stored). */
+  /** The axes that are nearest to an orientation as of SamLattice ("acquisition": as stored). */
   SegmentAnything_EXPORT SamAxes
   FindAxes(const std::string & orientation) const;
 
@@ -216,9 +216,11 @@ struct SamTaps
 /** \class SamLattice
  * \brief The grid of a model's voxels over an image, and the way between both.
  *
- * Its axes point where the orientation says (three of L R P A S I, one per axis: "LPS" is ITK's identity direction; or
- * "acquisition": as the image's), its spacing is the given one (0: the image's own along that axis) and its center is
- * the center of the image.
+ * Its axes point where the orientation says: three of L R P A S I, one per axis ("LPS" is ITK's identity direction);
+ * behind "nearest ", as in "nearest LPS", the image's own axes, oblique as they may be, in the order and with the signs
+ * that bring them nearest to these, so that thick slices are never cut anew; or "acquisition": the image's axes as they
+ * are stored. Its spacing is the given one (0: the image's own along that axis) and its center is the center of the
+ * image.
  *
  * Along an axis with a *stretched* size the lattice has that number of voxels over the image's extent instead.
  *

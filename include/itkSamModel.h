@@ -175,7 +175,7 @@ public:
   unsigned int
   GetDimension() const;
 
-  /** Where the axes of the model's voxels point ("LPS": ITK's identity direction), or "acquisition": as stored. */
+  /** Where the axes of the model's voxels point, as SamLattice says ("LPS": ITK's identity direction). */
   const std::string &
   GetOrientation() const;
 
@@ -269,7 +269,8 @@ public:
   GetNumberOfEmbeddingChannels() const;
 
   /** The heavy stage: image C×D×H×W on the model's grid and intensity scale into the embedding E×D×h×w on the grid of
-   * tokens, h = ceil(H / patch). Where H or W is no multiple of the patch the far border is repeated.
+   * tokens, h = ceil(H / patch). Where H or W is no multiple of the patch the far border is repeated. An image of one
+   * value, where there is nothing to see, has the embedding 0; of a 2-D model each slice by itself.
    * \throws ProcessAborted when \a progress answers false. */
   SamTensor
   Encode(const SamTensor & image, const ProgressFunction & progress = {}) const;
@@ -282,7 +283,7 @@ public:
   SamDensePrompt
   PromptByPrototypes(const SamTensor & embedding) const;
 
-  /** Probability of each label, K×D×H×W, summing to one. */
+  /** Probability of each label, K×D×H×W, summing to one. The background has 1 in slices whose embedding is 0. */
   SamTensor
   Classify(const SamTensor & embedding, const SamPrompts & prompts) const;
 

@@ -66,8 +66,9 @@ public:
   void
   SetModel(const SamModel * model);
 
-  /** Set/Get where the output's axes point: three of L R P A S I, one per axis, or "acquisition": as the input's.
-   * Default is "LPS", ITK's identity direction. 2-D images use the first two letters. */
+  /** Set/Get where the output's axes point: three of L R P A S I, one per axis; these behind "nearest " for the input's
+   * own axes nearest to them; or "acquisition": as the input's. Default is "LPS", ITK's identity direction. 2-D images
+   * use the first two letters. \sa SamLattice */
   itkSetStringMacro(Orientation);
   itkGetStringMacro(Orientation);
 

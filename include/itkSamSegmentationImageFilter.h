@@ -32,7 +32,8 @@ namespace itk
  * outside of all of them get 0; where regions overlap the label with the higher probability wins. Only the voxels that
  * the regions need are requested from the input.
  *
- * Of a model that leaves the black frame around images out, voxels in the frame get 0.
+ * Of a model that leaves the black frame around images out, voxels in the frame get 0. So do windows of one value, of
+ * models for single slices slices of one value: there is nothing to see, and the network does not run over them.
  *
  * The output has the input's region, spacing, origin and direction.
  *

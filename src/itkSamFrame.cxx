@@ -8,6 +8,7 @@ namespace itk
 namespace
 {
 constexpr double        blackFraction = 8.0 / 255.0; // of the range of intensities
+constexpr double        outlierFraction = 0.001;     // of the pixels at either end, which say nothing about the range
 constexpr SizeValueType rareness = 10;               // a line has content where more than one of so many pixels has
 
 /** First and last place, of all that was added. */
@@ -23,6 +24,59 @@ struct Span
     last = std::max(last, place);
   }
 };
+/** Smallest and largest value of a component without its outliers: from histograms over ever smaller ranges, of which
+ * the last one resolves what is left. */
+template <typename TComponent>
+std::pair<double, double>
+FindRange(const SamComponentBuffer<TComponent> & image, SizeValueType component)
+{
+  constexpr SizeValueType bins = 4096;
+  const SizeValueType     pixels = image.box.GetNumberOfVoxels();
+  const auto              visit = [&](const auto & action) {
+    for (SizeValueType k = 0; k < pixels; ++k)
+    {
+      action(static_cast<double>(image.values[k * image.components + component]));
+    }
+  };
+  double low = NumericTraits<double>::max();
+  double high = NumericTraits<double>::NonpositiveMin();
+  visit([&](double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  });
+  const auto outliers = static_cast<SizeValueType>(outlierFraction * static_cast<double>(pixels));
+  bool       isResolved = outliers == 0;
+  while (!isResolved && high > low)
+  {
+    const double               width = (high - low) / bins;
+    std::vector<SizeValueType> counts(bins, 0);
+    SizeValueType              before = 0;
+    visit([&](double value) {
+      if (value < low)
+      {
+        ++before;
+      }
+      else if (value <= high)
+      {
+        ++counts[std::min(bins - 1, static_cast<SizeValueType>((value - low) / width))];
+      }
+    });
+    SizeValueType first = bins;
+    SizeValueType last = 0;
+    for (SizeValueType k = 0; k < bins && before < pixels - outliers; ++k)
+    {
+      before += counts[k];
+      first = first == bins && before > outliers ? k : first;
+      last = k;
+    }
+    const double from = low + static_cast<double>(first) * width;
+    const double to = low + static_cast<double>(last + 1) * width;
+    isResolved = to - from > 0.5 * (high - low) || !(to - from < high - low);
+    low = from;
+    high = std::min(high, to);
+  }
+  return { low, high };
+}
 } // namespace
 
 template <typename TComponent>
@@ -35,14 +89,7 @@ SamFindContent(const SamComponentBuffer<TComponent> & image, unsigned int sliceA
   std::vector<double> limits;
   for (SizeValueType c = 0; c < components && pixels > 0; ++c)
   {
-    auto lowest = static_cast<double>(image.values[c]);
-    auto highest = lowest;
-    for (SizeValueType k = 0; k < pixels; ++k)
-    {
-      const auto value = static_cast<double>(image.values[k * components + c]);
-      lowest = std::min(lowest, value);
-      highest = std::max(highest, value);
-    }
+    const auto [lowest, highest] = FindRange(image, c);
     limits.push_back(lowest + blackFraction * (highest - lowest));
   }
 

@@ -76,14 +76,24 @@ IndexToIndex(const SamGrid & from, const SamGrid & to)
   return ToAffine(inverse * ScaledDirection(from), inverse * (View(from.origin) - View(to.origin)));
 }
 
+/** What stands before the letters where oblique axes are kept. */
+const std::string nearest = "nearest ";
+
+bool
+KeepsObliqueAxes(const std::string & orientation)
+{
+  return orientation.rfind(nearest, 0) == 0;
+}
+
 /** The orientation's letters as columns of a direction; false where the stored axes are kept. */
 bool
-CanonicalDirection(const std::string & orientation, unsigned int dimension, MatrixType & direction)
+CanonicalDirection(const std::string & word, unsigned int dimension, MatrixType & direction)
 {
-  if (orientation == "acquisition")
+  if (word == "acquisition")
   {
     return false;
   }
+  const std::string        orientation = KeepsObliqueAxes(word) ? word.substr(nearest.size()) : word;
   static const std::string letters = "LRPASI";
   MatrixType               result{};
   std::array<bool, 3>      used{};
@@ -92,8 +102,9 @@ CanonicalDirection(const std::string & orientation, unsigned int dimension, Matr
     const size_t position = orientation.size() == 3 ? letters.find(orientation[j]) : std::string::npos;
     if (position == std::string::npos || used[position / 2])
     {
-      itkSamExceptionMacro("orientation '" << orientation
-                                           << "', expected three of L R P A S I, one per axis, or acquisition");
+      itkSamExceptionMacro("orientation '" << word
+                                           << "', expected three of L R P A S I, one per axis, these behind 'nearest "
+                                              "', or acquisition");
     }
     used[position / 2] = true;
     result[position / 2][j] = position % 2 == 0 ? 1.0 : -1.0;
@@ -396,6 +407,15 @@ SamLattice::SamLattice(const SamGrid &           image,
   if (CanonicalDirection(orientation, image.dimension, m_Grid.direction))
   {
     m_ImageAxis = NearestAxes(m_Grid.direction, image.direction);
+    for (unsigned int j = 0; j < 3 && KeepsObliqueAxes(orientation); ++j)
+    {
+      const Vector3 own = View(image.direction).col(m_ImageAxis[j]);
+      const double  sign = View(m_Grid.direction).col(j).dot(own) < 0.0 ? -1.0 : 1.0;
+      for (unsigned int i = 0; i < 3; ++i)
+      {
+        m_Grid.direction[i][j] = sign * own[i];
+      }
+    }
   }
   else
   {

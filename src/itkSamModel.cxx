@@ -11,9 +11,12 @@
 #include "samWindowMemory.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
@@ -81,6 +84,16 @@ PadToMultiple(const at::Tensor & x, int64_t axis, int64_t multiple)
   const auto index = at::arange(padded, at::TensorOptions().dtype(at::kLong).device(x.device())).clamp_max(size - 1);
   return x.index_select(axis, index);
 }
+
+/** Which slices of C×D×H×W have one value in each channel; where slices see each other, whether all have the same. */
+at::Tensor
+FindBlankSlices(const at::Tensor & image, bool areSlicesAlone)
+{
+  const auto first = image.narrow(2, 0, 1).narrow(3, 0, 1);
+  const auto isBlank = (image == (areSlicesAlone ? first : first.narrow(1, 0, 1))).all(3).all(2).all(0);
+  return areSlicesAlone ? isBlank : isBlank.all().expand({ image.size(1) });
+}
+
 } // namespace
 
 struct SamModel::Implementation
@@ -98,6 +111,30 @@ struct SamModel::Implementation
   {
     const auto inner = GetAtTensor(tensor);
     return inner.defined() ? inner.to(device) : inner;
+  }
+
+  /** Probabilities K×D×H×W of the labels; in slices whose embedding is 0, as Encode() answers where there is nothing to
+   * see, the background has 1. */
+  SamTensor
+  Decode(const at::Tensor & packed, const sam::Prompts & prompts) const
+  {
+    const auto isBlank = (packed == 0).all(3).all(2).all(0);
+    const bool hasBlank = isBlank.any().item<bool>();
+    at::Tensor probabilities;
+    if (!hasBlank || !isBlank.all().item<bool>())
+    {
+      probabilities = network->Decode(network->Unpack(packed.unsqueeze(0)), prompts).Semantic().squeeze(0);
+    }
+    if (hasBlank)
+    {
+      const auto labels = static_cast<int64_t>(labelValues.size());
+      const auto patch = network->GetPlan().patch;
+      const auto background = (at::arange(labels, packed.options()) == 0).to(at::kFloat).view({ -1, 1, 1, 1 });
+      probabilities = probabilities.defined()
+                        ? at::where(isBlank.view({ 1, -1, 1, 1 }), background, probabilities)
+                        : background.repeat({ 1, packed.size(1), patch * packed.size(2), patch * packed.size(3) });
+    }
+    return MakeSamTensor(probabilities);
   }
 
   sam::SliceTransform
@@ -468,7 +505,15 @@ SamModel::Encode(const SamTensor & image, const ProgressFunction & progress) con
     const auto & network = this->GetNetwork();
     x = PadToMultiple(x, 2, network.GetPlan().patch);
     x = PadToMultiple(x, 3, network.GetPlan().patch);
-    return MakeSamTensor(network.Pack(network.Encode(x.unsqueeze(0), MakeReport(progress))).squeeze(0));
+    const auto isBlank = FindBlankSlices(x, network.GetPlan().slices == 1);
+    if (isBlank.all().item<bool>())
+    {
+      const auto patch = network.GetPlan().patch;
+      return MakeSamTensor(
+        at::zeros({ network.GetPackedChannels(), x.size(1), x.size(2) / patch, x.size(3) / patch }, x.options()));
+    }
+    const auto packed = network.Pack(network.Encode(x.unsqueeze(0), MakeReport(progress))).squeeze(0);
+    return MakeSamTensor(packed.masked_fill(isBlank.view({ 1, -1, 1, 1 }), 0.0));
   });
 }
 
@@ -537,7 +582,7 @@ SamModel::Classify(const SamTensor & embedding, const SamTensor & densePrompt) c
     CheckSizes("dense prompt", dense, { network.GetPlan().neck, packed.size(1), packed.size(2), packed.size(3) });
     sam::Prompts prompts;
     prompts.dense = dense.unsqueeze(0);
-    return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), prompts).Semantic().squeeze(0));
+    return m_Implementation->Decode(packed, prompts);
   });
 }
 
@@ -553,7 +598,7 @@ SamModel::Classify(const SamTensor & embedding) const
       itkSamExceptionMacro("the model " << this->GetFileName()
                                         << " needs prompts, expected one that takes the embedding alone");
     }
-    return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), {}).Semantic().squeeze(0));
+    return m_Implementation->Decode(packed, {});
   });
 }
 
@@ -581,7 +626,7 @@ SamModel::Classify(const SamTensor & embedding, const SamPrompts & prompts) cons
       CheckSizes("detail features", details, { plan.ladder.back(), slices, height, width });
       all.details = details.unsqueeze(0);
     }
-    return MakeSamTensor(network.Decode(network.Unpack(packed.unsqueeze(0)), all).Semantic().squeeze(0));
+    return m_Implementation->Decode(packed, all);
   });
 }
 

@@ -59,9 +59,25 @@ TEST(SamFrame, IsWhatHasNothingBrighterThanBlack)
   for (const unsigned char gray : { 8, 9 })
   {
     const auto image = MakeFramed<ImageType>(inside, whole, gray, 0);
-    image->SetPixel({ { 3, -5 } }, 255);
+    for (itk::IndexValueType x = 3; x < 6; ++x) // more than a thousandth
+    {
+      image->SetPixel({ { x, -5 } }, 255);
+    }
     ExpectBox(itk::SamFindContent(image.GetPointer(), "LPS"), gray > 8 ? inside : whole);
   }
+}
+
+TEST(SamFrame, OutliersSayNothingAboutTheRange)
+{
+  using ShortType = itk::Image<short, 2>;
+  const auto plain = MakeFramed<ShortType>(inside, whole, 120, 3);
+  for (const short outlier : { short{ -30000 }, short{ 32000 } })
+  {
+    const auto image = MakeFramed<ShortType>(inside, whole, 120, 3);
+    image->SetPixel({ { 3, -5 } }, outlier);
+    ExpectBox(itk::SamFindContent(image.GetPointer(), "LPS"), inside);
+  }
+  ExpectBox(itk::SamFindContent(plain.GetPointer(), "LPS"), inside);
 }
 
 TEST(SamFrame, ATenthOfALineIsStillFrame)

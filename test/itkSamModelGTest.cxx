@@ -99,6 +99,47 @@ TEST(SamModel, StagesAnswerProbabilities)
   }
 }
 
+TEST(SamModel, NothingToSeeIsBackground)
+{
+  itk::SamTestModelOptions options;
+  options.isSharp = true;
+  for (const auto & model : { itk::MakeSamTestModel(options), itk::MakePrototypeSamTestModel() })
+  {
+    constexpr size_t slices = 4;
+    const auto       side = static_cast<int64_t>(model->GetWindowSize()[0]);
+    const auto       slice = static_cast<size_t>(side * side);
+    const auto       classify = [&](size_t blankSlices) {
+      auto values = ToHost(MakeInput({ 1, slices, side, side }));
+      std::fill_n(values.begin(), blankSlices * slice, 0.7f);
+      const auto embedding =
+        model->Encode(itk::SamTensor::FromHost(values.data(), { 1, static_cast<int64_t>(slices), side, side }));
+      return ToHost(model->HasPrototypes() ? model->Classify(embedding, model->PromptByPrototypes(embedding).prompt)
+                                           : model->Classify(embedding, model->Prompt(embedding)));
+    };
+    // Label by label, slice by slice.
+    const auto blank = classify(slices);
+    const auto isBackground = [&](size_t k) { return k < blank.size() / model->GetNumberOfLabels(); };
+    for (size_t k = 0; k < blank.size(); ++k)
+    {
+      ASSERT_EQ(blank[k], isBackground(k) ? 1.0f : 0.0f) << k;
+    }
+    const auto partly = classify(2);
+    const auto seen = classify(0);
+    for (size_t k = 0; k < partly.size(); ++k)
+    {
+      const bool isBlank = k / slice % slices < 2;
+      if (model->HasPrototypes())
+      {
+        ASSERT_NEAR(partly[k], !isBlank ? seen[k] : isBackground(k) ? 1.0f : 0.0f, 1e-6f) << "slices by themselves";
+      }
+      else if (isBlank)
+      {
+        ASSERT_NE(partly[k], 0.0f) << "slices that others are seen from";
+      }
+    }
+  }
+}
+
 TEST(SamModel, RefusesTensorsOfAnotherShape)
 {
   const auto model = itk::MakeSamTestModel();

@@ -210,6 +210,63 @@ TEST(SamResampleImageFilter, SamplesObliqueImagesInPhysicalSpace)
             0);
 }
 
+TEST(SamResampleImageFilter, ObliqueAxesCanBeKept)
+{
+  // The same voxels: along the axes of LPS, and turned, stored in another order with one axis backwards.
+  const auto                        straight = itk::MakeSamTestVolume<ImageType>();
+  const auto &                      region = straight->GetLargestPossibleRegion();
+  const auto                        turn = itk::ObliqueSamDirection();
+  ImageType::Pointer                oblique = ImageType::New();
+  ImageType::RegionType             stored(ImageType::IndexType{ { 0, 0, 0 } },
+                               ImageType::SizeType{ { region.GetSize(2), region.GetSize(0), region.GetSize(1) } });
+  ImageType::SpacingType            spacing;
+  ImageType::DirectionType          direction;
+  const std::array<unsigned int, 3> axis{ { 2, 0, 1 } }; // of the straight image, by the stored one's
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    spacing[i] = straight->GetSpacing()[axis[i]];
+    for (unsigned int a = 0; a < 3; ++a)
+    {
+      direction(a, i) = (i == 1 ? -1.0 : 1.0) * turn(a, axis[i]);
+    }
+  }
+  oblique->SetRegions(stored);
+  oblique->SetSpacing(spacing);
+  oblique->SetDirection(direction);
+  oblique->Allocate();
+  for (itk::ImageRegionIteratorWithIndex<ImageType> it(straight, region); !it.IsAtEnd(); ++it)
+  {
+    const auto place = it.GetIndex() - region.GetIndex();
+    oblique->SetPixel({ { place[2], static_cast<itk::IndexValueType>(region.GetSize(0)) - 1 - place[0], place[1] } },
+                      it.Get());
+  }
+  for (const double wanted : { 0.0, 1.3 })
+  {
+    const auto expected = Resample(straight, "nearest LPS", { { wanted, wanted, wanted } });
+    const auto found = Resample(oblique, "nearest LPS", { { wanted, wanted, wanted } });
+    EXPECT_EQ(expected->GetDirection(), straight->GetDirection());
+    for (unsigned int i = 0; i < 3; ++i)
+    {
+      for (unsigned int a = 0; a < 3; ++a)
+      {
+        EXPECT_NEAR(found->GetDirection()(a, i), turn(a, i), 1e-12);
+      }
+    }
+    ASSERT_EQ(found->GetLargestPossibleRegion(), expected->GetLargestPossibleRegion());
+    EXPECT_EQ(std::memcmp(found->GetBufferPointer(),
+                          expected->GetBufferPointer(),
+                          expected->GetBufferedRegion().GetNumberOfPixels() * sizeof(float)),
+              0);
+  }
+  // Every voxel stays where it is.
+  const auto           found = Resample(oblique, "nearest LPS", { { 0.0, 0.0, 0.0 } });
+  ImageType::PointType here;
+  ImageType::PointType there;
+  oblique->TransformIndexToPhysicalPoint({ { 0, 0, 0 } }, here);
+  found->TransformIndexToPhysicalPoint({ { static_cast<itk::IndexValueType>(region.GetSize(0)) - 1, 0, 0 } }, there);
+  EXPECT_LT(here.EuclideanDistanceTo(there), 1e-9);
+}
+
 TEST(SamResampleImageFilter, RegionIsThatPartOfTheWholeGrid)
 {
   const auto image = itk::MakeSamTestVolume<ImageType>();

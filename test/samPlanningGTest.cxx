@@ -104,7 +104,7 @@ TEST(samPlanning, ThickSlices)
 {
   // Sagittal slices of 5 mm: the model's slices are sagittal too.
   const auto sagittal = sam::PlanMaskSam(MakeFingerprint({ 20, 240, 200 }, { 5, 0.9, 1 }), MakeDataset());
-  EXPECT_EQ(sagittal.plan.orientation, "PSL");
+  EXPECT_EQ(sagittal.plan.orientation, "nearest PSL") << "thick slices are not cut anew";
   EXPECT_EQ(sagittal.plan.spacing, (std::array<double, 3>{ 0.9, 1.0, 5.0 }));
   EXPECT_EQ(sagittal.plan.window, (std::array<int64_t, 3>{ 240, 208, 8 }));
   EXPECT_EQ(sagittal.plan.planarLevels, 2) << "5 : 1 and 5 : 2";
@@ -123,6 +123,22 @@ TEST(samPlanning, ThickSlices)
   // Few slices.
   const auto few = sam::PlanMaskSam(MakeFingerprint({ 64, 64, 3 }, { 1, 1, 2 }), MakeDataset());
   EXPECT_EQ(few.plan.window, (std::array<int64_t, 3>{ 64, 64, 3 }));
+}
+
+TEST(samPlanning, ObliqueImagesKeepTheirAxes)
+{
+  auto fingerprint = MakeFingerprint({ 64, 64, 32 }, { 1, 1, 1 });
+  EXPECT_EQ(sam::PlanMaskSam(fingerprint, MakeDataset()).plan.orientation, "LPS");
+  fingerprint.oblique = 3;
+  const auto planning = sam::PlanMaskSam(fingerprint, MakeDataset());
+  EXPECT_EQ(planning.plan.orientation, "nearest LPS");
+  EXPECT_NE(LineWith(planning, "own axes").find("3 images"), std::string::npos);
+  EXPECT_EQ(sam::Plan::FromJson(planning.plan.ToJson(), "plan").orientation, "nearest LPS");
+  for (const std::string word : { "dapsam", "dapsam_prostate", "unet" })
+  {
+    const auto flat = MakeFingerprint({ 320, 320, 20 }, { 0.6, 0.6, 3.6 });
+    EXPECT_EQ(sam::PlanByName(word, flat, MakeDataset(), {}).plan.orientation, "nearest LPS") << word;
+  }
 }
 
 TEST(samPlanning, FewSlicesAreThickWhateverTheSpacingSays)

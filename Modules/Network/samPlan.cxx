@@ -599,8 +599,10 @@ ReadDriver(Section section, Plan & plan)
 }
 
 bool
-IsOrientation(const std::string & code)
+IsOrientation(const std::string & word)
 {
+  const std::string nearest = "nearest ";
+  const std::string code = word.rfind(nearest, 0) == 0 ? word.substr(nearest.size()) : word;
   if (code.size() != 3)
   {
     return false;
@@ -645,7 +647,7 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
   if (plan.orientation != "acquisition" && !IsOrientation(plan.orientation))
   {
     section.Fail("unknown word '" + plan.orientation +
-                 "' for 'orientation', expected three of L R P A S I, one per axis, or acquisition");
+                 "' for 'orientation', expected three of L R P A S I, one per axis, these behind 'nearest ', or acquisition");
   }
   if (section.Has("frame"))
   {

@@ -137,7 +137,7 @@ struct SegmentAnything_EXPORT Plan
   // grid of tokens, zeros below and to the right), square (MedSAM: stretch them to the grid) or window (DAPSAM: stretch
   // slices to the window).
   std::string              fit{ "spacing" };
-  std::string              orientation{ "LPS" };         ///< where the axes point, or acquisition: as stored
+  std::string              orientation{ "LPS" };         ///< where the axes point: see itk::SamLattice
   std::array<double, 3>    spacing{ { 1.0, 1.0, 1.0 } }; ///< mm; 0 keeps the image's own
   std::vector<ChannelPlan> channels{ ChannelPlan{ "image" } };
   std::vector<LabelPlan>   labels{};

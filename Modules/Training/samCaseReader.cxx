@@ -280,14 +280,16 @@ CheckCase(const DatasetCase & description, size_t channels)
 }
 
 ImageExtent
-ReadImageExtent(const std::string & image, const std::string & orientation)
+ReadImageExtent(const std::string & image)
 {
   const auto reader = itk::ImageFileReader<ScalarImage>::New();
   reader->SetFileName(image);
   Reading(image, [&reader] { reader->UpdateOutputInformation(); });
-  const itk::SamLattice lattice(
-    itk::SamGrid::FromImage<3>(reader->GetOutput()), orientation, itk::SamLattice::VectorType{ { 0.0, 0.0, 0.0 } });
-  ImageExtent result;
+  const auto                        grid = itk::SamGrid::FromImage<3>(reader->GetOutput());
+  const itk::SamLattice::VectorType own{ { 0.0, 0.0, 0.0 } };
+  const itk::SamLattice             lattice(grid, "nearest LPS", own);
+  ImageExtent                       result;
+  result.isOblique = !itk::SamLattice(grid, "LPS", own).IsAligned();
   for (unsigned int i = 0; i < 3; ++i)
   {
     result.spacing[i] = lattice.GetGrid().spacing[i];

@@ -32,15 +32,17 @@ ReadContent(const DatasetCase & description);
 void
 CheckCase(const DatasetCase & description, size_t channels);
 
-/** Spacing and extent of an image in mm along the axes x, y, z of \a orientation, from its header alone. */
+/** Spacing and extent of an image in mm along its axes in the order of those of LPS that they are nearest to. */
 struct ImageExtent
 {
   std::array<double, 3> spacing{};
   std::array<double, 3> extent{};
+  bool                  isOblique{ false }; ///< the axes are not those of LPS in another order
 };
 
+/** From the header of the image alone. */
 ImageExtent
-ReadImageExtent(const std::string & image, const std::string & orientation);
+ReadImageExtent(const std::string & image);
 } // namespace sam
 
 #endif

@@ -49,9 +49,10 @@ ReadFingerprint(const Dataset &                          dataset,
   const bool readsPixels = std::any_of(dataset.channels.begin(), dataset.channels.end(), &HasAbsoluteIntensities);
   for (size_t k = 0; k < cases.size(); ++k)
   {
-    const auto extent = ReadImageExtent(cases[k]->images.front(), "LPS");
+    const auto extent = ReadImageExtent(cases[k]->images.front());
     fingerprint.spacings.push_back(extent.spacing);
     fingerprint.extents.push_back(extent.extent);
+    fingerprint.oblique += extent.isOblique ? 1 : 0;
     if (extent.extent[2] < 1.5 * extent.spacing[2])
     {
       fingerprint.contents.push_back(ReadContent(*cases[k]));

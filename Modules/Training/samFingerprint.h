@@ -24,10 +24,11 @@ struct ForegroundIntensity
 /** What is known of a data set before a network is planned for it. */
 struct DatasetFingerprint
 {
-  std::vector<std::array<double, 3>> spacings;    ///< mm, one per case, ITK's order, axes of LPS
-  std::vector<std::array<double, 3>> extents;     ///< mm, one per case
-  std::vector<double>                contents;    ///< share of the image inside of a black frame, of single slices
-  std::vector<ForegroundIntensity>   intensities; ///< per channel; without samples where they were not asked for
+  std::vector<std::array<double, 3>> spacings;     ///< mm, one per case, ITK's order, axes of LPS
+  std::vector<std::array<double, 3>> extents;      ///< mm, one per case
+  size_t                             oblique{ 0 }; ///< cases whose axes are not those of LPS in another order
+  std::vector<double>                contents;     ///< share of the image inside of a black frame, of single slices
+  std::vector<ForegroundIntensity>   intensities;  ///< per channel; without samples where they were not asked for
 };
 
 /** Whether the values of a channel of this name mean the same in every image, as those of CT do. */

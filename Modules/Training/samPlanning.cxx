@@ -107,15 +107,22 @@ OrderAxes(const std::array<double, 3> & spacing)
   return { 0, 1, 2 };
 }
 
+/** An orientation by which oblique images keep their own axes, so that thick slices are never cut anew. */
+std::string
+KeepingAxes(const std::string & orientation)
+{
+  return (orientation.size() == 3 ? "nearest " : "") + orientation;
+}
+
 /** Voxels of a large slice along its two axes. */
 std::array<double, 2>
 CountPlaneVoxels(const DatasetFingerprint & fingerprint, const std::string & orientation)
 {
-  const std::string     letters = "LPS";
+  const std::string     axes = orientation.substr(orientation.find(' ') + 1);
   std::array<double, 2> result{};
   for (size_t axis = 0; axis < 2; ++axis)
   {
-    const size_t        place = letters.find(orientation[axis]);
+    const size_t        place = std::string("LPS").find(axes[axis]);
     std::vector<double> counts;
     for (size_t k = 0; k < fingerprint.spacings.size(); ++k)
     {
@@ -290,6 +297,12 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   Line reason;
   reason << "median of " << fingerprint.spacings.size() << " cases";
   const double finer = std::max(plan.spacing[0], plan.spacing[1]);
+  if (fingerprint.oblique > 0 || plan.spacing[2] > slicesAxisRatio * finer)
+  {
+    plan.orientation = KeepingAxes(plan.orientation);
+    planning.decisions.push_back(Line() << "along the images' own axes, of which those of " << fingerprint.oblique
+                                        << " images are oblique: voxels are not cut anew");
+  }
   if (plan.spacing[2] > anisotropy * finer && voxels[2] < std::max(voxels[0], voxels[1]) / anisotropy)
   {
     plan.spacing[2] = std::max(Quantile(OfAxis(fingerprint.spacings, order[2]), 0.1), finer);
@@ -362,7 +375,7 @@ ChooseSlices(Planning &                 planning,
              int64_t                    multiple)
 {
   Plan & plan = planning.plan;
-  plan.orientation = adapted.plan.orientation;
+  plan.orientation = KeepingAxes(adapted.plan.orientation);
   plan.labels = adapted.plan.labels;
   plan.channels = adapted.plan.channels;
   for (auto & channel : plan.channels)
@@ -658,7 +671,7 @@ PlanByName(const std::string &        word,
     }
   }
   planning.plan.labels = adapted.plan.labels;
-  planning.plan.orientation = adapted.plan.orientation;
+  planning.plan.orientation = isDapsam ? KeepingAxes(adapted.plan.orientation) : adapted.plan.orientation;
   planning.plan.spacing = isDapsam ? planning.plan.spacing : adapted.plan.spacing;
   planning.decisions.push_back(word + ": the published sizes, window " + std::string(Line() << planning.plan.window) +
                                " voxels");

@@ -133,7 +133,8 @@ SetGeometry(itk::ImageBase<3> * image, const TrainingCase & item, const std::str
   {
     size[i] = static_cast<itk::SizeValueType>(item.labels.size(2 - static_cast<int64_t>(i)));
     spacing[i] = item.spacing[i];
-    const auto place = orientation.size() == 3 ? std::string("LRPASI").find(orientation[i]) : 2 * i;
+    const auto letters = orientation.substr(orientation.find(' ') + 1);
+    const auto place = letters.size() == 3 ? std::string("LRPASI").find(letters[i]) : 2 * i;
     direction(static_cast<unsigned int>(place / 2), i) = place % 2 == 0 ? 1.0 : -1.0;
   }
   image->SetRegions(size);
