@@ -300,8 +300,10 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   if (fingerprint.oblique > 0 || plan.spacing[2] > slicesAxisRatio * finer)
   {
     plan.orientation = KeepingAxes(plan.orientation);
-    planning.decisions.push_back(Line() << "along the images' own axes, of which those of " << fingerprint.oblique
-                                        << " images are oblique: voxels are not cut anew");
+    planning.decisions.push_back(Line() << "the images' own axes are kept, so that slices are not cut anew: "
+                                        << (fingerprint.oblique > 0
+                                              ? std::to_string(fingerprint.oblique) + " images are oblique"
+                                              : "slices are thick"));
   }
   if (plan.spacing[2] > anisotropy * finer && voxels[2] < std::max(voxels[0], voxels[1]) / anisotropy)
   {
