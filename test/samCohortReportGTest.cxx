@@ -395,6 +395,24 @@ TEST_F(SamCohortReport, VolumesAloneWithoutReference)
   EXPECT_NEAR(values[1], 7 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6);
 }
 
+TEST_F(SamCohortReport, NoLabelsAreReplaced)
+{
+  const auto labels = folder / "labels" / "e.nrrd";
+  const auto before = ReadText(labels);
+  ASSERT_FALSE(before.empty());
+  for (const auto & [program, prediction] : std::vector<std::pair<std::string, std::string>>{
+         { "sam-report", "labels" }, { "sam-report", "labels/e.nrrd" }, { "sam-evaluate", "labels/e.nrrd" } })
+  {
+    const auto outcome = Run(program,
+                             "--prediction " + Quoted(prediction) +
+                               (program == "sam-evaluate" ? " --reference " + Quoted("truth/e.nrrd") : "") +
+                               " --output " + Quoted("labels/e.nrrd"));
+    EXPECT_FALSE(outcome.isWell);
+    EXPECT_NE(outcome.output.find("e.nrrd: would be replaced, but is the input"), std::string::npos) << outcome.output;
+  }
+  EXPECT_TRUE(ReadText(labels) == before);
+}
+
 TEST_F(SamCohortReport, NamesWhatIsMissing)
 {
   fs::remove(folder / "images" / "e.nrrd");

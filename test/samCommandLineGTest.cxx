@@ -2,6 +2,7 @@
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samEvaluationTestImages.h"
+#include "samMessage.h"
 
 #include "itkMultiThreaderBase.h"
 
@@ -177,6 +178,15 @@ TEST(CommandLine, ExceptionsAreOneLine)
   outcome = Call({}, [](sam::CommandLine &) { throw std::bad_alloc(); });
   EXPECT_EQ(outcome.error, "sam-test: not enough memory\n");
   EXPECT_EQ(outcome.status, 1);
+}
+
+TEST(CommandLine, MessagesOfItkHaveNoAddresses)
+{
+  EXPECT_EQ(sam::ToOneLine("itk::ERROR: MetaImageIO(0x55d1f0): File cannot be read:\n a b.mha.\nReason: Success\n"),
+            "File cannot be read: a b.mha.");
+  EXPECT_EQ(sam::ToOneLine("a.nrrd: ITK ERROR: VectorImage(0x1): Bad direction"), "a.nrrd: Bad direction");
+  EXPECT_EQ(sam::ToOneLine("Reason: No such file"), "Reason: No such file");
+  EXPECT_EQ(sam::ToOneLine(" \n"), "failed without a message");
 }
 
 TEST(CommandLine, HelpAndVersionAreNoMistakes)

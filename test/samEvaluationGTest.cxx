@@ -210,6 +210,26 @@ TEST(Evaluation, MapsAndRegions)
   }
 }
 
+TEST(Evaluation, DirectionsOfMoreAxesAreNotLost)
+{
+  using Series = itk::Image<short, 4>;
+  const TemporaryFolder folder;
+  const auto            series = MakeImage<Series>({ 3, 4, 5, 1 }, { 1.0, 1.0, 1.0, 1.0 });
+  Write(series.GetPointer(), folder / "plain.nrrd");
+  EXPECT_EQ(sam::ReadImageDimension((folder / "plain.nrrd").string()), 3u);
+  auto direction = series->GetDirection();
+  direction(0, 0) = -1.0;
+  series->SetDirection(direction);
+  for (const std::string name : { "flipped.nrrd", "flipped.mha" })
+  {
+    Write(series.GetPointer(), folder / name);
+    const auto message = MessageOf([&] { sam::ReadImageDimension((folder / name).string()); });
+    EXPECT_TRUE(Contains(message, name + ": has 4 axes and a direction, which would be lost")) << message;
+  }
+  Write(series.GetPointer(), folder / "flipped.nii.gz");
+  EXPECT_EQ(sam::ReadImageDimension((folder / "flipped.nii.gz").string()), 3u) << "it is written with three axes";
+}
+
 TEST(Evaluation, PicturesHaveAreas)
 {
   const TemporaryFolder folder;

@@ -295,3 +295,48 @@ TEST(Prompting, MistakesAreOneLineAndLeaveNothing)
                        "--points-per-side: -1, expected 0 or more"));
   EXPECT_EQ(files.folder.CountEntries(), 10u) << "what was there, and what the programs printed";
 }
+
+TEST(Prompting, NothingIsReplacedOrBentByItsFormat)
+{
+  const Files           files;
+  Volume::DirectionType direction;
+  direction.SetIdentity();
+  direction(1, 2) = 0.2;
+  const auto volume = sam::Read<Volume>((files.folder / "volume.nrrd").string());
+  volume->SetDirection(direction);
+  Write(volume.GetPointer(), files.folder / "sheared.nrrd");
+  const std::string picture = files("picture.png") + " ";
+  const std::string out = files("out.nrrd");
+  struct Mistake
+  {
+    std::string program;
+    std::string arguments;
+    std::string expected;
+  };
+  const std::string replaced = "picture.png: would be replaced, but is the input";
+  const std::string twice = ": is given for two outputs";
+  const std::string bent = ".nii: NIfTI stores a rotation";
+  for (const auto & [program, arguments, expected] : std::vector<Mistake>{
+         { "sam-prompt", "--point 3,4 " + picture + files("./picture.png"), replaced },
+         { "sam-prompt", "--point 3,4 --preview " + picture + picture + out, replaced },
+         { "sam-prompt", "--point 3,4 --scores " + out + " " + picture + out, twice },
+         { "sam-prompt",
+           "--point 3,4 --masks " + files("m.mha") + " --logits " + files("m.mha") + " " + picture + out,
+           twice },
+         { "sam-prompt", "--point 3,4 " + picture + files("out.jpg"), "out.jpg: JPEG changes the values" },
+         { "sam-prompt", "--point 0,10,30 " + files("sheared.nrrd") + " " + files("out.nii"), bent },
+         { "sam-prompt", "--point 0,10,30 --masks " + files("m.nii") + " " + files("sheared.nrrd") + " " + out, bent },
+         { "sam-prompt", "--point 0,10,30 " + files("volume.nrrd") + " " + files("out.png"), "one slice of the 7" },
+         { "sam-encode", picture + picture, replaced },
+         { "sam-encode", files("sheared.nrrd") + " " + files("out.nii"), bent },
+         { "sam-everything", picture + picture, replaced },
+         { "sam-everything", "--json " + out + " " + picture + out, twice },
+         { "sam-everything", files("sheared.nrrd") + " " + files("out.nii"), bent } })
+  {
+    const auto outcome = files.Run(program, arguments);
+    EXPECT_FALSE(outcome.isWell) << program << ' ' << arguments;
+    EXPECT_TRUE(Contains(outcome.output, expected)) << outcome.output;
+    EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
+  }
+  EXPECT_EQ(files.folder.CountEntries(), 5u) << "what was there, and what the programs printed";
+}

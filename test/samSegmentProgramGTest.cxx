@@ -516,13 +516,217 @@ TEST_F(SamSegmentProgram, ADicomSeriesIsAVolume)
   EXPECT_FALSE(fs::exists(folder / "none.mha"));
 }
 
+/** An image whose slices lie askew, as those of a tilted gantry. */
+void
+WriteSheared(const fs::path & image, const fs::path & sheared)
+{
+  const auto   volume = sam::Read<Volume>(image.string());
+  const double angle = 15.0 * itk::Math::pi / 180.0;
+  auto         direction = volume->GetDirection();
+  direction(1, 2) = std::sin(angle);
+  direction(2, 2) = std::cos(angle);
+  volume->SetDirection(direction);
+  Write(volume.GetPointer(), sheared);
+}
+
+TEST_F(SamSegmentProgram, ShearedAxesDoNotGoIntoNifti)
+{
+  WriteSheared(folder / "images/c.mha", folder / "sheared.mha");
+  WriteSeries(folder / "sheared.mha", folder / "tilted", "1.2.3.4");
+  const auto expected = sam::Read<Volume>((folder / "sheared.mha").string());
+  for (const std::string image : { "sheared.mha", "tilted" })
+  {
+    for (const auto & files :
+         { Quoted(image) + " " + Quoted("out.nii.gz"),
+           "--uncertainty " + Quoted("out.nii.gz") + " " + Quoted(image) + " " + Quoted("l.mha"),
+           "--probability first=" + Quoted("out.nii") + " " + Quoted(image) + " " + Quoted("l.mha") })
+    {
+      const auto refused = Run(files);
+      EXPECT_FALSE(refused.isWell) << files;
+      EXPECT_NE(refused.output.find(": NIfTI stores a rotation, "), std::string::npos) << refused.output;
+      EXPECT_NE(refused.output.find("expected .nrrd or .mha\n"), std::string::npos) << refused.output;
+    }
+    EXPECT_FALSE(fs::exists(folder / "out.nii.gz") || fs::exists(folder / "out.nii") || fs::exists(folder / "l.mha"));
+    const auto outcome = Run(Quoted(image) + " " + Quoted("out.nrrd"));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+    const auto labels = sam::Read<Labels>((folder / "out.nrrd").string());
+    for (unsigned int d = 0; d < 3; ++d)
+    {
+      EXPECT_NEAR(labels->GetDirection()(d, 2), expected->GetDirection()(d, 2), 1e-5) << image;
+    }
+  }
+}
+
+TEST_F(SamSegmentProgram, NoInputIsReplaced)
+{
+  WriteSeries(folder / "images/c.mha", folder / "series", "1.2.3.4");
+  const auto slice = "series/" + *Listing("series").begin();
+  fs::create_directory_symlink(folder / "images", folder / "link");
+  fs::rename(folder / "images/a.nii.gz", folder / "images/a.nii");
+  const auto before = ReadText(folder / "images/b.nrrd");
+  std::ofstream(folder / "list.txt") << "images/b.nrrd\n";
+  for (const auto & [arguments, named] : std::vector<std::pair<std::string, std::string>>{
+         { Quoted("images") + " " + Quoted("images"), "images/a.nii" },
+         { "--skip-existing " + Quoted("images") + " " + Quoted("link"), "link/a.nii" },
+         { Quoted("list.txt") + " " + Quoted("images"), "images/b.nrrd" },
+         { Quoted("images/b.nrrd") + " " + Quoted("link/b.nrrd"), "link/b.nrrd" },
+         { "--uncertainty " + Quoted("images") + " " + Quoted("list.txt") + " " + Quoted("out"), "images/b.nrrd" },
+         { "--report " + Quoted("images/b.nrrd") + " " + Quoted("images/b.nrrd") + " " + Quoted("out.mha"),
+           "images/b.nrrd" },
+         { "--report " + Quoted("model.safetensors") + " " + Quoted("images/b.nrrd") + " " + Quoted("out.mha"),
+           "model.safetensors" },
+         { Quoted("series") + " " + Quoted(slice), slice } })
+  {
+    const auto outcome = Run(arguments);
+    EXPECT_FALSE(outcome.isWell) << arguments;
+    EXPECT_NE(outcome.output.find(named + ": would be replaced, but is the input"), std::string::npos)
+      << outcome.output;
+    EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
+  }
+  EXPECT_TRUE(ReadText(folder / "images/b.nrrd") == before);
+  EXPECT_EQ(Listing("images"), (std::set<std::string>{ "a.nii", "b.nrrd", "c.mha" }));
+  const auto beside = Run(Quoted("images/b.nrrd") + " " + Quoted("series/b.nrrd"));
+  EXPECT_TRUE(beside.isWell) << beside.output;
+}
+
+TEST_F(SamSegmentProgram, NoOutputReplacesAnother)
+{
+  const auto image = " " + Quoted("images/c.mha") + " ";
+  for (const std::string arguments :
+       { "--statistics " + Quoted("out.mha") + image + Quoted("out.mha"),
+         "--preview " + Quoted("images/../out.mha") + image + Quoted("out.mha"),
+         "--report " + Quoted("out.mha") + image + Quoted("out.mha"),
+         "--probability first=" + Quoted("p.mha") + " --uncertainty " + Quoted("./p.mha") + image + Quoted("out.mha"),
+         "--uncertainty " + Quoted("out") + " " + Quoted("images") + " " + Quoted("out") })
+  {
+    const auto outcome = Run(arguments);
+    EXPECT_FALSE(outcome.isWell) << arguments;
+    EXPECT_NE(outcome.output.find(": is given for two outputs, expected a file for each"), std::string::npos)
+      << outcome.output;
+  }
+  EXPECT_FALSE(fs::exists(folder / "out.mha") || fs::exists(folder / "p.mha"));
+}
+
+TEST_F(SamSegmentProgram, FormatsThatCannotHoldLabelsAreRefused)
+{
+  for (const auto & [arguments, words] : std::vector<std::pair<std::string, std::string>>{
+         { Quoted("images/c.mha") + " " + Quoted("out.jpg"), "out.jpg: JPEG changes the values of an image" },
+         { "--uncertainty " + Quoted("u.jpeg") + " " + Quoted("images/c.mha") + " " + Quoted("out.mha"),
+           "u.jpeg: JPEG changes the values of an image" },
+         { Quoted("images/c.mha") + " " + Quoted("out.png"), "out.png: this format holds one slice of the 6" } })
+  {
+    const auto outcome = Run(arguments);
+    EXPECT_FALSE(outcome.isWell) << arguments;
+    EXPECT_NE(outcome.output.find(words), std::string::npos) << outcome.output;
+  }
+  Write(MakeImage<Volume>({ 20, 18, 1 }, { 1.0, 1.0, 1.0 }).GetPointer(), folder / "one.mha");
+  const auto one = Run(Quoted("one.mha") + " " + Quoted("one.png"));
+  EXPECT_TRUE(one.isWell) << one.output;
+
+  // Pictures get label maps of another format.
+  using Picture = itk::Image<unsigned char, 2>;
+  itk::SamTestModelOptions options;
+  options.dimension = 2;
+  options.isSharp = true;
+  itk::MakeSamTestModel(options)->Write((folder / "model.safetensors").string());
+  fs::create_directory(folder / "pictures");
+  const auto picture = MakeImage<Picture>({ 30, 24 }, { 1.0, 1.0 });
+  Fill(picture.GetPointer(), 200, [](const Picture::IndexType & index) { return index[0] % 7 < index[1] % 5; });
+  Write(picture.GetPointer(), folder / "pictures/a.jpg");
+  Write(picture.GetPointer(), folder / "pictures/b.tif");
+  auto outcome = Run(Quoted("pictures") + " " + Quoted("out"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  EXPECT_EQ(Listing("out"), (std::set<std::string>{ "a.png", "b.tif" }));
+  ASSERT_TRUE(Run(Quoted("pictures/a.jpg") + " " + Quoted("a.mha")).isWell);
+  EXPECT_EQ(ReadPixels<Picture>(folder / "out/a.png"), ReadPixels<Picture>(folder / "a.mha"));
+  Write(picture.GetPointer(), folder / "pictures/a.png");
+  outcome = Run(Quoted("pictures") + " " + Quoted("out2"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("their label maps would have the same name"), std::string::npos) << outcome.output;
+}
+
+TEST_F(SamSegmentProgram, BrokenImagesOfAFolderAreCases)
+{
+  std::ofstream(folder / "images/d.nii.gz").flush();
+  std::ofstream(folder / "images/e.NRRD") << "garbage";
+  std::ofstream(folder / "images/readme.txt") << "no image";
+  std::ofstream(folder / "images/._a.nii.gz") << "what another file system leaves behind";
+  const auto outcome = Run("--report " + Quoted("report.json") + " " + Quoted("images") + " " + Quoted("out"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("d.nii.gz: is not an image that can be read"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("e.NRRD: is not an image that can be read"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("2 of 5 images were not segmented"), std::string::npos) << outcome.output;
+  EXPECT_EQ(ReadJson("report.json")["counts"]["failed"], 2);
+  EXPECT_EQ(Listing("out").size(), 3u);
+}
+
+TEST_F(SamSegmentProgram, ACohortOfDicomSeries)
+{
+  for (const std::string name : { "1.2.3", "1.2.4" })
+  {
+    fs::create_directory(folder / "cohort");
+    WriteSeries(folder / "images/c.mha", folder / "cohort" / name, name);
+  }
+  fs::create_directory(folder / "cohort/notes");
+  ASSERT_TRUE(Run(Quoted("images/c.mha") + " " + Quoted("one.mha")).isWell);
+  const auto expected = ReadPixels<Labels>(folder / "one.mha");
+  std::ofstream(folder / "list.txt") << "# of the second visit\ncohort/1.2.4/\nimages/b.nrrd\n";
+  for (const auto & [input, labels] : std::vector<std::pair<std::string, std::set<std::string>>>{
+         { "cohort", { "1.2.3.nii.gz", "1.2.4.nii.gz" } }, { "list.txt", { "1.2.4.nii.gz", "b.nrrd" } } })
+  {
+    const auto outcome =
+      Run("--statistics " + Quoted("st_" + input) + " " + Quoted(input) + " " + Quoted("out_" + input));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+    EXPECT_EQ(Listing("out_" + input), labels);
+    EXPECT_TRUE(fs::exists(folder / ("st_" + input) / "1.2.4.json"));
+    EXPECT_EQ(ReadPixels<Labels>(folder / ("out_" + input) / "1.2.4.nii.gz"), expected);
+  }
+}
+
+TEST_F(SamSegmentProgram, NoCaseOfAnyKindEndsACohort)
+{
+  // Not UTF-8, which JSON is.
+  fs::rename(folder / "images/a.nii.gz", folder / "images/a\xff.nii.gz");
+  // Its repair needs a folder for temporary files, which is not there: this is no mistake that the program makes.
+  Write(sam::Read<Volume>((folder / "images/c.mha").string()).GetPointer(), folder / "images/c.nii");
+  {
+    std::fstream                    file(folder / "images/c.nii", std::ios::in | std::ios::out | std::ios::binary);
+    const std::vector<float>        rows{ 1, 0.2f, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0 };
+    const std::vector<std::int16_t> codes{ 0, 1 };
+    file.seekp(252).write(reinterpret_cast<const char *>(codes.data()), 4);
+    file.seekp(280).write(reinterpret_cast<const char *>(rows.data()), 48);
+  }
+  setenv("TMPDIR", (folder / "nowhere").c_str(), 1);
+  const auto outcome =
+    Run("--fix-direction --report " + Quoted("report.json") + " " + Quoted("images") + " " + Quoted("out"));
+  unsetenv("TMPDIR");
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("1 of 4 images were not segmented"), std::string::npos) << outcome.output;
+  const auto report = ReadJson("report.json");
+  EXPECT_EQ(report["counts"]["segmented"], 3);
+  EXPECT_NE(report["cases"][0]["image"].get<std::string>().find("a\xEF\xBF\xBD.nii.gz"), std::string::npos);
+  EXPECT_EQ(report["cases"][2]["status"], "failed");
+}
+
+TEST_F(SamSegmentProgram, WordsOfOptions)
+{
+  const auto none = Run("--shard 1/4 " + Quoted("images/c.mha") + " " + Quoted("out.mha"));
+  EXPECT_TRUE(none.isWell);
+  EXPECT_NE(none.output.find("c.mha: no case in this shard\n"), std::string::npos) << none.output;
+  const auto labels = Run("--labels \" first, second \" " + Quoted("images/c.mha") + " " + Quoted("out.mha"));
+  EXPECT_TRUE(labels.isWell) << labels.output;
+}
+
 TEST_F(SamSegmentProgram, MistakesAreOneLineAndLeaveNoFile)
 {
   const std::string image = Quoted("images/a.nii.gz");
   std::ofstream(folder / "short.mha") << "short";
+  std::ofstream(folder / "flat.nrrd") << "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 2 2\nspacings: 0 1 1\n"
+                                         "encoding: ascii\n\n1 2 3 4 5 6 7 8\n";
   for (const auto & [arguments, words] : std::vector<std::pair<std::string, std::string>>{
          { Quoted("none.mha") + " " + Quoted("out.mha"), "none.mha: no such file" },
          { Quoted("short.mha") + " " + Quoted("out.mha"), "short.mha" },
+         { Quoted("flat.nrrd") + " " + Quoted("out.mha"), "flat.nrrd: A spacing of 0 is not allowed" },
          { image + " " + Quoted("out.xyz"), "out.xyz: no image format has this ending" },
          { image + " " + Quoted("nowhere/out.mha"), "nowhere" },
          { "--region 1,2,3 " + image + " " + Quoted("out.mha"), "--region" },
@@ -535,7 +739,8 @@ TEST_F(SamSegmentProgram, MistakesAreOneLineAndLeaveNoFile)
     EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
     EXPECT_EQ(outcome.output.rfind("sam-segment: ", 0), 0u) << outcome.output;
   }
-  EXPECT_EQ(Listing(""), (std::set<std::string>{ "images", "model.safetensors", "output.txt", "short.mha" }));
+  EXPECT_EQ(Listing(""),
+            (std::set<std::string>{ "flat.nrrd", "images", "model.safetensors", "output.txt", "short.mha" }));
 }
 
 namespace
@@ -740,4 +945,40 @@ TEST_F(SamSegmentMemory, SaysWhatCannotBeDoneInParts)
               std::string::npos)
       << size;
   }
+}
+
+TEST_F(SamSegmentMemory, ASpacingInOtherUnitsIsRefused)
+{
+  Write(MakeImage<Volume>({ 20, 18, 6 }, { 1e4, 1e4, 1e4 }).GetPointer(), folder / "meters.mha");
+  for (const std::string limit : { "", "--memory-limit 100M " })
+  {
+    const auto outcome = Run(limit + Quoted("meters.mha") + " " + Quoted("out.mha"));
+    EXPECT_FALSE(outcome.isWell);
+    EXPECT_NE(outcome.output.find("meters.mha: takes 2.16e+15 voxels of "), std::string::npos) << outcome.output;
+    EXPECT_NE(outcome.output.find("its spacing is 10000 x 10000 x 10000 mm"), std::string::npos) << outcome.output;
+  }
+
+  // What is large, but could be, is warned of: a file of holes.
+  MakeModel(3, "[64.0, 64.0, 64.0]");
+  WriteLargeImage(folder / "large.mha", { 2048, 2048, 0 });
+  auto text = ReadText(folder / "large.mha");
+  text.replace(text.find("2048 0"), 6, "2048 2048");
+  std::ofstream(folder / "large.mha", std::ios::binary) << text;
+  fs::resize_file(folder / "large.mha", text.size() + (std::uintmax_t{ 2 } << 33));
+  const auto           model = itk::SamModel::Read((folder / "model.safetensors").string());
+  sam::SegmentationJob job;
+  job.image = (folder / "large.mha").string();
+  job.output = (folder / "out.mha").string();
+  const auto estimate = sam::EstimateMemory({ model.GetPointer() }, job);
+  const auto physical = sam::GetPhysicalMemory();
+  if (physical == 0 || estimate.bytes < physical)
+  {
+    GTEST_SKIP() << "this machine has room for " << estimate.text;
+  }
+  const auto message = MessageOf([&] {
+    sam::Segment(
+      { model.GetPointer() }, job, [](double) {}, {}, [](const std::string & text) { throw std::runtime_error(text); });
+  });
+  EXPECT_NE(message.find("large.mha: takes about "), std::string::npos) << message;
+  EXPECT_NE(message.find(", this machine has " + sam::FormatBytes(physical)), std::string::npos) << message;
 }

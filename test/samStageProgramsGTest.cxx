@@ -136,6 +136,48 @@ TEST_F(SamStagePrograms, PicturesAndPrototypes)
   EXPECT_EQ(CompareScript("picture.nrrd"), 6u);
 }
 
+TEST_F(SamStagePrograms, NothingIsReplacedOrBentByItsFormat)
+{
+  model = "dapsam.safetensors";
+  itk::MakePrototypeSamTestModel()->Write((folder / model).string());
+  auto sheared = Identity();
+  sheared(1, 2) = 0.2;
+  WriteImage<3>("sheared.mha", { { 26, 19, 2 } }, sheared);
+  WriteImage<3>("image.mha", { { 26, 19, 2 } }, Identity());
+  ASSERT_TRUE(Run("sam-resample", Quoted("image.mha") + " " + Quoted("grid.mha")).isWell);
+  ASSERT_TRUE(Run("sam-encode", "--by-window " + Quoted("grid.mha") + " " + Quoted("e")).isWell);
+  ASSERT_TRUE(Run("sam-prototype-prompt", Quoted("e") + " " + Quoted("p")).isWell);
+  const auto before = ReadText(folder / "e/window_0000.nrrd");
+  struct Mistake
+  {
+    std::string program;
+    std::string arguments;
+    std::string expected;
+  };
+  const std::string replaced = ": would be replaced, but is the input";
+  for (const auto & [program, arguments, expected] : std::vector<Mistake>{
+         { "sam-resample", Quoted("image.mha") + " " + Quoted("image.mha"), replaced },
+         { "sam-resample", Quoted("sheared.mha") + " " + Quoted("out.nii"), ": NIfTI stores a rotation" },
+         { "sam-encode", Quoted("grid.mha") + " " + Quoted("grid.mha"), replaced },
+         { "sam-prototype-prompt", Quoted("e") + " " + Quoted("e"), replaced },
+         { "sam-prototype-prompt",
+           "--similarity " + Quoted("q") + " " + Quoted("e") + " " + Quoted("q"),
+           "window_0000.nrrd: is given for two outputs" },
+         { "sam-classify",
+           "--image " + Quoted("image.mha") + " " + Quoted("e") + " " + Quoted("p") + " " + Quoted("image.mha"),
+           replaced },
+         { "sam-classify",
+           "--image " + Quoted("sheared.mha") + " " + Quoted("e") + " " + Quoted("p") + " " + Quoted("out.nii"),
+           ": NIfTI stores a rotation" } })
+  {
+    const auto outcome = Run(program, arguments);
+    EXPECT_FALSE(outcome.isWell) << program << ' ' << arguments;
+    EXPECT_NE(outcome.output.find(expected), std::string::npos) << outcome.output;
+  }
+  EXPECT_TRUE(ReadText(folder / "e/window_0000.nrrd") == before);
+  EXPECT_FALSE(fs::exists(folder / "out.nii"));
+}
+
 TEST_F(SamStagePrograms, ABlackFrameIsLeftOut)
 {
   // Two dark ovals, as lungs, within a frame.

@@ -30,10 +30,7 @@ main(int argc, char * argv[])
     line.AddQuiet();
     line.Parse();
 
-    if (output.isSet())
-    {
-      sam::CheckOutput(output.getValue());
-    }
+    sam::CheckOutputs(measured.GetInputs(), {}, { output.getValue() });
     const auto report = sam::Evaluate(measured.GetPrediction(), measured.GetReference(), measured.Read());
     const auto groups = measured.CompareGroups(report);
     if (output.isSet())

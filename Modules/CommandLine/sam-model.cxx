@@ -315,12 +315,12 @@ main(int argc, char * argv[])
       {
         throw sam::Error(path + ": expected a name that ends with " + ending);
       }
-      sam::CheckOutput(path);
+      sam::CheckOutputs({ input.getValue() }, {}, { path });
     }
     if (listsLabels)
     {
       sam::MakeColorTable({}, output.getValue());
-      sam::CheckOutput(output.getValue());
+      sam::CheckOutputs({ input.getValue() }, {}, { output.getValue() });
     }
     at::set_num_threads(1); // the file is what takes the time
 

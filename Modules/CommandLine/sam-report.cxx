@@ -49,7 +49,9 @@ main(int argc, char * argv[])
     line.AddQuiet();
     line.Parse();
 
-    sam::CheckOutput(output.getValue());
+    auto inputs = measured.GetInputs();
+    inputs.push_back(image.getValue());
+    sam::CheckOutputs(inputs, {}, { output.getValue() });
     sam::CohortPageOptions page;
     page.evaluation = measured.Read();
     page.title = title.isSet() ? title.getValue() : sam::GetCaseName(measured.GetPrediction());

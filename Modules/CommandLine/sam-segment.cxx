@@ -7,6 +7,7 @@
 #include "samProcessMemory.h"
 #include "samProvenance.h"
 #include "samSegmentation.h"
+#include "samSteps.h"
 
 #include <algorithm>
 #include <chrono>
@@ -127,17 +128,20 @@ main(int argc, char * argv[])
     line.AddPrecision();
     line.AddThreads();
     line.AddQuiet();
-    TCLAP::UnlabeledValueArg<std::string> image("image",
-                                                "The image, the folder of a DICOM series, a folder of images, or a "
-                                                ".txt file with the path of an image in each line.",
-                                                true,
-                                                "",
-                                                "IMAGE",
-                                                parser);
+    TCLAP::UnlabeledValueArg<std::string> image(
+      "image",
+      "The image, the folder of a DICOM series, a folder of images or of such "
+      "folders, or a .txt file with the path of an image or series in each "
+      "line; lines that begin with # are left out.",
+      true,
+      "",
+      "IMAGE",
+      parser);
     TCLAP::UnlabeledValueArg<std::string> output(
       "output",
-      "The label map, or the folder for label maps of the same names. NRRD and MetaImage also hold names and "
-      "colors of the labels, the version of the program and the MD5 of the models.",
+      "The label map, or the folder for label maps of the same names (of a series NAME.nii.gz, of a JPEG file "
+      "NAME.png). NRRD and MetaImage also hold names and colors of the labels, the version of the program and the MD5 "
+      "of the models. Images whose axes are sheared, as of a tilted gantry, do not go into NIfTI.",
       true,
       "",
       "OUT",
@@ -193,6 +197,16 @@ main(int argc, char * argv[])
     }
     const auto jobs = sam::MakeJobs(given, part);
     const bool isCohort = jobs.size() > 1;
+    auto       inputs = model.getValue();
+    inputs.insert(inputs.end(), { image.getValue(), "" });
+    for (const auto & job : jobs)
+    {
+      inputs.back() = job.image;
+      auto outputs = sam::GetOutputs(job);
+      outputs.push_back(report.getValue());
+      sam::CheckDistinct(inputs, outputs);
+    }
+    line.Print(jobs.empty() ? image.getValue() + ": no case in this shard\n" : "");
     const auto isSkipped = [&](const sam::SegmentationJob & job) {
       return skipExisting.getValue() && sam::IsDone(job);
     };
@@ -240,21 +254,27 @@ main(int argc, char * argv[])
           line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
         };
         const auto print = [&line](const std::string & text) { line.Print(text); };
+        const auto warn = [&line](const std::string & text) { line.Warn(text); };
         const auto memory =
-          sam::Segment(models, job, progress, isCohort ? std::function<void(const std::string &)>() : print);
+          sam::Segment(models, job, progress, isCohort ? std::function<void(const std::string &)>() : print, warn);
         peak = std::max(peak, { memory.peak, jobs[k].image });
         line.Print(jobs[k].image + " -> " + jobs[k].output + "\n");
         cases.Add(jobs[k], "segmented", seconds(), {}, memory);
       }
-      catch (const sam::Error & error)
+      catch (const sam::Interrupted &)
       {
-        cases.Add(jobs[k], "failed", seconds(), error.what());
+        throw;
+      }
+      catch (...)
+      {
+        const auto message = sam::DescribeException();
+        cases.Add(jobs[k], "failed", seconds(), message);
         if (jobs.size() == 1)
         {
           throw;
         }
-        // The other cases of a cohort do not wait for one that is broken.
-        line.Warn(error.what());
+        // The other cases of a cohort do not wait for one that is broken, or for which memory does not suffice.
+        line.Warn(message);
         ++failed;
       }
     }

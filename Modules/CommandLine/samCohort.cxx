@@ -24,16 +24,15 @@ namespace fs = std::filesystem;
 std::vector<std::string>
 ReadList(const std::string & path)
 {
-  std::ifstream                      stream(path);
-  std::vector<std::string>           images;
-  std::map<std::string, std::string> names;
+  std::ifstream            stream(path);
+  std::vector<std::string> images;
   for (std::string line; std::getline(stream, line);)
   {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
     {
       line.pop_back();
     }
-    if (line.empty())
+    if (line.empty() || line.front() == '#')
     {
       continue;
     }
@@ -42,41 +41,30 @@ ReadList(const std::string & path)
     {
       throw Error(path + ": '" + line + "' is not there, expected the path of an image in each line");
     }
-    const auto [found, isNew] = names.emplace(image.filename().string(), line);
-    if (!isNew)
-    {
-      throw Error(path + ": '" + found->second + "' and '" + line +
-                  "' have the same name, expected one name for each label map");
-    }
-    images.push_back(image.string());
+    images.push_back((image.has_filename() ? image : image.parent_path()).string());
   }
   return images;
 }
 
-/** What is written beside the label map. */
-std::vector<std::string>
-GetOtherOutputs(const SegmentationJob & job)
-{
-  std::vector<std::string> files;
-  for (const auto & file : { job.statistics, job.preview, job.uncertainty })
-  {
-    if (!file.empty())
-    {
-      files.push_back(file);
-    }
-  }
-  for (const auto & [value, file] : job.probabilities)
-  {
-    files.push_back(file);
-  }
-  return files;
-}
-
+/** The name of a file or folder without its ending; folders have none. */
 std::string
 StemOf(const fs::path & image)
 {
+  if (fs::is_directory(image))
+  {
+    return image.filename().string();
+  }
   const auto stem = image.stem();
   return (stem.extension() == ".nii" ? stem.stem() : stem).string();
+}
+
+/** That of the image, unless it is a series or of a format that changes values. */
+std::string
+NameLabelMap(const fs::path & image)
+{
+  return fs::is_directory(image)                             ? StemOf(image) + ".nii.gz"
+         : GetFormatToWrite(image.string()) == "JPEGImageIO" ? StemOf(image) + ".png"
+                                                             : image.filename().string();
 }
 } // namespace
 
@@ -118,16 +106,21 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
   }
   else
   {
-    MakeFolder(given.output);
-    for (const auto & folder : GetOtherOutputs(given))
+    for (const auto & folder : GetOutputs(given))
     {
       MakeFolder(folder);
     }
+    std::map<std::string, std::string> names;
     std::map<std::string, std::string> stems;
     for (const auto & image : isFolder ? FindImages(given.image) : ReadList(given.image))
     {
+      const auto [named, isNewName] = names.emplace(NameLabelMap(image), image);
+      if (!isNewName)
+      {
+        throw Error(named->second + " and " + image + ": their label maps would have the same name, expected others");
+      }
       const auto [first, isNew] = stems.emplace(StemOf(image), image);
-      if (!isNew && !GetOtherOutputs(given).empty())
+      if (!isNew && GetOutputs(given).size() > 1)
       {
         throw Error(
           first->second + " and " + image +
@@ -135,7 +128,7 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
       }
       SegmentationJob job = given;
       job.image = image;
-      job.output = (fs::path(given.output) / fs::path(image).filename()).string();
+      job.output = (fs::path(given.output) / NameLabelMap(image)).string();
       if (!given.statistics.empty())
       {
         job.statistics = (fs::path(given.statistics) / StemOf(image)).string() + ".json";
@@ -171,9 +164,8 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
 bool
 IsDone(const SegmentationJob & job)
 {
-  const auto files = GetOtherOutputs(job);
-  return fs::exists(job.output) &&
-         std::all_of(files.begin(), files.end(), [](const std::string & file) { return fs::exists(file); });
+  const auto files = GetOutputs(job);
+  return std::all_of(files.begin(), files.end(), [](const std::string & file) { return fs::exists(file); });
 }
 
 std::pair<std::string, MemoryEstimate>
@@ -194,7 +186,11 @@ FindMostMemory(const std::vector<itk::SamModel::ConstPointer> &         models,
       const auto estimate = EstimateMemory(models, job);
       most = estimate.bytes > most.second.bytes ? std::make_pair(job.image, estimate) : most;
     }
-    catch (const Error &)
+    catch (const Interrupted &)
+    {
+      throw;
+    }
+    catch (const std::exception &)
     {
       continue;
     }
@@ -259,6 +255,7 @@ CohortReport::Write() const
     { "models_md5", m_Hashes },  { "shard", std::to_string(m_Shard.part) + "/" + std::to_string(m_Shard.count) },
     { "counts", counts },        { "cases", cases }
   };
-  WriteAtomically(m_Path, [&report](const std::string & temporary) { WriteText(report.dump(2) + "\n", temporary); });
+  const auto text = report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  WriteAtomically(m_Path, [&text](const std::string & temporary) { WriteText(text, temporary); });
 }
 } // namespace sam

@@ -22,10 +22,10 @@ struct Shard
 Shard
 ParseShard(const std::string & option, const std::string & text);
 
-/** The jobs of \a given, whose image is an image, a folder of images, the folder of a
- * DICOM series or a text file (.txt) with the path of an image in
- * each line (relative paths start in the folder of the text file). For a folder or a list, label maps get the names of
- * the images in the folder \c given.output, and statistics, previews and maps (.nrrd) their stems in folders of their
+/** The jobs of \a given, whose image is an image, the folder of a DICOM series, a folder of them or a text file (.txt)
+ * with the path of one in each line (relative paths start in the folder of the text file; lines that begin with # are
+ * left out). For a folder or a list, label maps get the names of the images in the folder \c given.output (those of
+ * series NAME.nii.gz, of JPEG NAME.png), and statistics, previews and maps (.nrrd) their stems in folders of their
  * own; these folders are made. Each shard gets its part of the jobs, which may be none.
  * \throws Error naming the folder or list when it has no image, the file that is missing, or two images of a list that
  * have the same name. */

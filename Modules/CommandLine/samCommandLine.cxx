@@ -2,6 +2,7 @@
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samManualPage.h"
+#include "samMessage.h"
 #include "samModuleDescription.h"
 
 #include "itkMultiThreaderBase.h"
@@ -71,29 +72,6 @@ ProcessNumber()
 #else
   return getpid();
 #endif
-}
-
-/** Line breaks and runs of blanks become single blanks; ITK's "itk::ERROR: Class(0x...): " goes. */
-std::string
-ToOneLine(std::string text)
-{
-  for (const std::string mark : { "itk::ERROR: ", "ITK ERROR: " })
-  {
-    if (text.compare(0, mark.size(), mark) == 0)
-    {
-      text.erase(0, mark.size());
-      const auto address = text.find("(0x");
-      const auto end = text.find("): ");
-      text.erase(0, address < end && end != std::string::npos ? end + 3 : 0);
-    }
-  }
-  std::istringstream words(text);
-  std::string        line;
-  for (std::string word; words >> word;)
-  {
-    line += (line.empty() ? "" : " ") + word;
-  }
-  return line.empty() ? "failed without a message" : line;
 }
 
 std::string

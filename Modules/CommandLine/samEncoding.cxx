@@ -11,8 +11,10 @@ template <typename TImage>
 void
 EncodeAs(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
 {
+  const auto image = Read<TImage>(job.slices.image);
+  CheckGrid<TImage::ImageDimension>({ job.output }, image);
   const auto encoder = itk::SamSliceEncoderImageFilter<TImage>::New();
-  encoder->SetInput(Read<TImage>(job.slices.image));
+  encoder->SetInput(image);
   SetSlices(encoder.GetPointer(), model, job.slices);
   SetRange(encoder.GetPointer(), job.slices);
   UpdateFilter(encoder, job.slices.image, progress);
@@ -26,7 +28,7 @@ EncodeAs(const itk::SamModel * model, const EncodingJob & job, const std::functi
 void
 Encode(const itk::SamModel * model, const EncodingJob & job, const std::function<void(double)> & progress)
 {
-  CheckOutputs({ job.output }, {});
+  CheckOutputs({ job.slices.image }, { job.output }, {});
   WithImageType(job.slices.image, [&](const auto & image) {
     EncodeAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress);
   });

@@ -108,6 +108,13 @@ public:
     return m_Reference.getValue();
   }
 
+  /** The files and folders that are read, which no output may replace; empty where none is given. */
+  std::vector<std::string>
+  GetInputs() const
+  {
+    return { m_Prediction.getValue(), m_Reference.getValue(), m_Dataset.getValue(), m_Group.getValue() };
+  }
+
   /** What was given, with progress and warnings on the terminal. Call it behind CommandLine::Parse().
    * \throws Error naming the option and the file. */
   EvaluationOptions

@@ -59,7 +59,7 @@ MakeReport(const TFilter * filter, const itk::SamModel * model, const Everything
                      { "crop_n_points_downscale_factor", options.cropNPointsDownscaleFactor },
                      { "min_mask_region_area", options.minMaskRegionArea },
                      { "masks", masks } };
-  return report.dump() + "\n";
+  return report.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 template <typename TImage>
@@ -68,6 +68,7 @@ FindEverythingIn(const itk::SamModel * model, const EverythingJob & job, const s
 {
   using FilterType = itk::SamAutomaticMaskImageFilter<TImage>;
   const auto image = Read<TImage>(job.slices.image);
+  CheckGrid<TImage::ImageDimension>({ job.output }, image);
   const auto filter = FilterType::New();
   filter->SetInput(image);
   SetSlices(filter.GetPointer(), model, job.slices);
@@ -101,7 +102,7 @@ FindEverythingIn(const itk::SamModel * model, const EverythingJob & job, const s
 size_t
 FindEverything(const itk::SamModel * model, const EverythingJob & job, const std::function<void(double)> & progress)
 {
-  CheckOutputs({ job.output }, { job.json, job.preview });
+  CheckOutputs({ job.slices.image }, { job.output }, { job.json, job.preview });
   size_t count = 0;
   WithImageType(job.slices.image, [&](const auto & image) {
     count = FindEverythingIn<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress);

@@ -20,9 +20,9 @@ constexpr double mebi = 1024.0 * 1024.0;
 constexpr double gibi = 1024.0 * mebi;
 
 std::uint64_t
-ReadStatus(const std::string & key)
+ReadKilobytes(const std::string & file, const std::string & key)
 {
-  std::ifstream status("/proc/self/status");
+  std::ifstream status(file);
   for (std::string line; std::getline(status, line);)
   {
     std::istringstream words(line);
@@ -40,13 +40,19 @@ ReadStatus(const std::string & key)
 std::uint64_t
 GetResidentMemory()
 {
-  return ReadStatus("VmRSS:");
+  return ReadKilobytes("/proc/self/status", "VmRSS:");
 }
 
 std::uint64_t
 GetPeakMemory()
 {
-  return ReadStatus("VmHWM:");
+  return ReadKilobytes("/proc/self/status", "VmHWM:");
+}
+
+std::uint64_t
+GetPhysicalMemory()
+{
+  return ReadKilobytes("/proc/meminfo", "MemTotal:");
 }
 
 void

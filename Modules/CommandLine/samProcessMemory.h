@@ -15,6 +15,10 @@ GetResidentMemory();
 std::uint64_t
 GetPeakMemory();
 
+/** Of the machine. */
+std::uint64_t
+GetPhysicalMemory();
+
 /** Gives back what is free and forgets the peak. */
 void
 ResetPeakMemory();

@@ -102,7 +102,7 @@ MakeScoreReport(const TFilter * filter, const PromptingJob & job, const itk::Sam
   const Json report{
     { "image", job.slices.image }, { "model", model->GetFileName() }, { "axis", job.slices.axis }, { "masks", masks }
   };
-  return report.dump(2) + "\n";
+  return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 template <typename TImage>
@@ -120,6 +120,7 @@ PromptAs(const itk::SamModel *                            model,
   const bool                     readsPixels = job.embedding.empty() || !job.preview.empty();
   const typename TImage::Pointer image =
     readsPixels ? Read<TImage>(job.slices.image) : ReadGrid<TImage>(job.slices.image);
+  CheckGrid<dimension>({ job.output, job.masks, job.logits }, image);
   const auto filter = FilterType::New();
   filter->SetInput(image);
   SetSlices(filter.GetPointer(), model, job.slices);
@@ -199,7 +200,9 @@ Prompt(const itk::SamModel *                            model,
        const std::function<void(double)> &              progress,
        const std::function<void(const std::string &)> & notify)
 {
-  CheckOutputs({ job.output, job.masks, job.logits }, { job.scores, job.preview });
+  auto inputs = job.prompts;
+  inputs.insert(inputs.end(), { job.slices.image, job.embedding, job.mask });
+  CheckOutputs(inputs, { job.output, job.masks, job.logits }, { job.scores, job.preview });
   std::string lines;
   WithImageType(job.slices.image, [&](const auto & image) {
     lines = PromptAs<typename std::decay_t<decltype(image)>::ObjectType>(model, job, progress, notify);

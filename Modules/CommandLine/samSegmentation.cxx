@@ -19,6 +19,8 @@
 #include "itkUnaryGeneratorImageFilter.h"
 #include "itkVectorIndexSelectionCastImageFilter.h"
 
+#include <itksys/SystemTools.hxx>
+
 #include <algorithm>
 #include <filesystem>
 #include <limits>
@@ -121,7 +123,7 @@ Estimate(const TFilter *         segment,
   way.program = GetResidentMemory() + (hasRun ? 0 : firstRunBytes);
   const auto    splitter = itk::ImageRegionSplitterSlowDimension::New();
   std::uint64_t firstImage = 0;
-  for (const unsigned int piece : { 0u, pieces / 2, pieces - 1 })
+  for (const unsigned int piece : std::set<unsigned int>{ 0, pieces / 2, pieces - 1 })
   {
     auto region = whole;
     splitter->GetSplit(piece, pieces, region);
@@ -218,6 +220,33 @@ FindWay(const TFilter * segment, const SegmentationJob & job, itk::ImageIOBase *
               " is too little, the smallest that does is " + FormatBytes(least.GetTotal()) + reasons);
 }
 
+/** A spacing in other units than mm makes a grid that no memory holds. \throws Error naming the image. */
+template <unsigned int VDimension>
+void
+CheckLattice(const itk::SamModel * model, const SegmentationJob & job, const itk::ImageBase<VDimension> * image)
+{
+  constexpr double      mostVoxels = 1e10;
+  constexpr double      mostOfOneVoxel = 1e3;
+  const itk::SamLattice lattice(itk::SamGrid::FromImage<VDimension>(image),
+                                model->GetOrientation(),
+                                model->GetSpacing(),
+                                model->GetStretchedSize());
+  const auto            size = lattice.GetGrid().box.size;
+  const double voxels = static_cast<double>(size[0]) * static_cast<double>(size[1]) * static_cast<double>(size[2]);
+  if (job.regions.empty() && voxels > mostVoxels &&
+      voxels > mostOfOneVoxel * static_cast<double>(image->GetLargestPossibleRegion().GetNumberOfPixels()))
+  {
+    std::ostringstream text;
+    text << job.image << ": takes " << voxels << " voxels of " << model->GetFileName() << ", expected at most "
+         << mostVoxels << "; its spacing is";
+    for (unsigned int i = 0; i < VDimension; ++i)
+    {
+      text << (i == 0 ? " " : " x ") << image->GetSpacing()[i];
+    }
+    throw Error(text.str() + " mm");
+  }
+}
+
 /** The ImageIO of a reader that was made by MakeImageReader(). */
 template <typename TImage>
 itk::ImageIOBase *
@@ -263,6 +292,8 @@ struct Pipeline
     ResetPeakMemory();
     Naming(job.image, [&] {
       segment->UpdateOutputInformation();
+      CheckGrid<VDimension>(GetImageOutputs(job), reader->GetOutput());
+      CheckLattice<VDimension>(models.front(), job, reader->GetOutput());
       way = FindWay(segment.GetPointer(), job, GetImageIO<ChannelImage>(reader));
     });
   }
@@ -292,7 +323,8 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
           const Models &                                   models,
           const SegmentationJob &                          job,
           const std::function<void(double)> &              progress,
-          const std::function<void(const std::string &)> & print)
+          const std::function<void(const std::string &)> & print,
+          const std::function<void(const std::string &)> & warn)
 {
   using ChannelImage = itk::VectorImage<float, VDimension>;
   using ScalarImage = itk::Image<float, VDimension>;
@@ -305,6 +337,11 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
   if (print)
   {
     print("memory: " + way.Describe() + "\n");
+  }
+  const auto physical = GetPhysicalMemory();
+  if (warn && physical > 0 && way.GetTotal() > physical)
+  {
+    warn(job.image + ": takes " + way.Describe() + ", this machine has " + FormatBytes(physical) + " of memory");
   }
 
   const LabelTable table = GetLabels(model, job.labels);
@@ -380,6 +417,35 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
 }
 } // namespace
 
+std::vector<std::string>
+GetImageOutputs(const SegmentationJob & job)
+{
+  std::vector<std::string> files{ job.output };
+  if (!job.uncertainty.empty())
+  {
+    files.push_back(job.uncertainty);
+  }
+  for (const auto & [value, file] : job.probabilities)
+  {
+    files.push_back(file);
+  }
+  return files;
+}
+
+std::vector<std::string>
+GetOutputs(const SegmentationJob & job)
+{
+  auto files = GetImageOutputs(job);
+  for (const auto & file : { job.statistics, job.preview })
+  {
+    if (!file.empty())
+    {
+      files.push_back(file);
+    }
+  }
+  return files;
+}
+
 LabelTable
 GetLabels(const itk::SamModel * model, const std::set<int> & chosen)
 {
@@ -440,23 +506,12 @@ MemoryUse
 Segment(const Models &                                   models,
         const SegmentationJob &                          job,
         const std::function<void(double)> &              progress,
-        const std::function<void(const std::string &)> & print)
+        const std::function<void(const std::string &)> & print,
+        const std::function<void(const std::string &)> & warn)
 {
-  std::vector<std::string> images{ job.output, job.uncertainty };
-  for (const auto & [value, file] : job.probabilities)
-  {
-    images.push_back(file);
-  }
-  for (size_t k = 0; k < images.size(); ++k)
-  {
-    if (!images[k].empty() && std::count(images.begin(), images.end(), images[k]) > 1)
-    {
-      throw Error(images[k] + ": is given for two outputs, expected a file for each");
-    }
-  }
-  CheckOutputs(images, { job.statistics, job.preview });
+  CheckOutputs({ job.image }, GetImageOutputs(job), { job.statistics, job.preview });
   return WithPipeline(
-    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models, job, progress, print); });
+    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models, job, progress, print, warn); });
 }
 
 std::set<int>
@@ -467,6 +522,8 @@ ParseLabels(const std::string & option, const std::string & text, const itk::Sam
   std::istringstream words(text);
   for (std::string word; std::getline(words, word, ',');)
   {
+    word.erase(0, word.find_first_not_of(' '));
+    word.erase(word.find_last_not_of(' ') + 1);
     values.insert(FindLabel(option, word, table, model->GetFileName()));
   }
   if (values.empty())
@@ -492,12 +549,28 @@ ParseProbability(const std::string & option, const std::string & text, const itk
 std::vector<std::string>
 FindImages(const std::string & folder)
 {
+  using itksys::SystemTools;
+  std::set<std::string> endings;
+  for (const auto & object : itk::ObjectFactoryBase::CreateAllInstance("itkImageIOBase"))
+  {
+    for (const auto & ending : dynamic_cast<itk::ImageIOBase &>(*object).GetSupportedReadExtensions())
+    {
+      endings.insert(SystemTools::LowerCase(ending));
+    }
+  }
+  const auto isImage = [&endings](const std::string & path) {
+    const auto name = SystemTools::LowerCase(path);
+    return std::any_of(endings.begin(),
+                       endings.end(),
+                       [&name](const auto & ending) { return SystemTools::StringEndsWith(name, ending.c_str()); }) ||
+           itk::ImageIOFactory::CreateImageIO(path.c_str(), itk::IOFileModeEnum::ReadMode).IsNotNull();
+  };
   std::vector<std::string> images;
   for (const auto & entry : std::filesystem::directory_iterator(folder))
   {
     const std::string path = entry.path().string();
-    if (entry.is_regular_file() &&
-        itk::ImageIOFactory::CreateImageIO(path.c_str(), itk::IOFileModeEnum::ReadMode).IsNotNull())
+    const bool        isHidden = entry.path().filename().string().front() == '.';
+    if (!isHidden && (entry.is_directory() ? !FindDicomFile(path).empty() : entry.is_regular_file() && isImage(path)))
     {
       images.push_back(path);
     }

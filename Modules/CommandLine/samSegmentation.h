@@ -42,6 +42,12 @@ struct SegmentationJob
   std::vector<unsigned int> mirrorAxes; ///< see SamSegmentationImageFilter::SetMirrorAxes
 };
 
+/** The images that a job writes, and all its files; the label map comes first. */
+std::vector<std::string>
+GetImageOutputs(const SegmentationJob & job);
+std::vector<std::string>
+GetOutputs(const SegmentationJob & job);
+
 /** The memory that a job will take beside other programs, by the plan of the model and the size of the image. */
 struct MemoryEstimate
 {
@@ -64,14 +70,15 @@ struct MemoryUse
  * everything or nothing. With a memory limit, the image is read and segmented in parts along its slowest axis where
  * the whole takes more; the label map is collected, or written in parts, too. It is the same.
  * \a progress is called with the fraction done and may throw to stop; \a print, when given, with a line about memory
- * before the work and one after it.
+ * before the work and one after it; \a warn, when given, before the work where the machine has less memory.
  * \throws Error naming the file and what is wrong with it; also when the limit cannot be kept, with the smallest one
  * that can. */
 MemoryUse
 Segment(const std::vector<itk::SamModel::ConstPointer> & models,
         const SegmentationJob &                          job,
         const std::function<void(double)> &              progress,
-        const std::function<void(const std::string &)> & print = {});
+        const std::function<void(const std::string &)> & print = {},
+        const std::function<void(const std::string &)> & warn = {});
 
 /** The labels of a model without the background; those of \a chosen alone, when there are some. */
 LabelTable
@@ -109,7 +116,8 @@ ParseLabels(const std::string & option, const std::string & text, const itk::Sam
 std::pair<int, std::string>
 ParseProbability(const std::string & option, const std::string & text, const itk::SamModel * model);
 
-/** The images in a folder, by name: files whose ending an image format of ITK claims. */
+/** The images in a folder, by name: files whose ending an image format of ITK claims, be they broken or not, or that
+ * one reads, and folders of DICOM series. Names that begin with a point are left out. */
 std::vector<std::string>
 FindImages(const std::string & folder);
 } // namespace sam

@@ -62,7 +62,7 @@ FindStageFiles(const StageFile & given, const std::string & ending, const std::s
   return files;
 }
 
-/** FindStageFiles() of a stage that writes them: folders are made. */
+/** FindStageFiles() of a stage that writes them: folders are made, and files checked as CheckOutputs() does. */
 std::vector<StageFile>
 MakeStageFiles(const StageFile & given, const std::string & ending, const std::string & secondEnding)
 {
@@ -74,10 +74,11 @@ MakeStageFiles(const StageFile & given, const std::string & ending, const std::s
     {
       MakeFolder(path);
     }
-    else if (!path.empty())
-    {
-      CheckOutput(path);
-    }
+  }
+  const bool isImage = ending == ".nrrd";
+  for (const auto & file : files)
+  {
+    CheckOutputs({ file.embedding }, { isImage ? file.output : "", file.second }, { isImage ? "" : file.output });
   }
   return files;
 }
@@ -137,8 +138,10 @@ ResampleAs(const itk::SamModel *       model,
            const std::string &         output,
            const StageProgress &       progress)
 {
+  const auto pixels = Read<TImage>(image);
+  CheckGrid<TImage::ImageDimension>({ output }, pixels);
   const auto resample = itk::SamResampleImageFilter<TImage>::New();
-  resample->SetInput(Read<TImage>(image));
+  resample->SetInput(pixels);
   resample->SetModel(model);
   for (const auto & box : region)
   {
@@ -161,6 +164,7 @@ EncodeAs(const itk::SamModel * model,
 {
   const auto image = Read<TImage>(path);
   CheckOnModelGrid<TImage::ImageDimension>(model, image, path);
+  CheckGrid<TImage::ImageDimension>({ byWindow ? "" : output }, image);
   const auto encoder = itk::SamEncoderImageFilter<TImage>::New();
   encoder->SetInput(image);
   encoder->SetModel(model);
@@ -189,8 +193,10 @@ template <typename TImage>
 void
 AutoPromptAs(const itk::SamModel * model, const StageFile & file, const StageProgress & progress)
 {
+  const auto embedding = Read<TImage>(file.embedding);
+  CheckGrid<TImage::ImageDimension>({ file.second }, embedding);
   const auto prompter = itk::SamAutoPromptImageFilter<TImage>::New();
-  prompter->SetInput(Read<TImage>(file.embedding));
+  prompter->SetInput(embedding);
   prompter->SetModel(model);
   UpdateFilter(prompter, file.embedding, progress);
   WriteAllAtomically(
@@ -202,8 +208,10 @@ template <typename TImage>
 void
 PrototypePromptAs(const itk::SamModel * model, const StageFile & file, const StageProgress & progress)
 {
+  const auto embedding = Read<TImage>(file.embedding);
+  CheckGrid<TImage::ImageDimension>({ file.output, file.second }, embedding);
   const auto prompter = itk::SamPrototypePromptImageFilter<TImage>::New();
-  prompter->SetInput(Read<TImage>(file.embedding));
+  prompter->SetInput(embedding);
   prompter->SetModel(model);
   UpdateFilter(prompter, file.embedding, progress);
   WriteAllAtomically(
@@ -304,7 +312,9 @@ BlendWindows(const itk::SamModel *                 model,
   std::vector<bool> isUsed(windows.size(), false);
   const auto        segment = FilterType::New();
   // The frame that a model leaves out is found in the pixels.
-  segment->SetInput(model->RemovesFrame() ? Read<TImage>(job.image) : ReadGrid<TImage>(job.image));
+  const auto image = model->RemovesFrame() ? Read<TImage>(job.image) : ReadGrid<TImage>(job.image);
+  CheckGrid<TImage::ImageDimension>({ job.output }, image);
+  segment->SetInput(image);
   segment->SetModel(model);
   AddRegions(segment.GetPointer(), job.regions);
   segment->SetWindowFunction([&](const itk::SamGrid & window) {
@@ -371,6 +381,7 @@ ClassifyAs(const itk::SamModel * model, const ClassificationJob & job, const Sta
     {
       throw Error("--image: is needed to blend the " + std::to_string(windows.size()) + " windows of " + job.embedding);
     }
+    CheckGrid<dimension>({ job.output, job.probabilities }, ReadGrid<TImage>(windows.front().GetFile().embedding));
     probabilities = windows.front().Run();
     progress(1.0);
     labels = ChooseLabels<LabelImageType>(model, probabilities);
@@ -390,7 +401,7 @@ Resample(const itk::SamModel *       model,
          const std::string &         output,
          const StageProgress &       progress)
 {
-  CheckOutputs({ output }, {});
+  CheckOutputs({ image }, { output }, {});
   WithDimension(
     image, [&](const auto & type) { ResampleAs<ImageOf<decltype(type)>>(model, image, region, output, progress); });
 }
@@ -402,7 +413,7 @@ EncodeResampled(const itk::SamModel * model,
                 const std::string &   output,
                 const StageProgress & progress)
 {
-  byWindow ? MakeFolder(output) : CheckOutputs({ output }, {});
+  byWindow ? MakeFolder(output) : CheckOutputs({ image }, { output }, {});
   WithDimension(
     image, [&](const auto & type) { EncodeAs<ImageOf<decltype(type)>>(model, image, byWindow, output, progress); });
 }
@@ -417,7 +428,6 @@ AutoPrompt(const itk::SamModel * model,
   const auto files = MakeStageFiles({ embedding, output, masks }, ".safetensors", ".nrrd");
   for (size_t k = 0; k < files.size(); ++k)
   {
-    CheckOutputs({ files[k].second }, { files[k].output });
     if (fs::path(files[k].output).extension() != ".safetensors")
     {
       throw Error(files[k].output + ": prompts are written to a file whose name ends with .safetensors");
@@ -438,7 +448,6 @@ PrototypePrompt(const itk::SamModel * model,
   const auto files = MakeStageFiles({ embedding, output, similarity }, ".nrrd", ".nrrd");
   for (size_t k = 0; k < files.size(); ++k)
   {
-    CheckOutputs({ files[k].output, files[k].second }, {});
     WithDimension(files[k].embedding, [&](const auto & type) {
       PrototypePromptAs<ImageOf<decltype(type)>>(model, files[k], PartOf(progress, k, files.size()));
     });
@@ -448,7 +457,7 @@ PrototypePrompt(const itk::SamModel * model,
 void
 Classify(const itk::SamModel * model, const ClassificationJob & job, const StageProgress & progress)
 {
-  CheckOutputs({ job.output, job.probabilities }, {});
+  CheckOutputs({ job.image, job.embedding, job.prompts }, { job.output, job.probabilities }, {});
   if (!job.image.empty() && !job.probabilities.empty())
   {
     throw Error("--probabilities: are those of one embedding on its own grid, expected no --image");

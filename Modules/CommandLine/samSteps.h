@@ -5,8 +5,10 @@
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samLabelTable.h"
+#include "samMessage.h"
 
 #include "itkCommand.h"
+#include "itkImageBase.h"
 #include "itkImageFileWriter.h"
 #include "itkImageRegionConstIteratorWithIndex.h"
 #include "itkMetaDataDictionary.h"
@@ -40,8 +42,7 @@ Naming(const std::string & file, const TAction & action)
   }
   catch (const itk::ExceptionObject & exception)
   {
-    std::string text = exception.GetDescription();
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    const std::string text = ToOneLine(exception.GetDescription());
     throw Error(text.find(file) == std::string::npos ? file + ": " + text : text);
   }
 }
@@ -55,14 +56,28 @@ UpdateFilter(itk::ProcessObject *                filter,
              itk::ProcessObject *                last = nullptr,
              unsigned int                        pieces = 1);
 
-/** \throws Error when no image format writes files of this name. */
-void
-CheckWritable(const std::string & path);
+/** The name of ITK's class that writes images of this name, such as NiftiImageIO; empty where none does. */
+std::string
+GetFormatToWrite(const std::string & path);
 
-/** To be asked before the work: \throws Error when images or other files cannot be written there. Empty names are none.
- */
+/** \throws Error when two outputs are one file, or one is an input or an image in a folder that is an input: it would
+ * be replaced. Empty names are none. */
 void
-CheckOutputs(const std::vector<std::string> & images, const std::vector<std::string> & others);
+CheckDistinct(const std::vector<std::string> & inputs, const std::vector<std::string> & outputs);
+
+/** To be asked before the work: \throws Error as CheckDistinct(), or when images or other files cannot be written
+ * there; also where JPEG would change the values of an image. Empty names are none. */
+void
+CheckOutputs(const std::vector<std::string> & inputs,
+             const std::vector<std::string> & images,
+             const std::vector<std::string> & others);
+
+/** To be asked before the work, of the grid of the images to write: \throws Error when a format would keep one slice of
+ * a volume, or when it is NIfTI, which stores a rotation, and the axes are not perpendicular: what is written would lie
+ * elsewhere. */
+template <unsigned int VDimension>
+void
+CheckGrid(const std::vector<std::string> & images, const itk::ImageBase<VDimension> * grid);
 
 /** Make a folder for several files, unless it is there. \throws Error naming it. */
 void

@@ -5,6 +5,7 @@
 #include "samHtmlPage.h"
 #include "samImageFile.h"
 #include "samMarkup.h"
+#include "samMessage.h"
 
 #include "itkImageFileReader.h"
 
@@ -383,7 +384,7 @@ MakeFigure(const CaseMetrics &       item,
   }
   catch (const itk::ExceptionObject & exception)
   {
-    throw Error(file + ": cannot be read: " + exception.GetDescription());
+    throw Error(file + ": cannot be read: " + ToOneLine(exception.GetDescription()));
   }
   const auto segmentation = ReadMeasured<VDimension>(item.prediction, measured.predictionMap, measured.regions);
   CheckSameGrid<VDimension>(reader->GetOutput(), segmentation, file, item.prediction);

@@ -3,6 +3,7 @@
 
 #include "samDicomSeries.h"
 #include "samError.h"
+#include "samMessage.h"
 
 #include "itkByteSwapper.h"
 #include "itkImageFileReader.h"
@@ -210,7 +211,7 @@ ReadImageHeader(const std::string & path)
   }
   catch (const itk::ExceptionObject & exception)
   {
-    const std::string text = exception.GetDescription();
+    const std::string text = ToOneLine(exception.GetDescription());
     if (text.find("orthonormal") != std::string::npos)
     {
       throw Error(path + ": its axes are not perpendicular, expected orthonormal direction cosines "

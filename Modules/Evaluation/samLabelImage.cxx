@@ -2,6 +2,7 @@
 #include "samLabelImage.h"
 #include "samError.h"
 #include "samImageFile.h"
+#include "samMessage.h"
 
 #include "itkImageFileReader.h"
 #include "itkImageRegionConstIterator.h"
@@ -31,7 +32,7 @@ ReadImage(const std::string & path)
   }
   catch (const itk::ExceptionObject & exception)
   {
-    throw Error(path + ": cannot be read: " + exception.GetDescription());
+    throw Error(path + ": cannot be read: " + ToOneLine(exception.GetDescription()));
   }
   typename TImage::Pointer image = reader->GetOutput();
   image->DisconnectPipeline();
@@ -77,6 +78,16 @@ GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path)
   if (dimension != 2 && dimension != 3)
   {
     throw Error(path + ": has " + std::to_string(dimension) + " dimensions, expected 2 or 3");
+  }
+  // ITK's readers take the identity for the direction of a file with more axes than the image.
+  for (unsigned int k = 0; dimension < imageIO->GetNumberOfDimensions() && k < dimension; ++k)
+  {
+    if (imageIO->GetDirection(k) != imageIO->GetDefaultDirection(k))
+    {
+      throw Error(path + ": has " + std::to_string(imageIO->GetNumberOfDimensions()) +
+                  " axes and a direction, which would be lost, expected a file of " + std::to_string(dimension) +
+                  " axes");
+    }
   }
   return dimension;
 }

@@ -30,7 +30,8 @@ using LabelImage = itk::Image<int, VDimension>;
   macro(int, 3)
 
 /** The dimension of an image file, 2 or 3; further axes are ignored when they hold one sample.
- * Throws sam::Error naming the file when it is missing, no image, or of another dimension. */
+ * Throws sam::Error naming the file when it is missing, no image, of another dimension, or of further axes and a
+ * direction other than the identity, which ITK's readers leave out. */
 unsigned int
 ReadImageDimension(const std::string & path);
 

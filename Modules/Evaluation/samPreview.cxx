@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samPreview.h"
 #include "samError.h"
+#include "samMessage.h"
 #include "samSurfaceDistance.h"
 
 #include "itkImageFileWriter.h"
@@ -980,7 +981,7 @@ WritePreview(const PreviewImage * picture, const std::string & path)
   }
   catch (const itk::ExceptionObject & exception)
   {
-    throw Error(path + ": cannot be written: " + exception.GetDescription());
+    throw Error(path + ": cannot be written: " + ToOneLine(exception.GetDescription()));
   }
 }
 
