@@ -622,6 +622,27 @@ TEST_F(samAugmentation, NoiseHasTheStatedDeviation)
   EXPECT_NEAR(deviations.Mean(), 0.05, 5.0 * 0.029 / std::sqrt(300.0));
 }
 
+// masksam §g: variance 0 to 0.1, mirrors along all axes.
+TEST_F(samAugmentation, PublishedNoiseHasAUniformVariance)
+{
+  const auto published = sam::AugmentationOptions::FromWord("masksam");
+  EXPECT_EQ(published.mirrorAxes, (std::vector<size_t>{ 0, 1, 2 }));
+  EXPECT_DOUBLE_EQ(published.noiseProbability, 0.1);
+  auto options = FixedOptions();
+  options.noiseProbability = 1.0;
+  options.noiseDeviation = published.noiseDeviation;
+  options.isNoiseVarianceDrawn = published.isNoiseVarianceDrawn;
+  const auto               trainingCase = FixedCase();
+  const sam::WindowSampler sampler(fixedWindow, options);
+  sam::RandomStream        random(14);
+  Moments                  variances;
+  for (int trial = 0; trial < 400; ++trial)
+  {
+    variances.Add((sampler(trainingCase, random).image - trainingCase.image).square().mean().item<double>());
+  }
+  EXPECT_NEAR(variances.Mean(), 0.05, 5.0 * 0.03 / std::sqrt(400.0)) << "a uniform deviation would give 0.033";
+}
+
 TEST_F(samAugmentation, BlurIsAGaussianWithinSlices)
 {
   auto image = at::zeros({ 1, 4, 12, 16 });
@@ -831,6 +852,38 @@ TEST(samWindowSampler, OtherIntensitiesKeepMeanDeviationAndPlaces)
     EXPECT_LT((a.std(1) - b.std(1)).abs().max().item<double>(), 1e-4);
   }
   EXPECT_GT(sam::AugmentationOptions::FromWord("slaug").locationScaleProbability, 0.0);
+}
+
+// What no normalization restores has to be learned: offset and scale of computed tomography.
+TEST(samWindowSampler, AbsoluteChannelsChangeTheirMeanAndDeviation)
+{
+  auto options = sam::AugmentationOptions::PositionOnly();
+  options.margin = 0;
+  options.locationScaleProbability = 1.0;
+  options.absoluteChannels = { 1 };
+  const auto               image = at::randn({ 2, 3, 12, 14 }, at::detail::createCPUGenerator(3));
+  const auto               labels = at::zeros({ 3, 12, 14 }, at::kByte);
+  const sam::TrainingCase  trainingCase("noise", image, labels, { 1.0, 1.0, 1.0 });
+  const sam::WindowSampler sample({ 14, 12, 3 }, options);
+  sam::RandomStream        random(4);
+  double                   largestChange = 0.0;
+  for (int k = 0; k < 10; ++k)
+  {
+    const auto window = sample(trainingCase, random).image;
+    const auto change = (window.flatten(1).mean(1) - image.flatten(1).mean(1)).abs();
+    EXPECT_LT(change[0].item<double>(), 1e-5);
+    largestChange = std::max(largestChange, change[1].item<double>());
+    EXPECT_GE(window[1].min().item<float>(), image.min().item<float>() - 1e-4f) << "within the window's range";
+    EXPECT_LE(window[1].max().item<float>(), image.max().item<float>() + 1e-4f);
+  }
+  EXPECT_GT(largestChange, 0.3);
+
+  // A frame takes the smallest value, inside values stay as they are.
+  options.locationScaleProbability = 0.0;
+  options.frameProbability = 1.0;
+  options.frame = { 0.5, 0.75 };
+  const sam::TrainingCase flat("flat", at::full({ 2, 3, 12, 14 }, 7.0f), labels, { 1.0, 1.0, 1.0 });
+  EXPECT_TRUE(sam::WindowSampler({ 14, 12, 3 }, options)(flat, random).image[1].equal(flat.image[1]));
 }
 
 TEST(SamWindowSampler, WindowsShrinkIntoABlackFrame)

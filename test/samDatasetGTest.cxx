@@ -2,6 +2,9 @@
 #include "samDataset.h"
 #include "samError.h"
 
+#include "itkImageFileWriter.h"
+#include "itkRGBPixel.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 
@@ -254,6 +257,74 @@ TEST_F(samDataset, TellsPatientsApart)
         { "BraTS-GLI-00000", "BraTS-GLI-00000", "BraTS-GLI-00002" });
   check({ "la_left", "la_right" }, { "la_left", "la_right" });
   check({ "7" }, { "7" });
+}
+
+// Two sites are no two patients, one of which would validate.
+TEST_F(samDataset, LargeGroupsOfNamesAreNoPatients)
+{
+  std::vector<std::string> names;
+  for (int k = 0; k < 12; ++k)
+  {
+    names.push_back("s" + std::to_string(1 + k / 6) + "_00" + std::to_string(k % 6));
+  }
+  const auto dataset = Make(names);
+  EXPECT_EQ(Patients(dataset), names);
+  EXPECT_NE(dataset.patients.find("each of the 12 cases"), std::string::npos) << dataset.patients;
+  EXPECT_NE(dataset.patients.find("s1, s2"), std::string::npos) << dataset.patients;
+  const auto split = sam::SplitByFraction(dataset, 0.2, 0);
+  EXPECT_EQ(split.validation.size(), 2u);
+
+  EXPECT_EQ(Make({ "patient002_frame01", "patient002_frame02", "patient003_frame01" }).patients,
+            "2 patients are recognized by the names of 3 cases");
+
+  // Of the cases of one site the other parts of the name tell patients apart.
+  auto few = Make({ "s1_000", "s1_001", "s2_000", "s2_001" });
+  EXPECT_EQ(Patients(few), (std::vector<std::string>{ "s1", "s1", "s2", "s2" }));
+  Write("sites.csv", "file,site\ns1_000.nii.gz,a\ns1_001.nii.gz,a\ns2_000.nii.gz,b\ns2_001.nii.gz,b\n");
+  few.KeepSites(sam::SiteTable::Read(Path("sites.csv")), { "a" });
+  EXPECT_EQ(Patients(few), (std::vector<std::string>{ "s1_000", "s1_001" }));
+}
+
+TEST_F(samDataset, WarnsOfMissingFiles)
+{
+  for (const auto * name : { "imagesTr/a_0000.png", "labelsTr/a.png", "labelsTr/b.png", "labelsTr/c.png" })
+  {
+    Write(name);
+  }
+  Write("labelsTr/readme.txt");
+  const auto read = [this](int cases) {
+    Write("dataset.json",
+          R"({"channel_names":{"0":"gray"},"file_ending":".png","labels":{"background":0,"road":1},"numTraining":)" +
+            std::to_string(cases) + "}");
+    return sam::Dataset::Read(folder.string()).warnings;
+  };
+  const auto warnings = read(3);
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_EQ(warnings[0],
+            Path("labelsTr") + ": 2 label maps have no image in imagesTr and cannot be learned from, first b.png");
+  EXPECT_EQ(warnings[1], Path("dataset.json") + ": numTraining is 3, but 1 training cases were found");
+  fs::remove(folder / "labelsTr/b.png");
+  fs::remove(folder / "labelsTr/c.png");
+  EXPECT_TRUE(read(1).empty());
+}
+
+TEST_F(samDataset, ColorImagesAreOneFile)
+{
+  using ColorImage = itk::Image<itk::RGBPixel<unsigned char>, 2>;
+  const auto image = ColorImage::New();
+  image->SetRegions(ColorImage::SizeType{ { 8, 8 } });
+  image->Allocate(true);
+  itk::WriteImage(image.GetPointer(), Path("imagesTr/r_0_0000.png"));
+  Write("labelsTr/r_0.png");
+  const auto read = [this](const std::string & channels) {
+    Write("dataset.json",
+          R"({"file_ending":".png","labels":{"background":0,"road":1},"channel_names":)" + channels + "}");
+    return sam::Dataset::Read(folder.string()).cases.at(0);
+  };
+  const auto item = read(R"({"0":"red","1":"green","2":"blue"})");
+  EXPECT_EQ(item.name, "r_0");
+  EXPECT_EQ(item.images, (std::vector<std::string>{ Path("imagesTr/r_0_0000.png") }));
+  EXPECT_EQ(read(R"({"0":"a","1":"b"})").images.size(), 2u) << "two files, one of which is missing";
 }
 
 TEST_F(samDataset, SplitsByPatient)

@@ -73,8 +73,9 @@ Part(const Answers & all, int64_t start, int64_t count)
   return part;
 }
 
+/** Of windows \a start, ...; at \a points random points of each slice, or at all pixels where they are fewer. */
 at::Tensor
-LossOf(const Answers & part, const sam::SumOverProcesses & sum)
+LossOf(const Answers & part, int64_t start, int64_t points, const sam::SumOverProcesses & sum)
 {
   sam::Prompts prompts;
   prompts.masks = part.auxiliary;
@@ -82,9 +83,60 @@ LossOf(const Answers & part, const sam::SumOverProcesses & sum)
   sam::MaskClassification answer;
   answer.masks = part.masks;
   answer.classes = part.classes;
-  const sam::MatchingLoss matching;
+  sam::MatchingLossOptions options;
+  options.points = points;
+  std::vector<at::Generator> generators;
+  for (int64_t k = 0; k < part.labels.size(0); ++k)
+  {
+    generators.push_back(at::detail::createCPUGenerator(static_cast<uint64_t>(100 + start + k)));
+  }
   return sam::SemanticLoss(answer.Semantic(), part.labels, 1e-5, sum).total +
-         matching(prompts, answer, part.labels, std::nullopt, nullptr, sum).total;
+         sam::MatchingLoss(options)(prompts, answer, part.labels, generators, nullptr, sum).total;
+}
+
+/** Windows in which slices have 64 pixels. */
+void
+ExpectTwoProcessesAreOne(int64_t points)
+{
+  auto    generator = at::detail::createCPUGenerator(3);
+  Answers all;
+  all.masks = at::randn({ 3, 4, 2, 8, 8 }, generator, at::kFloat);
+  all.auxiliary = at::randn({ 3, 4, 2, 8, 8 }, generator, at::kFloat);
+  all.classes = at::randn({ 3, 2, 4, 4 }, generator, at::kFloat);
+  all.boxes = at::randn({ 3, 2, 4, 4 }, generator, at::kFloat);
+  all.labels = at::randint(0, 3, { 3, 2, 8, 8 }, generator, at::kLong);
+  all.labels[0].fill_(0); // batches with different numbers of targets
+
+  Answers    whole = Part(all, 0, 3);
+  const auto expected = LossOf(whole, 0, points, {});
+  expected.backward();
+
+  // First what each part gives to the sums, then each part with the others' share.
+  const std::array<int64_t, 2>           starts{ 0, 1 };
+  Answers                                parts[2]{ Part(all, 0, 1), Part(all, 1, 2) };
+  std::array<std::vector<at::Tensor>, 2> given;
+  for (size_t k = 0; k < 2; ++k)
+  {
+    LossOf(parts[k], starts[k], points, [&given, k](const at::Tensor & sums) {
+      given[k].push_back(sums.detach());
+      return sums;
+    });
+  }
+  ASSERT_EQ(given[0].size(), 2u) << "one exchange per loss";
+  for (size_t k = 0; k < 2; ++k)
+  {
+    size_t     call = 0;
+    const auto loss = LossOf(
+      parts[k], starts[k], points, [&given, &call, k](const at::Tensor & sums) { return sums + given[1 - k][call++]; });
+    EXPECT_NEAR(loss.item<double>(), expected.item<double>(), 1e-5);
+    loss.backward();
+    for (size_t leaf = 0; leaf < 4; ++leaf)
+    {
+      const auto of = [&](Answers & answers) { return answers.Leaves()[leaf]->grad(); };
+      const auto found = of(parts[k]);
+      EXPECT_TRUE(at::allclose(found, of(whole).narrow(0, starts[k], found.size(0)), 1e-4, 1e-7)) << leaf;
+    }
+  }
 }
 } // namespace
 
@@ -148,45 +200,12 @@ TEST(samDistribution, MistakesNameTheVariable)
 
 TEST(samDistribution, LossOfTwoProcessesIsThatOfTheirBatchesTogether)
 {
-  auto    generator = at::detail::createCPUGenerator(3);
-  Answers all;
-  all.masks = at::randn({ 3, 4, 2, 8, 8 }, generator, at::kFloat);
-  all.auxiliary = at::randn({ 3, 4, 2, 8, 8 }, generator, at::kFloat);
-  all.classes = at::randn({ 3, 2, 4, 4 }, generator, at::kFloat);
-  all.boxes = at::randn({ 3, 2, 4, 4 }, generator, at::kFloat);
-  all.labels = at::randint(0, 3, { 3, 2, 8, 8 }, generator, at::kLong);
-  all.labels[0].fill_(0); // batches with different numbers of targets
+  ExpectTwoProcessesAreOne(64);
+}
 
-  Answers    whole = Part(all, 0, 3);
-  const auto expected = LossOf(whole, {});
-  expected.backward();
-
-  // First what each part gives to the sums, then each part with the others' share.
-  Answers                                parts[2]{ Part(all, 0, 1), Part(all, 1, 2) };
-  std::array<std::vector<at::Tensor>, 2> given;
-  for (size_t k = 0; k < 2; ++k)
-  {
-    LossOf(parts[k], [&given, k](const at::Tensor & sums) {
-      given[k].push_back(sums.detach());
-      return sums;
-    });
-  }
-  ASSERT_EQ(given[0].size(), 2u) << "one exchange per loss";
-  for (size_t k = 0; k < 2; ++k)
-  {
-    size_t     call = 0;
-    const auto loss =
-      LossOf(parts[k], [&given, &call, k](const at::Tensor & sums) { return sums + given[1 - k][call++]; });
-    EXPECT_NEAR(loss.item<double>(), expected.item<double>(), 1e-5);
-    loss.backward();
-    const int64_t start = k == 0 ? 0 : 1;
-    for (size_t leaf = 0; leaf < 4; ++leaf)
-    {
-      const auto of = [&](Answers & answers) { return answers.Leaves()[leaf]->grad(); };
-      const auto found = of(parts[k]);
-      EXPECT_TRUE(at::allclose(found, of(whole).narrow(0, start, found.size(0)), 1e-4, 1e-7)) << leaf;
-    }
-  }
+TEST(samDistribution, SoItIsAtRandomPoints)
+{
+  ExpectTwoProcessesAreOne(20);
 }
 
 TEST(samDistribution, GpusSumAmongThemselvesWhenNoneIsShared)

@@ -1,4 +1,5 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCaseReader.h"
 #include "samError.h"
 #include "samNetwork.h"
 #include "samPlanning.h"
@@ -7,7 +8,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn.h>
 
+#include "itkImageFileReader.h"
+
+#include <ATen/TensorOperators.h>
+
 #include <algorithm>
+#include <set>
 
 namespace
 {
@@ -325,4 +331,132 @@ TEST(samPlanning, FramesAreRemovedWhereImagesHaveThem)
   EXPECT_THROW(
     sam::PlanByName("masksam", MakeFingerprint({ 60, 60, 30 }, { 1, 1, 1 }), MakeDataset(), {}, { {}, "remove" }),
     sam::Error);
+}
+
+TEST(samPlanning, SingleSlicesOfAnyAxisAreTheSlices)
+{
+  const auto coronal = sam::PlanDapsam(MakeFingerprint({ 200, 1, 180 }, { 1, 1, 1 }), MakeDataset());
+  EXPECT_EQ(coronal.plan.orientation, "LSP");
+  EXPECT_EQ(coronal.plan.window, (std::array<int64_t, 3>{ 208, 192, 1 }));
+  EXPECT_EQ(coronal.decisions.front(),
+            "slices across anterior-posterior: images have one voxel along it, median 1 x 1 x 1 mm");
+  const auto sagittal = sam::PlanByName("unet", MakeFingerprint({ 1, 200, 180 }, { 1, 1, 1 }), MakeDataset());
+  EXPECT_EQ(sagittal.plan.orientation, "PSL");
+  EXPECT_EQ(sagittal.plan.fit, "window") << "planned as slices";
+
+  // Images of two dimensions are no stack and lie across no axis of a body.
+  const auto planning = sam::PlanMaskSam(MakeFingerprint({ 300, 200, 1 }, { 0.3, 0.3, 1 }), MakeDataset());
+  EXPECT_EQ(planning.plan.orientation, "LPS");
+  EXPECT_EQ(planning.decisions.front(), "slices: each image is a single one, median 0.3 x 0.3 x 1 mm");
+  EXPECT_EQ(LineWith(planning, "convolutions"), "");
+  EXPECT_EQ(LineWith(planning, "inferior"), "");
+}
+
+TEST(samPlanning, ManyLabelsHaveColorsOfTheirOwn)
+{
+  auto dataset = MakeDataset();
+  dataset.labels.resize(1);
+  for (int64_t value = 1; value <= 60; ++value)
+  {
+    dataset.labels.push_back({ value, "organ" + std::to_string(value) });
+  }
+  const auto                       plan = sam::PlanMaskSam(MakeFingerprint({ 38, 53, 40 }, { 1, 1, 1 }), dataset).plan;
+  std::set<std::array<uint8_t, 3>> colors;
+  for (const auto & label : plan.labels)
+  {
+    colors.insert(label.color);
+    EXPECT_EQ(label.color == (std::array<uint8_t, 3>{ 0, 0, 0 }), label.value == 0) << label.value;
+  }
+  EXPECT_EQ(colors.size(), 61u);
+}
+
+TEST(samPlanning, LabelsAreNestedWhereAskedFor)
+{
+  const auto          fingerprint = MakeFingerprint({ 64, 64, 1 }, { 1, 1, 1 });
+  sam::PlanningWishes wishes;
+  for (const std::string word : { "dapsam", "unet" })
+  {
+    wishes.nestsLabels = false;
+    EXPECT_FALSE(sam::PlanByName(word, fingerprint, MakeDataset(), {}, wishes).plan.nestsLabels);
+    wishes.nestsLabels = true;
+    const auto planning = sam::PlanByName(word, fingerprint, MakeDataset(), {}, wishes);
+    EXPECT_TRUE(sam::Plan::FromJson(planning.plan.ToJson(), "planned").nestsLabels);
+    EXPECT_NE(LineWith(planning, "nested"), "");
+  }
+  EXPECT_THROW(sam::PlanByName("masksam", fingerprint, MakeDataset(), {}, wishes), sam::Error);
+}
+
+TEST(samPlanning, FramesOfVolumesAreNotSearchedFor)
+{
+  const auto planning = sam::PlanDapsam(MakeFingerprint({ 60, 50, 12 }, { 1, 1, 5 }), MakeDataset());
+  EXPECT_EQ(planning.plan.frame, "none");
+  EXPECT_NE(LineWith(planning, "black frames are kept: images of several slices are not searched"), "");
+}
+
+TEST(samFingerprint, IgnoredVoxelsAreNoForeground)
+{
+  // The dark balls of 50 are to be ignored.
+  const sam::test::TrainingTestData data(2);
+  data.WriteDescription(2, R"({"0": "CT"})", R"({"background": 0, "first": 1, "ignore": 2})");
+  const auto dataset = sam::Dataset::Read((data.folder / "data").string());
+  const auto fingerprint = sam::ReadFingerprint(dataset, { &dataset.cases[0], &dataset.cases[1] });
+  EXPECT_GT(fingerprint.intensities.at(0).samples, 100);
+  EXPECT_GE(fingerprint.intensities.at(0).lower, 150.0);
+}
+
+TEST(samFingerprint, FramesOfCoronalSlicesAreMeasured)
+{
+  const sam::test::TrainingTestData data(1);
+  using ImageType = sam::test::TrainingTestData::ImageType;
+  const auto image = ImageType::New();
+  image->SetRegions(ImageType::SizeType{ { 20, 1, 20 } });
+  image->Allocate(true);
+  for (int z = 5; z < 20; ++z)
+  {
+    for (int x = 0; x < 20; ++x)
+    {
+      image->SetPixel({ { x, 0, z } }, 100.0f + static_cast<float>(x));
+    }
+  }
+  itk::WriteImage(image.GetPointer(), data.ImageFile(0).string());
+  const auto dataset = sam::Dataset::Read((data.folder / "data").string());
+  const auto fingerprint = sam::ReadFingerprint(dataset, { &dataset.cases[0] });
+  ASSERT_EQ(fingerprint.contents.size(), 1u);
+  EXPECT_DOUBLE_EQ(fingerprint.contents[0], 0.75);
+}
+
+// As of the Decathlon's brain tumors and prostate.
+TEST(samCaseReader, ModalitiesLieAlongAFourthAxis)
+{
+  const sam::test::TrainingTestData data(1);
+  using SeriesType = itk::Image<float, 4>;
+  const auto first = itk::ReadImage<sam::test::TrainingTestData::ImageType>(data.ImageFile(0).string());
+  const auto series = SeriesType::New();
+  series->SetRegions(SeriesType::SizeType{ { 16, 16, 6, 2 } });
+  series->Allocate();
+  const size_t voxels = first->GetLargestPossibleRegion().GetNumberOfPixels();
+  for (size_t k = 0; k < voxels; ++k)
+  {
+    series->GetBufferPointer()[k] = first->GetBufferPointer()[k];
+    series->GetBufferPointer()[voxels + k] = 1000.0f - first->GetBufferPointer()[k];
+  }
+  itk::WriteImage(series.GetPointer(), data.ImageFile(0).string());
+  data.WriteDescription(1, R"({"0": "T2", "1": "ADC"})");
+  const auto dataset = sam::Dataset::Read((data.folder / "data").string());
+  sam::CheckCase(dataset.cases[0], 2);
+  EXPECT_THROW(sam::CheckCase(dataset.cases[0], 3), sam::Error);
+
+  const auto values = sam::ReadForeground(dataset, dataset.cases[0], 1000);
+  ASSERT_EQ(values.size(), 2u);
+  ASSERT_GT(values[0].size(), 100u);
+  for (size_t k = 0; k < values[0].size(); ++k)
+  {
+    ASSERT_NEAR(values[0][k] + values[1][k], 1000.0, 1e-3);
+  }
+  auto plan = sam::MakeTinyPlan();
+  plan.channels = { sam::ChannelPlan{ "T2" }, sam::ChannelPlan{ "ADC" } };
+  plan.spacing = { 1.0, 1.0, 1.0 };
+  const auto item = sam::ReadTrainingCase(plan, dataset, dataset.cases[0]);
+  EXPECT_EQ(item.image.sizes().vec(), (std::vector<int64_t>{ 2, 6, 16, 16 }));
+  EXPECT_LT((item.image[0] + item.image[1]).abs().max().item<double>(), 1e-3) << "normalized, one upside down";
 }

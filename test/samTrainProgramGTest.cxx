@@ -134,7 +134,10 @@ TEST_F(SamTrainProgram, KilledAtAnyMomentEndsWithTheSameWeights)
 
 TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
 {
-  const std::vector<std::string> recipe{ "--epochs", "2", "--learning-rate", "0.001" };
+  // Losses at random points: fewer than the pixels of a slice.
+  const std::vector<std::string> recipe{ "--epochs",        "2",
+                                         "--learning-rate", "0.001",
+                                         "--change-plan",   R"({"training": {"loss_points": 64}})" };
   auto                           arguments = recipe;
   arguments.insert(arguments.end(), { "--output", Folder("one"), "--batch", "2" });
   ASSERT_TRUE(EndsWell(Start("one", arguments))) << Said("one");

@@ -257,6 +257,39 @@ TEST_F(SamTrainer, PrototypesLearnSliceBySlice)
   EXPECT_EQ(model->GetPlan().promptSource, "prototype");
 }
 
+TEST_F(SamTrainer, CollapsedPrototypesAreAWarning)
+{
+  auto plan = sam::MakeTinyDapsamPlan();
+  plan.temperature = 1000.0; // every slice gets the mean of all prototypes
+  std::ofstream(m_Data.folder / "plan.json") << plan.ToJson();
+  m_Options.validationInterval = 1;
+  m_Options.epochs = 4;
+  Run("run");
+  const std::string text = "the prototypes have collapsed: over 12 slices of validation their shares tell 0.0 nats";
+  const auto        first = m_Warnings.find(text);
+  ASSERT_NE(first, std::string::npos) << m_Warnings;
+  EXPECT_EQ(m_Warnings.find(text, first + 1), std::string::npos) << "once: " << m_Warnings;
+  const auto provenance = sam::ReadModel((m_Data.folder / "run" / "model.safetensors").string())->GetPlan().provenance;
+  EXPECT_TRUE(Contains(provenance, "\"prototype_use\":{\"slices\":12,")) << provenance;
+}
+
+TEST_F(SamTrainer, ImagesOfOneValueAreNamed)
+{
+  using ImageType = sam::test::TrainingTestData::ImageType;
+  for (int k = 0; k < 4; ++k)
+  {
+    const auto image = ImageType::New();
+    image->SetRegions(ImageType::SizeType{ { 16, 16, 6 } });
+    image->Allocate();
+    image->FillBuffer(7.0f);
+    itk::WriteImage(image.GetPointer(), m_Data.ImageFile(k).string());
+  }
+  Run("run", false, 1);
+  EXPECT_TRUE(Contains(m_Warnings, ": all voxels of the channel MR have the same value")) << m_Warnings;
+  EXPECT_FALSE(Contains(m_Warnings, "ball_111: all voxels")) << m_Warnings;
+  EXPECT_TRUE(Contains(m_Notes, "12 patients are recognized by the names of 12 cases")) << m_Notes;
+}
+
 TEST_F(SamTrainer, PlannedNetworksOfSlicesLearnAndAreOrdinaryModels)
 {
   m_Options.epochs = 8;

@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samError.h"
 #include "samMirroring.h"
+#include "samTinyPlan.h"
 #include "samValidation.h"
 #include "samWindowQueue.h"
 
@@ -10,6 +11,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <gtest/gtest.h>
 
@@ -77,4 +79,32 @@ TEST(samValidation, DiceLeavesOutIgnoredVoxels)
   EXPECT_DOUBLE_EQ(dice[0], 2.0 * 2.0 / 5.0);
   EXPECT_TRUE(std::isnan(dice[1])) << "found only where nobody knows";
   EXPECT_TRUE(std::isnan(dice[2]));
+}
+
+TEST(samValidation, NestedLabelsHoldThoseAfterThem)
+{
+  const auto prediction = at::tensor({ 1, 2, 2, 0, 0, 1 }, at::kByte).view({ 1, 2, 3 });
+  const auto reference = at::tensor({ 1, 2, 1, 0, 0, 0 }, at::kShort).view({ 1, 2, 3 });
+  const auto dice = sam::DicePerLabel(prediction, reference, 3, true);
+  EXPECT_DOUBLE_EQ(dice[0], 2.0 * 3.0 / (4.0 + 3.0));
+  EXPECT_DOUBLE_EQ(dice[1], 2.0 * 1.0 / (2.0 + 1.0));
+}
+
+TEST(samValidation, LabelsThatNoReferenceHasDoNotCount)
+{
+  // A network at random that finds the label all the same.
+  const auto image = at::arange(4.0 * 16.0 * 16.0).view({ 1, 4, 16, 16 }).remainder(37.0) / 10.0;
+  uint64_t   seed = 0;
+  while (seed < 50 && !(sam::PredictLabels(sam::Network(sam::MakeTinyPlan(), seed), image) == 2).any().item<bool>())
+  {
+    ++seed;
+  }
+  auto labels = at::zeros({ 4, 16, 16 }, at::kByte);
+  labels.narrow(1, 4, 6).fill_(1);
+  const sam::TrainingCase item("case", image, labels, { 1.0, 1.0, 1.0 });
+  const sam::Distribution alone{ sam::ProcessPlace() };
+  const auto              result = sam::Validation::Run(sam::Network(sam::MakeTinyPlan(), seed), { item }, {}, alone);
+  ASSERT_EQ(result.ofCases.at(0).at(1), 0.0) << "it is found where it is not";
+  EXPECT_TRUE(std::isnan(result.dice.at(1)));
+  EXPECT_DOUBLE_EQ(result.meanDice, result.dice.at(0));
 }

@@ -2,8 +2,8 @@
 #include "samColorTable.h"
 #include "samCommandLine.h"
 #include "samError.h"
+#include "samImagePrototypeUse.h"
 #include "samNetwork.h"
-#include "samPrototypeUse.h"
 #include "samSteps.h"
 
 #include <ATen/Parallel.h>
@@ -155,7 +155,7 @@ DescribeLabels(const sam::Plan & plan)
   {
     text += (text.empty() ? "" : ", ") + std::to_string(label.value) + " " + label.name;
   }
-  return text;
+  return text + (plan.nestsLabels ? "\nnested: each label contains those after it" : "");
 }
 
 std::string

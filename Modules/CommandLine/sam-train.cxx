@@ -70,7 +70,7 @@ main(int argc, char * argv[])
     const auto                   frame = make("frame",
                             "What the planned network does with a black frame around slices: remove (it sees what is "
                                               "inside, here and in sam-segment), keep, or auto (dapsam and unet: removed where training "
-                                              "images have one). Default: auto.",
+                                              "images that are single slices have one; volumes are not searched). Default: auto.",
                             "WORD");
     TCLAP::MultiArg<std::string> without(
       "",
@@ -78,6 +78,12 @@ main(int argc, char * argv[])
       "Leave a part out of the plan dapsam: adapters (of low-level features) or prototypes. May be given twice.",
       false,
       "PART",
+      parser);
+    TCLAP::SwitchArg nestLabels(
+      "",
+      "nest-labels",
+      "The planned network's labels are nested, each one contains those after it: disc and cup. With --plan dapsam or "
+      "unet.",
       parser);
     const auto split = make("split",
                             "nnU-Net's splits_final.json; cases on neither side are not touched. Default: a random "
@@ -134,6 +140,7 @@ main(int argc, char * argv[])
     options.trainSites = trainSites.getValue();
     read(frame, options.frame);
     options.without = without.getValue();
+    options.nestsLabels = nestLabels.getValue();
     sam::ReadNumber(*foreground, options.foregroundShare);
     options.patience = patience.getValue();
     options.validationInterval = validationInterval.getValue();

@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samRunArguments.h"
 
+#include "samAugmentation.h"
 #include "samError.h"
 
 #include <locale>
@@ -109,9 +110,10 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
   , m_Augmentation(
       "",
       "augmentation",
-      "compact (small turns, noise, gamma), masksam (as published: turns up to 180 degrees in plane, coarse "
-      "images, contrast), slaug (compact, and every second window with other intensities, for other "
-      "scanners) or none. Default: compact.",
+      "compact (small turns, noise, gamma), masksam (as published: turns up to 180 degrees in plane, mirrored axes, "
+      "coarse images, contrast), slaug (compact, and every second window with other intensities, for other "
+      "scanners: brightness and range as a whole change only of channels named CT, of others the normalization "
+      "restores them) or none. Default: compact.",
       false,
       "",
       "WORD",
@@ -123,14 +125,15 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
                    "",
                    "SHARE",
                    line.GetParser())
-  , m_Mirror("",
-             "mirror",
-             "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows are mirrored, such as 0. "
-             "Default: none.",
-             false,
-             "",
-             "LIST",
-             line.GetParser())
+  , m_Mirror(
+      "",
+      "mirror",
+      "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which half of the windows are mirrored, such as 0, or "
+      "none. Default: none; with --augmentation masksam 0,1,2 as published, which makes left and right alike.",
+      false,
+      "",
+      "LIST|none",
+      line.GetParser())
   , m_SaveInterval("",
                    "save-interval",
                    "Minutes between savings of the state; 0: after every step. Default: 5.",
@@ -174,7 +177,11 @@ RunArguments::Read(RunOptions & options)
   ReadNumber(m_MaximumMinutes, options.maximumMinutes);
   ReadNumber(m_LearningRate, options.learningRate);
   ReadNumber(m_SaveInterval, options.saveMinutes);
-  if (m_Mirror.isSet())
+  if (!m_Mirror.isSet())
+  {
+    options.mirrorAxes = AugmentationOptions::FromWord(options.augmentation).mirrorAxes;
+  }
+  else if (m_Mirror.getValue() != "none")
   {
     options.mirrorAxes.clear();
     for (const int axis : ParseIntegers("--mirror", m_Mirror.getValue()))

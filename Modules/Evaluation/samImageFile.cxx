@@ -238,4 +238,11 @@ ReadImageHeader(const std::string & path)
   }
   return imageIO;
 }
+
+std::size_t
+CountChannels(const itk::ImageIOBase * header)
+{
+  const std::size_t components = header->GetNumberOfComponents();
+  return components == 1 && header->GetNumberOfDimensions() > 3 ? header->GetDimensions(3) : components;
+}
 } // namespace sam

@@ -15,6 +15,11 @@ namespace sam
  * not checked. */
 itk::ImageIOBase::Pointer
 ReadImageHeader(const std::string & path);
+
+/** Values per voxel: its components or, of one component, the images along a fourth axis, as which the Medical
+ * Segmentation Decathlon stores modalities. */
+std::size_t
+CountChannels(const itk::ImageIOBase * header);
 } // namespace sam
 
 #endif

@@ -239,27 +239,37 @@ ApplyGamma(const at::Tensor & values, double gamma)
   return (changed - changed.mean()) / deviation * values.std(false) + values.mean();
 }
 
-/** Brings mean and deviation of each channel of C×D×H×W to those of \a model. */
+/** Brings mean and deviation of each channel of C×D×H×W but the \a absolute ones to those of \a model. */
 at::Tensor
-KeepStatistics(const at::Tensor & changed, const at::Tensor & model)
+KeepStatistics(const at::Tensor & changed, const at::Tensor & model, const std::vector<size_t> & absolute)
 {
   const auto mean = [](const at::Tensor & x) { return x.mean({ 1, 2, 3 }, true); };
   const auto deviation = [](const at::Tensor & x) { return x.flatten(1).std(1, false).view({ -1, 1, 1, 1 }); };
-  return (changed - mean(changed)) / deviation(changed).clamp_min(1e-7) * deviation(model) + mean(model);
+  auto       result = (changed - mean(changed)) / deviation(changed).clamp_min(1e-7) * deviation(model) + mean(model);
+  for (const size_t channel : absolute)
+  {
+    const auto k = static_cast<int64_t>(channel);
+    result[k].copy_(changed[k]);
+  }
+  return result;
 }
 
-/** Location-scale augmentation of C×D×H×W on its range, after which mean and deviation of each channel are as before.
- */
+/** Location-scale augmentation of C×D×H×W on its range, after which mean and deviation of each channel but the
+ * \a absolute ones are as before. */
 at::Tensor
-ChangeIntensities(const at::Tensor & image, const at::Tensor & labels, RandomStream & random)
+ChangeIntensities(const at::Tensor &          image,
+                  const at::Tensor &          labels,
+                  const std::vector<size_t> & absolute,
+                  RandomStream &              random)
 {
   const auto lowest = image.min();
-  const auto unit = ((image - lowest) / (image.max() - lowest).clamp_min(1e-7)).unsqueeze(0);
+  const auto range = (image.max() - lowest).clamp_min(1e-7);
+  const auto unit = ((image - lowest) / range).unsqueeze(0);
   const auto draws = Draws::Of(random);
   const auto changed = (random.Chance(0.5) ? AugmentGlobally(unit, draws)
                                            : AugmentLabels(unit, labels.clamp_min(0).unsqueeze(0).unsqueeze(0), draws))
                          .squeeze(0);
-  return KeepStatistics(changed, image);
+  return KeepStatistics(changed * range + lowest, image, absolute);
 }
 } // namespace
 
@@ -267,7 +277,10 @@ namespace
 {
 /** The window shrinks in plane into a black frame of random width on each side. */
 void
-AddFrame(TrainingWindow & window, const std::array<double, 2> & range, RandomStream & random)
+AddFrame(TrainingWindow &              window,
+         const std::array<double, 2> & range,
+         const std::vector<size_t> &   absolute,
+         RandomStream &                random)
 {
   std::array<int64_t, 2> size{};
   std::array<int64_t, 2> start{};
@@ -287,7 +300,7 @@ AddFrame(TrainingWindow & window, const std::array<double, 2> & range, RandomStr
   inside(image).copy_(small);
   window.labels = window.labels.new_zeros(window.labels.sizes());
   inside(window.labels).copy_(smallLabels);
-  window.image = KeepStatistics(image, window.image);
+  window.image = KeepStatistics(image, window.image, absolute);
 }
 } // namespace
 
@@ -334,6 +347,8 @@ AugmentationOptions::FromWord(const std::string & word)
     options.zoomProbability = 0.2;
     options.noiseProbability = 0.1;
     options.noiseDeviation = std::sqrt(0.1);
+    options.isNoiseVarianceDrawn = true;
+    options.mirrorAxes = { 0, 1, 2 };
     options.blurProbability = 0.2 * 0.5; // of the window, of each channel then
     options.gainProbability = 0.15;
     options.gain = { 0.75, 1.25 };
@@ -562,11 +577,11 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
   // 3. Intensities, of a frame first.
   if (m_Options.frameProbability > 0.0 && random.Chance(m_Options.frameProbability))
   {
-    AddFrame(result, m_Options.frame, random);
+    AddFrame(result, m_Options.frame, m_Options.absoluteChannels, random);
   }
   if (random.Chance(m_Options.locationScaleProbability))
   {
-    result.image = ChangeIntensities(result.image, result.labels, random);
+    result.image = ChangeIntensities(result.image, result.labels, m_Options.absoluteChannels, random);
   }
   for (int64_t channel = 0; channel < result.image.size(0); ++channel)
   {
@@ -601,7 +616,9 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
     }
     if (random.Chance(m_Options.noiseProbability))
     {
-      const double deviation = random.Uniform(0.0, m_Options.noiseDeviation);
+      const double largest = m_Options.noiseDeviation;
+      const double deviation = m_Options.isNoiseVarianceDrawn ? std::sqrt(random.Uniform(0.0, largest * largest))
+                                                              : random.Uniform(0.0, largest);
       values.add_(at::randn(values.sizes(), at::detail::createCPUGenerator(random.Bits())), deviation);
     }
   }

@@ -60,6 +60,8 @@ struct AugmentationOptions
   // Intensity of all channels together
   double locationScaleProbability{ 0.0 }; ///< p of AugmentGlobally() or, as likely, AugmentLabels() on the window's
                                           ///< range; mean and deviation are kept
+  std::vector<size_t> absoluteChannels{}; ///< as of CT: neither this nor a frame keeps their mean and deviation, which
+                                          ///< no normalization restores
 
   // Intensity, for each channel on its own; in this order
   double                blurProbability{ 0.1 };
@@ -76,11 +78,12 @@ struct AugmentationOptions
   double                shiftProbability{ 0.3 };
   double                shift{ 0.2 }; ///< largest, up or down; normalized intensities have deviation 1
   double                noiseProbability{ 0.15 };
-  double                noiseDeviation{ 0.1 }; ///< largest sd; the sd is uniform up to it
+  double                noiseDeviation{ 0.1 };         ///< largest sd; the sd is uniform up to it
+  bool                  isNoiseVarianceDrawn{ false }; ///< its square is uniform instead
 
-  /** compact: what is above; masksam: the chances and ranges of the published training (masksam §g); slaug: compact and
-   * location-scale augmentation of every second window (dapsam §f); none: PositionOnly(). \throws Error when the word
-   * is another one. */
+  /** compact: what is above; masksam: the chances, ranges and mirrors of the published training (masksam §g); slaug:
+   * compact and location-scale augmentation of every second window (dapsam §f); none: PositionOnly(). \throws Error
+   * when the word is another one. */
   static AugmentationOptions
   FromWord(const std::string & word);
 

@@ -43,21 +43,59 @@ Reading(const std::string & file, const TAction & action)
 
 template <typename TImage>
 typename TImage::Pointer
-ReadImage(const std::string & file)
+ReadPixels(const std::string & file)
 {
-  ReadImageHeader(file);
   const auto reader = itk::ImageFileReader<TImage>::New();
   reader->SetFileName(file);
   Reading(file, [&reader] { reader->Update(); });
   return reader->GetOutput();
 }
 
+template <typename TImage>
+typename TImage::Pointer
+ReadImage(const std::string & file)
+{
+  ReadImageHeader(file);
+  return ReadPixels<TImage>(file);
+}
+
+/** An image whose channels lie along a fourth axis. */
 ChannelImage::Pointer
-ReadChannels(const std::vector<std::string> & files)
+ReadSeries(const std::string & file)
+{
+  const auto reader = itk::ImageFileReader<ScalarImage>::New(); // knows the grid of the first three axes
+  reader->SetFileName(file);
+  Reading(file, [&reader] { reader->UpdateOutputInformation(); });
+  const auto series = ReadPixels<itk::Image<float, 4>>(file);
+  const auto channels = series->GetLargestPossibleRegion().GetSize(3);
+  const auto result = ChannelImage::New();
+  result->CopyInformation(reader->GetOutput());
+  result->SetRegions(reader->GetOutput()->GetLargestPossibleRegion());
+  result->SetNumberOfComponentsPerPixel(static_cast<unsigned int>(channels));
+  result->Allocate();
+  const float * from = series->GetBufferPointer();
+  const auto    voxels = result->GetLargestPossibleRegion().GetNumberOfPixels();
+  for (size_t channel = 0; channel < channels; ++channel)
+  {
+    float * to = result->GetBufferPointer() + channel;
+    for (size_t k = 0; k < voxels; ++k, to += channels)
+    {
+      *to = *from++;
+    }
+  }
+  return result;
+}
+
+/** \a channels is how many are expected: another number of images along a fourth axis is none of channels. */
+ChannelImage::Pointer
+ReadChannels(const std::vector<std::string> & files, size_t channels)
 {
   if (files.size() == 1)
   {
-    return ReadImage<ChannelImage>(files.front());
+    const auto header = ReadImageHeader(files.front());
+    return channels > 1 && header->GetNumberOfComponents() == 1 && CountChannels(header) == channels
+             ? ReadSeries(files.front())
+             : ReadPixels<ChannelImage>(files.front());
   }
   const auto compose = itk::ComposeImageFilter<ScalarImage, ChannelImage>::New();
   for (unsigned int k = 0; k < files.size(); ++k)
@@ -98,7 +136,7 @@ ReadGrid(const std::string & file)
   const auto reader = itk::ImageFileReader<ChannelImage>::New();
   reader->SetFileName(file);
   Reading(file, [&reader] { reader->UpdateOutputInformation(); });
-  return { GridOf(reader->GetOutput()), reader->GetOutput()->GetNumberOfComponentsPerPixel() };
+  return { GridOf(reader->GetOutput()), CountChannels(reader->GetImageIO()) };
 }
 
 /** The mean of red, green and blue of a color image, whatever else it holds. */
@@ -155,7 +193,7 @@ TrainingCase
 ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase & description)
 {
   const std::string &  imageFile = description.images.front();
-  auto                 image = ReadChannels(description.images);
+  auto                 image = ReadChannels(description.images, plan.channels.size());
   ScalarImage::Pointer labels;
   if (!description.label.empty())
   {
@@ -215,17 +253,18 @@ ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase &
 }
 
 std::vector<std::vector<double>>
-ReadForeground(const DatasetCase & description, size_t count)
+ReadForeground(const Dataset & dataset, const DatasetCase & description, size_t count)
 {
-  const auto image = ReadChannels(description.images);
+  const auto image = ReadChannels(description.images, dataset.channels.size());
   const auto labels = ReadImage<ScalarImage>(description.label);
   CheckSameGrid(description.images.front(), GridOf(image), description.label, GridOf(labels));
+  const auto          ignored = static_cast<float>(dataset.ignoreLabel);
   const float *       values = labels->GetBufferPointer();
   const size_t        voxels = labels->GetBufferedRegion().GetNumberOfPixels();
   std::vector<size_t> places;
   for (size_t k = 0; k < voxels; ++k)
   {
-    if (values[k] > 0.0f)
+    if (values[k] > 0.0f && !(dataset.hasIgnoreLabel && values[k] == ignored))
     {
       places.push_back(k);
     }
@@ -244,12 +283,12 @@ ReadForeground(const DatasetCase & description, size_t count)
 }
 
 double
-ReadContent(const DatasetCase & description)
+ReadContent(const DatasetCase & description, size_t channels, const std::string & orientation)
 {
-  const auto image = ReadChannels(description.images);
+  const auto image = ReadChannels(description.images, channels);
   double     share = 1.0;
   Reading(description.images.front(), [&] {
-    const auto content = itk::SamFindContent(image.GetPointer(), "LPS");
+    const auto content = itk::SamFindContent(image.GetPointer(), orientation);
     for (unsigned int i = 0; i < 3; ++i)
     {
       share *= static_cast<double>(content.size[i]) / static_cast<double>(image->GetLargestPossibleRegion().GetSize(i));

@@ -2,6 +2,7 @@
 #include "samDataset.h"
 
 #include "samError.h"
+#include "samImageFile.h"
 #include "samRandomStream.h"
 
 #include <ATen/TensorOperators.h>
@@ -27,6 +28,10 @@ namespace
 {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
+
+// Fewer groups of names with more cases than this on average are sites or scanners rather than patients.
+constexpr size_t fewestPatients = 5;
+constexpr size_t casesOfPatient = 4;
 
 Json
 ReadJson(const std::string & path)
@@ -190,6 +195,20 @@ ReadLabels(const Json & json, Dataset & dataset)
   }
 }
 
+/** Whether one file holds all channels, by its header. */
+bool
+HoldsChannels(const std::string & path, size_t channels)
+{
+  try
+  {
+    return fs::is_regular_file(path) && CountChannels(ReadImageHeader(path)) == channels;
+  }
+  catch (const Error &)
+  {
+    return false; // said when the case is read
+  }
+}
+
 /** The files of one case, whose image is listed as one path. */
 std::vector<std::string>
 FindChannels(const fs::path & image, const std::string & labelStem, const Dataset & dataset)
@@ -208,6 +227,11 @@ FindChannels(const fs::path & image, const std::string & labelStem, const Datase
   for (size_t channel = 0; channel < dataset.channels.size(); ++channel)
   {
     images.push_back((image.parent_path() / (base + ChannelSuffix(channel) + ending)).string());
+  }
+  // A color image is one file, whatever its number.
+  if (isFirstChannel && !fs::is_regular_file(images[1]) && HoldsChannels(image.string(), images.size()))
+  {
+    return { image.string() };
   }
   // Where there are no such files either, the listed one is missing.
   return isFirstChannel || fs::is_regular_file(images.front()) ? images : std::vector{ image.string() };
@@ -256,6 +280,32 @@ AddCase(const Json & image, const Json & label, const fs::path & folder, Dataset
   dataset.cases.push_back(std::move(result));
 }
 
+/** Label maps that no case has. */
+void
+WarnOfMissingImages(const fs::path & labels, Dataset & dataset)
+{
+  std::set<std::string> used;
+  for (const auto & item : dataset.cases)
+  {
+    used.insert(fs::path(item.label).filename().string());
+  }
+  std::set<std::string> unused;
+  for (const auto & entry : fs::is_directory(labels) ? fs::directory_iterator(labels) : fs::directory_iterator())
+  {
+    const auto name = entry.path().filename().string();
+    if (name.ends_with(dataset.fileEnding) && !used.contains(name))
+    {
+      unused.insert(name);
+    }
+  }
+  if (!unused.empty())
+  {
+    dataset.warnings.push_back(labels.string() + ": " + std::to_string(unused.size()) +
+                               (unused.size() == 1 ? " label map has" : " label maps have") +
+                               " no image in imagesTr and cannot be learned from, first " + *unused.begin());
+  }
+}
+
 /** imagesTr/<case>_0000<ending>, ... with labelsTr/<case><ending>. */
 void
 AddCasesOfFolder(const fs::path & folder, Dataset & dataset)
@@ -280,6 +330,7 @@ AddCasesOfFolder(const fs::path & folder, Dataset & dataset)
     throw Error(images.string() + ": no file ends in '" + ending + "', expected <case>" + ending +
                 " for the cases of " + dataset.path);
   }
+  WarnOfMissingImages(folder / "labelsTr", dataset);
 }
 
 std::vector<std::string>
@@ -297,8 +348,9 @@ SplitName(const std::string & name)
 }
 
 void
-FindPatients(std::vector<DatasetCase> & cases)
+FindPatients(Dataset & dataset)
 {
+  auto &                                cases = dataset.cases;
   std::vector<std::vector<std::string>> parts;
   size_t                                shared = std::numeric_limits<size_t>::max();
   for (const auto & item : cases)
@@ -328,6 +380,23 @@ FindPatients(std::vector<DatasetCase> & cases)
         cases[k].patient = cases[k].name.substr(0, length);
         break;
       }
+    }
+  }
+  std::set<std::string> patients;
+  for (const auto & item : cases)
+  {
+    patients.insert(item.patient);
+  }
+  dataset.patients = std::to_string(patients.size()) + (patients.size() == 1 ? " patient is" : " patients are") +
+                     " recognized by the names of " + std::to_string(cases.size()) + " cases";
+  if (patients.size() < fewestPatients && cases.size() > casesOfPatient * patients.size())
+  {
+    dataset.patients = "each of the " + std::to_string(cases.size()) +
+                       " cases is taken for a patient of its own: their names begin with " +
+                       JoinNames({ patients.begin(), patients.end() }) + " alone, which are rather sites";
+    for (auto & item : cases)
+    {
+      item.patient = item.name;
     }
   }
 }
@@ -439,7 +508,13 @@ Dataset::Read(const std::string & path)
       throw Error(dataset.path + ": case '" + name + "' is listed twice, expected names that differ");
     }
   }
-  FindPatients(dataset.cases);
+  const auto number = json.find("numTraining");
+  if (number != json.end() && number->is_number_integer() && number->get<int64_t>() != std::ssize(dataset.cases))
+  {
+    dataset.warnings.push_back(dataset.path + ": numTraining is " + number->dump() + ", but " +
+                               std::to_string(dataset.cases.size()) + " training cases were found");
+  }
+  FindPatients(dataset);
   return dataset;
 }
 
@@ -485,6 +560,7 @@ Dataset::KeepSites(const SiteTable & table, const std::vector<std::string> & sit
     }
   }
   cases = std::move(kept);
+  FindPatients(*this);
 }
 
 at::Tensor

@@ -42,7 +42,9 @@ struct DatasetCase
  *
  * Patients are told apart by names: a name is cut at '_' and '-'; leading parts that all cases share are passed over;
  * the patient is the name up to the first of the remaining parts with a digit in it, or all of it where there is none.
- * So patient002_frame01 and patient002_frame02 are one patient, hippocampus_001 and hippocampus_003 are two.
+ * So patient002_frame01 and patient002_frame02 are one patient, hippocampus_001 and hippocampus_003 are two. Where that
+ * makes fewer than five groups of more than four cases each on average, as of s1_000 to s2_005, every case is a
+ * patient.
  */
 struct Dataset
 {
@@ -56,6 +58,8 @@ struct Dataset
   int64_t                   ignoreLabel{ -1 };
   std::string               fileEnding;
   std::vector<DatasetCase>  cases;
+  std::string               patients; ///< how many were told apart, a line for the user
+  std::vector<std::string>  warnings; ///< of files that are missing, lines for the user
   /** Site by case name of what KeepSites() left out. */
   std::map<std::string, std::string> otherSites;
 

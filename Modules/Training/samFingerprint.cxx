@@ -53,13 +53,18 @@ ReadFingerprint(const Dataset &                          dataset,
     fingerprint.spacings.push_back(extent.spacing);
     fingerprint.extents.push_back(extent.extent);
     fingerprint.oblique += extent.isOblique ? 1 : 0;
-    if (extent.extent[2] < 1.5 * extent.spacing[2])
+    for (const size_t axis : { 2, 1, 0 })
     {
-      fingerprint.contents.push_back(ReadContent(*cases[k]));
+      if (extent.extent[axis] < 1.5 * extent.spacing[axis])
+      {
+        const std::array<const char *, 3> across{ "PSL", "LSP", "LPS" };
+        fingerprint.contents.push_back(ReadContent(*cases[k], channels, across[axis]));
+        break;
+      }
     }
     if (readsPixels)
     {
-      const auto values = ReadForeground(*cases[k], samplesPerCase);
+      const auto values = ReadForeground(dataset, *cases[k], samplesPerCase);
       for (size_t channel = 0; channel < channels; ++channel)
       {
         if (HasAbsoluteIntensities(dataset.channels[channel]))

@@ -23,6 +23,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <array>
+#include <optional>
 #include <sstream>
 
 namespace sam
@@ -56,13 +57,20 @@ PerSlice(const at::Tensor & masks)
   return masks.transpose(1, 2).flatten(0, 1);
 }
 
+/** \a counts, one per generator, times \a points. */
 at::Tensor
-RandomPoints(int64_t                              count,
-             int64_t                              points,
-             const at::TensorOptions &            options,
-             const std::optional<at::Generator> & generator)
+RandomPoints(const std::vector<int64_t> & counts,
+             int64_t                      points,
+             const at::TensorOptions &    options,
+             at::ArrayRef<at::Generator>  generators)
 {
-  return at::rand({ count, points, 2 }, generator, options.device(at::kCPU)).to(options.device());
+  std::vector<at::Tensor> parts;
+  for (size_t k = 0; k < counts.size(); ++k)
+  {
+    const auto generator = generators.empty() ? std::nullopt : std::optional(generators[k]);
+    parts.push_back(at::rand({ counts[k], points, 2 }, generator, options.device(at::kCPU)));
+  }
+  return at::cat(parts).to(options.device());
 }
 
 std::string
@@ -223,14 +231,20 @@ MatchingLoss::MatchingLoss(const MatchingLossOptions & options)
 }
 
 MatchingLosses
-MatchingLoss::operator()(const Prompts &                      prompts,
-                         const MaskClassification &           classification,
-                         const at::Tensor &                   labels,
-                         const std::optional<at::Generator> & generator,
-                         const MatchingPoints *               points,
-                         const SumOverProcesses &             sum) const
+MatchingLoss::operator()(const Prompts &             prompts,
+                         const MaskClassification &  classification,
+                         const at::Tensor &          labels,
+                         at::ArrayRef<at::Generator> generators,
+                         const MatchingPoints *      points,
+                         const SumOverProcesses &    sum) const
 {
   CheckShapes(prompts, classification, labels);
+  const auto windows = static_cast<size_t>(labels.size(0));
+  if (!generators.empty() && generators.size() != windows)
+  {
+    throw Error("matching loss: " + std::to_string(generators.size()) + " generators, expected one for each of " +
+                std::to_string(windows) + " windows");
+  }
   const int64_t slices = labels.size(0) * labels.size(1);
   const int64_t queries = classification.masks.size(1);
   const int64_t count = classification.classes.size(3) - 1;
@@ -259,7 +273,9 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   if (usesPoints)
   {
     const at::NoGradGuard noGradient;
-    const auto places = points ? points->matching : RandomPoints(slices, m_Options.points, masks.options(), generator);
+    const auto            places =
+      points ? points->matching
+                        : RandomPoints(std::vector(windows, labels.size(1)), m_Options.points, masks.options(), generators);
     const auto truth = SamplePoints(targetMasks, places);
     comparison = CompareMasks(SamplePoints(masks, places), truth);
     auxiliaryComparison = CompareMasks(SamplePoints(auxiliary, places), truth);
@@ -298,6 +314,7 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   std::vector<int64_t> pairQueries; // slice·N + query
   std::vector<int64_t> pairTargets; // slice·K + label
   std::vector<int64_t> pairs;       // (slice·N + query)·K + label
+  std::vector<int64_t> pairsOfWindow(windows, 0);
   std::vector<int64_t> wanted(static_cast<size_t>(slices * queries), count);
   {
     const double *       costs = result.costs.const_data_ptr<double>();
@@ -351,6 +368,7 @@ MatchingLoss::operator()(const Prompts &                      prompts,
           pairQueries.push_back(slice * queries + query);
           pairTargets.push_back(slice * count + label);
           pairs.push_back(pairQueries.back() * count + label);
+          ++pairsOfWindow[static_cast<size_t>(slice / labels.size(1))];
           wanted[static_cast<size_t>(pairQueries.back())] = label;
         }
       }
@@ -365,14 +383,13 @@ MatchingLoss::operator()(const Prompts &                      prompts,
   };
   if (usesPoints && !pairs.empty())
   {
-    const auto pairCount = static_cast<int64_t>(pairs.size());
     const auto kept = static_cast<int64_t>(m_Options.importance * static_cast<double>(m_Options.points));
     const auto candidates = static_cast<int64_t>(m_Options.oversampling * static_cast<double>(m_Options.points));
     const auto queryIndex = at::tensor(pairQueries, at::kLong).to(device);
     const auto truth =
       targetMasks.flatten(0, 1).index_select(0, at::tensor(pairTargets, at::kLong).to(device)).unsqueeze(1);
     const auto compare = [&](const at::Tensor & logits, const at::Tensor * candidatePoints, const at::Tensor * extra) {
-      const auto random = [&](int64_t n) { return RandomPoints(pairCount, n, masks.options(), generator); };
+      const auto random = [&](int64_t n) { return RandomPoints(pairsOfWindow, n, masks.options(), generators); };
       const auto first = candidatePoints ? *candidatePoints : random(candidates);
       const auto second = extra ? *extra : random(m_Options.points - kept);
       return ComparePairs(logits.flatten(0, 1).index_select(0, queryIndex).unsqueeze(1), truth, first, second, kept);

@@ -9,7 +9,6 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
-#include <optional>
 #include <vector>
 
 namespace sam
@@ -142,16 +141,17 @@ public:
 
   /** \a labels are B×D×H×W, int64 from 0 to K−1; negative ones (ignore, outside) count as background. Of \a prompts
    * only masks and boxes are used. Points, where they are needed, come from \a points or, if that is null, from
-   * \a generator (default: PyTorch's own; points are drawn on the CPU). Where \a sum is given, the losses are those of
-   * the batches of all processes together.
-   * \throws Error when a label is K or larger, or shapes disagree. */
+   * \a generators, one per window of the batch, so that a window's points do not depend on its neighbors (default:
+   * PyTorch's own for all; points are drawn on the CPU). Where \a sum is given, the losses are those of the batches of
+   * all processes together.
+   * \throws Error when a label is K or larger, or shapes or the number of generators disagree. */
   MatchingLosses
-  operator()(const Prompts &                      prompts,
-             const MaskClassification &           classification,
-             const at::Tensor &                   labels,
-             const std::optional<at::Generator> & generator = std::nullopt,
-             const MatchingPoints *               points = nullptr,
-             const SumOverProcesses &             sum = {}) const;
+  operator()(const Prompts &             prompts,
+             const MaskClassification &  classification,
+             const at::Tensor &          labels,
+             at::ArrayRef<at::Generator> generators = {},
+             const MatchingPoints *      points = nullptr,
+             const SumOverProcesses &    sum = {}) const;
 
   const MatchingLossOptions &
   GetOptions() const

@@ -92,10 +92,54 @@ RoundUp(int64_t value, int64_t multiple)
   return (value + multiple - 1) / multiple * multiple;
 }
 
+/** The color of label \a number, 1 or more: after the first eight the same ones darker, lighter, ... */
+std::array<uint8_t, 3>
+ColorOfLabel(size_t number)
+{
+  constexpr std::array<double, 8> lightness{ 0.0, -0.35, 0.45, -0.6, 0.7, -0.18, 0.25, -0.75 }; // −1 black, 1 white
+
+  const auto   colors = labelColors.size() - 1;
+  const double change = lightness[(number - 1) / colors % lightness.size()];
+  auto         color = labelColors[1 + (number - 1) % colors];
+  for (auto & value : color)
+  {
+    value = static_cast<uint8_t>(std::lround(value + change * (change > 0.0 ? 255 - value : value)));
+  }
+  return color;
+}
+
+/** Whether all images have one voxel along an axis of LPS. */
+bool
+AreSingle(const DatasetFingerprint & fingerprint, size_t axis)
+{
+  for (size_t k = 0; k < fingerprint.spacings.size(); ++k)
+  {
+    if (fingerprint.extents[k][axis] > 1.5 * fingerprint.spacings[k][axis])
+    {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Whether the images are single slices, as photographs and X-rays are. */
+bool
+AreSlices(const DatasetFingerprint & fingerprint)
+{
+  return AreSingle(fingerprint, 0) || AreSingle(fingerprint, 1) || AreSingle(fingerprint, 2);
+}
+
 /** Axes of the plan in terms of those of LPS, the axis of the slices last. */
 std::array<size_t, 3>
-OrderAxes(const std::array<double, 3> & spacing)
+OrderAxes(const DatasetFingerprint & fingerprint, const std::array<double, 3> & spacing)
 {
+  for (const size_t axis : { 2, 1, 0 })
+  {
+    if (AreSingle(fingerprint, axis))
+    {
+      return { axis == 0 ? size_t{ 1 } : size_t{ 0 }, axis == 2 ? size_t{ 1 } : size_t{ 2 }, axis };
+    }
+  }
   for (size_t axis = 0; axis < 2; ++axis)
   {
     const size_t other = 1 - axis;
@@ -277,16 +321,27 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   {
     median[axis] = Quantile(OfAxis(fingerprint.spacings, axis), 0.5);
   }
-  const auto        order = OrderAxes(median);
+  const auto        order = OrderAxes(fingerprint, median);
+  const bool        isSingle = AreSingle(fingerprint, order[2]);
   const std::string letters = "LPS";
   plan.orientation = { letters[order[0]], letters[order[1]], letters[order[2]] };
-  planning.decisions.push_back(
-    Line() << "slices across "
+  Line slices;
+  if (isSingle && order[2] == 2)
+  {
+    slices << "slices: each image is a single one";
+  }
+  else
+  {
+    slices << "slices across "
            << (order[2] == 0   ? "left-right"
                : order[2] == 1 ? "anterior-posterior"
                                : "inferior-superior")
-           << ": " << (order[2] == 2 ? "no other axis has clearly longer voxels" : "voxels are longest along it")
-           << ", median " << median << " mm");
+           << ": "
+           << (isSingle        ? "images have one voxel along it"
+               : order[2] == 2 ? "no other axis has clearly longer voxels"
+                               : "voxels are longest along it");
+  }
+  planning.decisions.push_back(slices << ", median " << median << " mm");
 
   std::array<double, 3> voxels{};
   for (size_t axis = 0; axis < 3; ++axis)
@@ -297,7 +352,7 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   Line reason;
   reason << "median of " << fingerprint.spacings.size() << " cases";
   const double finer = std::max(plan.spacing[0], plan.spacing[1]);
-  if (fingerprint.oblique > 0 || plan.spacing[2] > slicesAxisRatio * finer)
+  if (fingerprint.oblique > 0 || (!isSingle && plan.spacing[2] > slicesAxisRatio * finer))
   {
     plan.orientation = KeepingAxes(plan.orientation);
     planning.decisions.push_back(Line() << "the images' own axes are kept, so that slices are not cut anew: "
@@ -305,7 +360,7 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
                                               ? std::to_string(fingerprint.oblique) + " images are oblique"
                                               : "slices are thick"));
   }
-  if (plan.spacing[2] > anisotropy * finer && voxels[2] < std::max(voxels[0], voxels[1]) / anisotropy)
+  if (!isSingle && plan.spacing[2] > anisotropy * finer && voxels[2] < std::max(voxels[0], voxels[1]) / anisotropy)
   {
     plan.spacing[2] = std::max(Quantile(OfAxis(fingerprint.spacings, order[2]), 0.1), finer);
     reason << ", 10th percentile across the thick slices";
@@ -322,18 +377,23 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
     inPlane *= 2.0;
   }
   // Files whose spacing was lost say 1 mm everywhere.
-  if (plan.planarLevels < fewSlicesLevels && voxels[2] * fewSlicesRatio < std::min(voxels[0], voxels[1]))
+  const bool isStack =
+    plan.planarLevels < fewSlicesLevels && voxels[2] * fewSlicesRatio < std::min(voxels[0], voxels[1]);
+  plan.planarLevels = isStack ? fewSlicesLevels : plan.planarLevels;
+  if (plan.planarLevels > 0 && !isSingle)
   {
-    plan.planarLevels = fewSlicesLevels;
-    planning.decisions.push_back(Line() << "convolutions within a slice at the " << plan.planarLevels
-                                        << " finest resolutions: " << voxels[2] << " slices of " << voxels[0] << " x "
-                                        << voxels[1] << " voxels are a stack of thick slices whatever their spacing");
-  }
-  else if (plan.planarLevels > 0)
-  {
-    planning.decisions.push_back(Line() << "convolutions within a slice at the " << plan.planarLevels
-                                        << " finest resolutions: slices are " << plan.spacing[2] / finer
-                                        << " times as far apart as voxels in them");
+    Line line;
+    line << "convolutions within a slice at the " << plan.planarLevels << " finest resolutions: ";
+    if (isStack)
+    {
+      line << voxels[2] << " slices of " << voxels[0] << " x " << voxels[1]
+           << " voxels are a stack of thick slices whatever their spacing";
+    }
+    else
+    {
+      line << "slices are " << plan.spacing[2] / finer << " times as far apart as voxels in them";
+    }
+    planning.decisions.push_back(line);
   }
 
   plan.stem = "pyramid";
@@ -355,7 +415,8 @@ PlanMaskSam(const DatasetFingerprint &                    fingerprint,
   ChooseChannels(planning, fingerprint, dataset);
   for (const auto & label : dataset.labels)
   {
-    plan.labels.push_back({ label.value, label.name, labelColors[plan.labels.size() % labelColors.size()] });
+    plan.labels.push_back(
+      { label.value, label.name, plan.labels.empty() ? labelColors.front() : ColorOfLabel(plan.labels.size()) });
   }
   return planning;
 }
@@ -445,20 +506,6 @@ ChoosePatch(const DatasetFingerprint &                    fingerprint,
   }
   return patch;
 }
-
-/** Whether the images are single slices, as photographs and X-rays are. */
-bool
-AreSlices(const DatasetFingerprint & fingerprint)
-{
-  for (size_t k = 0; k < fingerprint.spacings.size(); ++k)
-  {
-    if (fingerprint.extents[k][2] > 1.5 * fingerprint.spacings[k][2])
-    {
-      return false;
-    }
-  }
-  return true;
-}
 } // namespace
 
 void
@@ -490,10 +537,11 @@ PlanFrame(Planning & planning, const DatasetFingerprint & fingerprint, const std
     line << (wish != "auto" ? ", " : "") << framed << " of " << contents.size() << " images have one that takes "
          << 100.0 * framedFraction << " % of them or more";
   }
-  if (wish != "auto" || !contents.empty())
+  else if (wish == "auto")
   {
-    planning.decisions.push_back(line);
+    line << "images of several slices are not searched for them, which --frame remove leaves out";
   }
+  planning.decisions.push_back(line);
 }
 
 Planning
@@ -630,12 +678,14 @@ IsPlanName(const std::string & word)
          isOneOf(GetPublishedDapsamWords());
 }
 
+namespace
+{
 Planning
-PlanByName(const std::string &        word,
-           const DatasetFingerprint & fingerprint,
-           const Dataset &            dataset,
-           const PlanningLimits &     limits,
-           const PlanningWishes &     wishes)
+PlanWord(const std::string &        word,
+         const DatasetFingerprint & fingerprint,
+         const Dataset &            dataset,
+         const PlanningLimits &     limits,
+         const PlanningWishes &     wishes)
 {
   if (word != "dapsam" && !(wishes.hasAdapters && wishes.hasPrototypes))
   {
@@ -679,9 +729,9 @@ PlanByName(const std::string &        word,
                                " voxels");
   for (const auto & line : adapted.decisions)
   {
-    for (const std::string begin : { "slices across", "spacing", "channel" })
+    for (const std::string begin : { "slices", "spacing", "channel" })
     {
-      if (line.rfind(begin, 0) == 0 && !(isDapsam && begin != "slices across"))
+      if (line.rfind(begin, 0) == 0 && !(isDapsam && begin != "slices"))
       {
         planning.decisions.push_back(line);
       }
@@ -690,6 +740,28 @@ PlanByName(const std::string &        word,
   if (wishes.frame != "auto")
   {
     PlanFrame(planning, fingerprint, wishes.frame);
+  }
+  return planning;
+}
+} // namespace
+
+Planning
+PlanByName(const std::string &        word,
+           const DatasetFingerprint & fingerprint,
+           const Dataset &            dataset,
+           const PlanningLimits &     limits,
+           const PlanningWishes &     wishes)
+{
+  auto planning = PlanWord(word, fingerprint, dataset, limits, wishes);
+  if (wishes.nestsLabels)
+  {
+    if (planning.plan.decoder == "mask_classification")
+    {
+      throw Error("plan '" + word +
+                  "' cannot nest labels, of which it gives one to each voxel, expected dapsam or unet");
+    }
+    planning.plan.nestsLabels = true;
+    planning.decisions.push_back("labels are nested, as asked for: each one holds those after it");
   }
   return planning;
 }

@@ -34,7 +34,8 @@ struct Planning
 
 /** A compact MaskSAM for this data. Channels and labels are those of the data set.
  *
- * - Slices are taken along z, or along the axis whose voxels are more than 1.5 times as long as those of the others.
+ * - Slices are taken along z, or along the axis of which images have one voxel, or whose voxels are more than 1.5 times
+ *   as long as those of the others.
  * - Spacing is the median of the cases; along an axis that is three times as coarse as the others and has less than a
  *   third of their voxels the 10th percentile, so that fewer cases lose slices.
  * - The window holds the 95th percentile of the images in plane up to \c PlanningLimits::planeSize, and up to eight
@@ -58,6 +59,7 @@ struct PlanningWishes
   std::string                           frame{ "auto" };       ///< auto, remove or keep: PlanFrame()
   bool                                  hasAdapters{ true };   ///< dapsam: low-level adapters
   bool                                  hasPrototypes{ true }; ///< dapsam: prompts from prototypes
+  bool                                  nestsLabels{ false };  ///< dapsam, unet: each label holds those after it
 };
 
 /** A compact DAPSAM for single slices, to be trained from nothing. Channels and labels are those of the data set.
@@ -90,8 +92,8 @@ PlanUnet(const DatasetFingerprint & fingerprint,
          const PlanningWishes &     wishes = {});
 
 /** Decide what becomes of black frames: \a wish is remove, keep, or auto: they are removed where one image of twenty
- * has one that takes a twentieth of it or more. \throws Error when they are to be removed and the plan's window has
- * several slices. */
+ * has one that takes a twentieth of it or more; only images that are single slices are measured. \throws Error when
+ * they are to be removed and the plan's window has several slices. */
 void
 PlanFrame(Planning & planning, const DatasetFingerprint & fingerprint, const std::string & wish);
 
@@ -102,7 +104,7 @@ IsPlanName(const std::string & word);
 /** The plan that a word stands for: masksam (PlanMaskSam), dapsam (PlanDapsam), unet (PlanUnet), or one of
  * GetPublishedMaskSamWords() or GetPublishedDapsamWords() with the published sizes and with channels, labels, spacing
  * and orientation of this data; how channels are normalized is DAPSAM's own affair. \throws Error when the word is not
- * known. */
+ * known, or the network has not what is wished for. */
 Planning
 PlanByName(const std::string &        word,
            const DatasetFingerprint & fingerprint,

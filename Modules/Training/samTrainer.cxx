@@ -75,6 +75,14 @@ private:
     m_State.recipe.Check();
     m_State.processes = m_Processes.GetSize();
     KeepSites();
+    for (const auto & line : m_Dataset.warnings)
+    {
+      Warn(line);
+    }
+    if (m_Options.split.empty())
+    {
+      Note(m_Dataset.patients);
+    }
     const auto split = !m_Options.split.empty() ? ReadSplit(m_Dataset, m_Options.split, m_Options.fold)
                        : m_Options.folds > 0 ? SplitByFold(m_Dataset, m_Options.fold, m_Options.folds, m_Options.seed)
                                              : SplitByFraction(m_Dataset, m_Options.validationFraction, m_Options.seed);
@@ -198,6 +206,7 @@ private:
   MakeWishes() const
   {
     PlanningWishes wishes{ m_Options.window, m_Options.frame };
+    wishes.nestsLabels = m_Options.nestsLabels;
     for (const auto & part : m_Options.without)
     {
       if (part != "adapters" && part != "prototypes")
@@ -220,10 +229,10 @@ private:
                     "' is not known, expected masksam, dapsam, unet, masksam_acdc, masksam_synapse, " +
                     "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON file with a plan");
       }
-      if (m_Options.window || m_Options.frame != "auto" || !m_Options.without.empty())
+      if (m_Options.window || m_Options.frame != "auto" || !m_Options.without.empty() || m_Options.nestsLabels)
       {
-        throw Error(m_Options.plan + ": a plan says all of the network, expected neither a window, a frame nor parts "
-                                     "to leave out beside it");
+        throw Error(m_Options.plan + ": a plan says all of the network, expected neither a window, a frame, nested "
+                                     "labels nor parts to leave out beside it");
       }
       m_State.plan = Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan);
       if (m_State.plan.channels.size() != m_Dataset.channels.size())
@@ -337,7 +346,26 @@ private:
     Note(std::to_string(m_Training.size()) + " cases to train on and " + std::to_string(m_Validation.size()) +
          " to validate, " + std::to_string(loader.GetNumberOfPreparedCases()) + " of them prepared now, in " +
          Json(std::round(10.0 * seconds) / 10.0).dump() + " s");
+    WarnOfConstantImages();
     CheckLabelsAreThere();
+  }
+
+  void
+  WarnOfConstantImages()
+  {
+    for (const auto & item : m_Training)
+    {
+      const float * values = item.image.const_data_ptr<float>();
+      for (int64_t channel = 0; channel < item.image.size(0); ++channel, values += item.labels.numel())
+      {
+        const auto isFirst = [values](float value) { return value == *values; };
+        if (std::all_of(values, values + item.labels.numel(), isFirst))
+        {
+          Warn(item.name + ": all voxels of the channel " + m_State.plan.channels[static_cast<size_t>(channel)].name +
+               " have the same value, there is nothing to learn from");
+        }
+      }
+    }
   }
 
   /** A label that no case has cannot be learned; little foreground asks for more windows on it. */
@@ -442,10 +470,14 @@ private:
     auto         loss = recipe.semanticWeight * SemanticLoss(answer.Semantic(), label, 1e-5, sum).total;
     if (recipe.setWeight > 0.0)
     {
-      auto                random = RandomStream::OfItem(recipe.seed,
-                                         static_cast<uint64_t>(m_State.steps * recipe.accumulate + pass),
-                                         static_cast<uint64_t>(m_Processes.GetRank()));
-      const at::Generator points = at::detail::createCPUGenerator(random.Bits());
+      // By the window's number among those of all processes, so that it does not matter how many there are.
+      const auto                 round = static_cast<uint64_t>(m_State.steps * recipe.accumulate + pass);
+      std::vector<at::Generator> points;
+      for (int64_t k = 0; k < recipe.batch; ++k)
+      {
+        const auto window = static_cast<uint64_t>(m_Processes.GetRank() * recipe.batch + k);
+        points.push_back(at::detail::createCPUGenerator(RandomStream::OfItem(recipe.seed, round, window).Bits()));
+      }
       loss = loss + recipe.setWeight * m_MatchingLoss(prompts, answer, label, points, nullptr, sum).total;
     }
     return loss;
@@ -472,6 +504,7 @@ private:
     const auto & recipe = m_State.recipe;
     m_Validated = Validation::Run(
       *m_Average, m_Validation, recipe.mirrorsValidation ? recipe.mirrorAxes : std::vector<size_t>(), m_Processes);
+    WarnOfCollapse();
     row.dice = m_Validated.dice;
     row.meanDice = m_Validated.meanDice;
     ++m_State.validationsSinceBest;
@@ -496,6 +529,23 @@ private:
       }
     }
     Report(true, true);
+  }
+
+  /** Prototypes that are used alike by every slice prompt nothing. In the first half of a run they may still part. */
+  void
+  WarnOfCollapse()
+  {
+    const auto & use = m_Validated.prototypeUse;
+    if (m_HasWarnedOfCollapse || m_Fraction < 0.5 || !use.IsCollapsed())
+    {
+      return;
+    }
+    m_HasWarnedOfCollapse = true;
+    Warn("the prototypes have collapsed: over " + std::to_string(use.GetNumberOfSlices()) +
+         " slices of validation their shares tell " + Json(std::round(1e4 * use.GetInformation()) / 1e4).dump() +
+         " nats about the slice, and " + std::to_string(use.GetNumberOfDead()) + " of " +
+         std::to_string(use.GetNumberOfPrototypes()) +
+         " are dead: every slice gets almost the same prompt, --without prototypes may do as well");
   }
 
   void
@@ -534,6 +584,13 @@ private:
     provenance["minutes"] = std::round(10.0 * ElapsedMinutes()) / 10.0;
     provenance["threads"] = at::get_num_threads();
     provenance["validation_dice"] = DiceByName();
+    if (const auto & use = m_Validated.prototypeUse; use.GetNumberOfSlices() > 0)
+    {
+      provenance["prototype_use"] = { { "slices", use.GetNumberOfSlices() },
+                                      { "entropy_nats", use.GetEntropy() },
+                                      { "information_nats", use.GetInformation() },
+                                      { "dead", use.GetNumberOfDead() } };
+    }
     Plan plan = m_State.plan;
     plan.provenance = provenance.dump();
     return plan;
@@ -580,6 +637,7 @@ private:
   std::vector<TrainingCase> m_Validation;
   MatchingLoss              m_MatchingLoss;
   Validation                m_Validated; ///< the last one
+  bool                      m_HasWarnedOfCollapse{ false };
 };
 } // namespace
 

@@ -286,6 +286,13 @@ TrainingLoop::StartWindows()
   augmentation.mirrorAxes = recipe.mirrorAxes;
   augmentation.foregroundProbability = recipe.foregroundShare;
   augmentation.frameProbability = recipe.frameProbability;
+  for (size_t k = 0; k < m_State.plan.channels.size(); ++k)
+  {
+    if (m_State.plan.channels[k].normalization == "clip")
+    {
+      augmentation.absoluteChannels.push_back(k);
+    }
+  }
   const WindowSampler sampler(m_State.plan.window, augmentation);
   const int64_t       passes = recipe.accumulate * m_StepsPerEpoch; // of an epoch
   const int64_t       ofPass = recipe.batch * m_Processes.GetSize();

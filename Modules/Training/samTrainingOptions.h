@@ -69,13 +69,14 @@ struct TrainingOptions : RunOptions
   std::string planChange;              ///< JSON that is merged into the plan (RFC 7386); empty: none
   std::string initialize;              ///< checkpoint or model to start from; empty: everything is new, and trained
   bool        freezesEncoder{ false }; ///< of what is started from, the encoder stays but for its adapters
-  std::optional<std::array<int64_t, 3>> window; ///< of the planned network, voxels x, y, z; not set: from the data
-  std::string              frame{ "auto" };     ///< of the planned network: auto, remove or keep, see PlanFrame()
-  std::vector<std::string> without;             ///< parts that the plan dapsam leaves out: adapters, prototypes
-  std::string              split;               ///< nnU-Net's splits_final.json
-  int64_t                  fold{ 0 };           ///< entry of \c split, or one of \c folds
-  int64_t                  folds{ 0 };          ///< seeded folds by patient; 0: none
-  std::vector<std::string> trainSites;          ///< whose cases train and validate; empty: all
+  std::optional<std::array<int64_t, 3>> window;  ///< of the planned network, voxels x, y, z; not set: from the data
+  std::string              frame{ "auto" };      ///< of the planned network: auto, remove or keep, see PlanFrame()
+  bool                     nestsLabels{ false }; ///< of the planned network: each label holds those after it
+  std::vector<std::string> without;              ///< parts that the plan dapsam leaves out: adapters, prototypes
+  std::string              split;                ///< nnU-Net's splits_final.json
+  int64_t                  fold{ 0 };            ///< entry of \c split, or one of \c folds
+  int64_t                  folds{ 0 };           ///< seeded folds by patient; 0: none
+  std::vector<std::string> trainSites;           ///< whose cases train and validate; empty: all
   std::string              sites; ///< table of cases and sites, see SiteTable; empty: sites.csv beside dataset.json
   double                   validationFraction{ 0.2 }; ///< of the patients, where there is neither \c split nor \c folds
   int64_t                  patience{ 0 }; ///< validations in a row without a better Dice that end the run; 0: no limit

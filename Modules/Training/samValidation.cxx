@@ -6,22 +6,41 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 
 namespace sam
 {
 at::Tensor
-PredictLabels(const Network & network, const at::Tensor & volume, const std::vector<size_t> & mirrorAxes)
+PredictLabels(const Network &             network,
+              const at::Tensor &          volume,
+              const std::vector<size_t> & mirrorAxes,
+              PrototypeUse *              use)
 {
   const at::NoGradGuard noGradient;
   const auto            device = network.GetDevice();
   const auto            onDevice = volume.to(device);
   SlidingWindow         windows(network.GetPlan(), { volume.size(3), volume.size(2), volume.size(1) });
-  const auto            answer = [&network](const at::Tensor & image) {
+  Observer              observe;
+  if (use)
+  {
+    observe = [use](const std::string & name, const at::Tensor & value) {
+      if (name == "addresses")
+      {
+        const auto    shares = value.to(at::kCPU, at::kFloat).contiguous();
+        const float * first = shares.const_data_ptr<float>();
+        for (int64_t slice = 0; slice < shares.size(0); ++slice, first += shares.size(1))
+        {
+          use->Add({ first, first + shares.size(1) });
+        }
+      }
+    };
+  }
+  const auto answer = [&](const at::Tensor & image) {
     const auto encoded = network.Encode(image);
-    return network.Decode(encoded, network.GeneratePrompts(encoded)).Semantic();
+    return network.Decode(encoded, network.GeneratePrompts(encoded, observe)).Semantic();
   };
   for (const auto & start : windows.GetStarts())
   {
@@ -32,14 +51,14 @@ PredictLabels(const Network & network, const at::Tensor & volume, const std::vec
 }
 
 std::vector<double>
-DicePerLabel(const at::Tensor & prediction, const at::Tensor & reference, int64_t count)
+DicePerLabel(const at::Tensor & prediction, const at::Tensor & reference, int64_t count, bool isNested)
 {
   std::vector<double> dice;
   const auto          counts = reference >= 0;
   for (int64_t k = 1; k < count; ++k)
   {
-    const auto   found = (prediction == k) & counts;
-    const auto   truth = reference == k;
+    const auto   found = (isNested ? prediction >= k : prediction == k) & counts;
+    const auto   truth = isNested ? reference >= k : reference == k;
     const double both = (found & truth).sum().item<double>();
     const double sum = found.sum().item<double>() + truth.sum().item<double>();
     dice.push_back(sum > 0.0 ? 2.0 * both / sum : std::nan(""));
@@ -71,23 +90,38 @@ Validation::Run(const Network &                   network,
 {
   const auto labels = static_cast<int64_t>(network.GetPlan().labels.size());
   const auto count = static_cast<int64_t>(cases.size());
+  const bool isNested = network.GetPlan().nestsLabels;
   Validation result;
   result.predictions.resize(cases.size());
-  // What another process measures is 0 here; −1 stands for NaN, which would not add up.
-  auto table = at::full({ count, labels - 1 }, 0.0, at::kDouble);
+  // What another process measures is 0 here; −1 stands for NaN, which would not add up. Below is how many cases have
+  // each label in their reference: one that none has, but that is found, says nothing about the network's use.
+  auto table = at::zeros({ count + 1, labels - 1 }, at::kDouble);
   for (int64_t k = processes.GetRank(); k < count; k += processes.GetSize())
   {
     const auto & reference = cases[static_cast<size_t>(k)];
     auto &       prediction = result.predictions[static_cast<size_t>(k)];
-    prediction = PredictLabels(network, reference.image, mirrorAxes);
-    const auto dice = DicePerLabel(prediction, reference.labels, labels);
+    prediction = PredictLabels(network, reference.image, mirrorAxes, &result.prototypeUse);
+    const auto dice = DicePerLabel(prediction, reference.labels, labels, isNested);
     for (int64_t label = 0; label + 1 < labels; ++label)
     {
       const double value = dice[static_cast<size_t>(label)];
       table[k][label] = std::isnan(value) ? -1.0 : value;
+      const auto truth = isNested ? reference.labels > label : reference.labels == label + 1;
+      table[count][label] += truth.any().item<bool>() ? 1.0 : 0.0;
     }
   }
   processes.Sum(table);
+  if (network.GetPlan().promptSource == "prototype")
+  {
+    auto totals = at::zeros({ network.GetPlan().prototypes + 2 }, at::kDouble);
+    if (result.prototypeUse.GetNumberOfSlices() > 0)
+    {
+      totals = at::tensor(result.prototypeUse.GetTotals(), at::kDouble);
+    }
+    processes.Sum(totals);
+    const double * first = totals.const_data_ptr<double>();
+    result.prototypeUse = PrototypeUse::FromTotals({ first, first + totals.numel() });
+  }
 
   std::vector<double> sums(static_cast<size_t>(labels - 1), 0.0);
   std::vector<int>    counts(sums.size(), 0);
@@ -103,11 +137,12 @@ Validation::Run(const Network &                   network,
     }
   }
   int present = 0;
-  for (size_t label = 0; label < sums.size(); ++label)
+  for (size_t label = 0; label < sums.size(); ++label, ++values)
   {
-    result.dice.push_back(counts[label] > 0 ? sums[label] / counts[label] : std::nan(""));
-    result.meanDice += counts[label] > 0 ? result.dice.back() : 0.0;
-    present += counts[label] > 0 ? 1 : 0;
+    const bool isThere = *values > 0.0;
+    result.dice.push_back(isThere ? sums[label] / counts[label] : std::nan(""));
+    result.meanDice += isThere ? result.dice.back() : 0.0;
+    present += isThere ? 1 : 0;
   }
   result.meanDice = present > 0 ? result.meanDice / present : 0.0;
   return result;

@@ -5,30 +5,36 @@
 #include "samAugmentation.h"
 #include "samDistribution.h"
 #include "samNetwork.h"
+#include "samPrototypeUse.h"
 
 #include <vector>
 
 namespace sam
 {
 /** Label of each voxel of \a volume (C×D×H×W) as place in the plan's list: D×H×W uint8 or int16 on the CPU. Windows as
- * in SamSegmentationImageFilter; each answer is the mean over all combinations of mirrored \a mirrorAxes. */
+ * in SamSegmentationImageFilter; each answer is the mean over all combinations of mirrored \a mirrorAxes. How the
+ * slices use the network's prototypes, where it has some, is added to \a use. */
 at::Tensor
-PredictLabels(const Network & network, const at::Tensor & volume, const std::vector<size_t> & mirrorAxes = {});
+PredictLabels(const Network &             network,
+              const at::Tensor &          volume,
+              const std::vector<size_t> & mirrorAxes = {},
+              PrototypeUse *              use = nullptr);
 
 /** Dice of each of the \a count labels but the first, over the voxels where \a reference is not negative; NaN for a
- * label that neither map holds. */
+ * label that neither map holds. Where labels are nested, each one holds all after it. */
 std::vector<double>
-DicePerLabel(const at::Tensor & prediction, const at::Tensor & reference, int64_t count);
+DicePerLabel(const at::Tensor & prediction, const at::Tensor & reference, int64_t count, bool isNested = false);
 
 /** \class Validation
  * \brief Dice of a network on some cases.
  */
 struct Validation
 {
-  std::vector<std::vector<double>> ofCases;         ///< per case and label, as DicePerLabel
-  std::vector<at::Tensor>          predictions;     ///< per case; not defined where another process made it
-  std::vector<double>              dice;            ///< per label, mean over the cases that have it; NaN where none has
-  double                           meanDice{ 0.0 }; ///< over the labels
+  std::vector<std::vector<double>> ofCases;     ///< per case and label, as DicePerLabel
+  std::vector<at::Tensor>          predictions; ///< per case; not defined where another process made it
+  std::vector<double> dice; ///< per label, mean over the cases where it is or was found; NaN where none has it
+  double              meanDice{ 0.0 }; ///< over the labels
+  PrototypeUse        prototypeUse;    ///< of all slices; without slices where there are no prototypes
 
   /** The case's mean over its labels; 1 where nothing is and nothing was found. */
   double

@@ -173,7 +173,7 @@ CheckMatchingLosses(Recording & recording)
                                recording.Get("in/rand/loss_aux_masks/extra") };
 
   const MatchingLoss loss(options);
-  const auto         losses = loss(prompts, classification, labels.unsqueeze(0), std::nullopt, &points);
+  const auto         losses = loss(prompts, classification, labels.unsqueeze(0), {}, &points);
   CompareMatchingLosses(recording, losses, labels);
 
   losses.total.backward();

@@ -187,7 +187,7 @@ CompareTraining(Recording & recording, Network & network)
                                recording.Get("in/rand/loss_aux_masks/candidates"),
                                recording.Get("in/rand/loss_aux_masks/extra") };
   const MatchingLoss   loss(options);
-  const auto           losses = loss(answer.prompts, answer.classification, labels, std::nullopt, &points);
+  const auto           losses = loss(answer.prompts, answer.classification, labels, {}, &points);
   CompareMatchingLosses(recording, losses, labels.flatten(0, 1));
   losses.total.backward();
 

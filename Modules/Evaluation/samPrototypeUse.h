@@ -2,8 +2,6 @@
 #ifndef samPrototypeUse_h
 #define samPrototypeUse_h
 
-#include "itkSamModel.h"
-
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -19,6 +17,13 @@ public:
   /** The shares of the prototypes in the mixture of a slice, with sum 1. */
   void
   Add(const std::vector<float> & shares);
+
+  /** What the figures are computed from: of several processes it adds up. */
+  std::vector<double>
+  GetTotals() const;
+
+  static PrototypeUse
+  FromTotals(const std::vector<double> & totals);
 
   size_t
   GetNumberOfSlices() const
@@ -45,6 +50,11 @@ public:
   size_t
   GetNumberOfDead() const;
 
+  /** Whether, of five slices or more, the shares tell less than 0.02 nats about the slice, or, of as many slices as
+   * prototypes or more, more than half of the prototypes are dead: the prompt is little more than a constant then. */
+  bool
+  IsCollapsed() const;
+
   /** Lines for the user. */
   std::string
   Describe() const;
@@ -55,9 +65,6 @@ private:
   size_t              m_Slices{ 0 };
 };
 
-/** The use by all slices of images. \throws Error naming the file, or saying that the model has no prototypes. */
-PrototypeUse
-MeasurePrototypeUse(const itk::SamModel * model, const std::vector<std::string> & images);
 } // namespace sam
 
 #endif

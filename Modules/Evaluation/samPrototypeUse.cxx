@@ -1,16 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samPrototypeUse.h"
 
-#include "samCommandLine.h"
-#include "samError.h"
-#include "samImageReading.h"
-#include "samLabelImage.h"
-#include "samSteps.h"
-
-#include "itkSamEncoderImageFilter.h"
-#include "itkSamPrototypePromptImageFilter.h"
-#include "itkSamResampleImageFilter.h"
-
 #include <cmath>
 #include <iomanip>
 #include <locale>
@@ -20,33 +10,14 @@ namespace sam
 {
 namespace
 {
-constexpr double deadShare = 0.01; // of an equal one
+constexpr double deadShare = 0.01;        // of an equal one
+constexpr double leastInformation = 0.02; // nats; below it every slice gets the same prompt
+constexpr size_t fewestSlices = 5;        // that say something about it
 
 double
 Entropy(double share)
 {
   return share > 0.0 ? -share * std::log(share) : 0.0;
-}
-
-template <unsigned int VDimension>
-void
-AddImage(const itk::SamModel * model, const std::string & path, PrototypeUse & use)
-{
-  using ChannelImage = itk::VectorImage<float, VDimension>;
-  const auto resample = itk::SamResampleImageFilter<ChannelImage>::New();
-  const auto encoder = itk::SamEncoderImageFilter<ChannelImage>::New();
-  const auto prompter = itk::SamPrototypePromptImageFilter<ChannelImage>::New();
-  resample->SetInput(Read<ChannelImage>(path));
-  encoder->SetInput(resample->GetOutput());
-  prompter->SetInput(encoder->GetOutput());
-  resample->SetModel(model);
-  encoder->SetModel(model);
-  prompter->SetModel(model);
-  UpdateFilter(prompter, path, [](double) { ThrowIfInterrupted(); });
-  for (const auto & shares : prompter->GetAddresses())
-  {
-    use.Add(shares);
-  }
 }
 } // namespace
 
@@ -60,6 +31,25 @@ PrototypeUse::Add(const std::vector<float> & shares)
     m_Entropies += Entropy(static_cast<double>(shares[k]));
   }
   ++m_Slices;
+}
+
+std::vector<double>
+PrototypeUse::GetTotals() const
+{
+  auto totals = m_Sums;
+  totals.push_back(m_Entropies);
+  totals.push_back(static_cast<double>(m_Slices));
+  return totals;
+}
+
+PrototypeUse
+PrototypeUse::FromTotals(const std::vector<double> & totals)
+{
+  PrototypeUse use;
+  use.m_Sums.assign(totals.begin(), totals.end() - 2);
+  use.m_Entropies = totals[totals.size() - 2];
+  use.m_Slices = static_cast<size_t>(std::llround(totals.back()));
+  return use;
 }
 
 double
@@ -77,6 +67,13 @@ double
 PrototypeUse::GetInformation() const
 {
   return m_Slices > 0 ? this->GetEntropy() - m_Entropies / static_cast<double>(m_Slices) : 0.0;
+}
+
+bool
+PrototypeUse::IsCollapsed() const
+{
+  return m_Slices >= fewestSlices && (this->GetInformation() < leastInformation ||
+                                      (m_Slices >= m_Sums.size() && 2 * this->GetNumberOfDead() > m_Sums.size()));
 }
 
 size_t
@@ -104,20 +101,5 @@ PrototypeUse::Describe() const
        << std::setprecision(3) << "shares tell " << this->GetInformation() << " nats about the slice\n"
        << this->GetNumberOfDead() << " dead: mean share below a hundredth of an equal one";
   return text.str();
-}
-
-PrototypeUse
-MeasurePrototypeUse(const itk::SamModel * model, const std::vector<std::string> & images)
-{
-  if (!model->HasPrototypes())
-  {
-    throw Error(model->GetFileName() + ": has no prototypes whose use by images could be measured");
-  }
-  PrototypeUse use;
-  for (const auto & image : images)
-  {
-    ReadImageDimension(image) == 2 ? AddImage<2>(model, image, use) : AddImage<3>(model, image, use);
-  }
-  return use;
 }
 } // namespace sam
