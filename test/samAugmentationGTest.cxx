@@ -882,8 +882,13 @@ TEST(samWindowSampler, AbsoluteChannelsChangeTheirMeanAndDeviation)
   options.locationScaleProbability = 0.0;
   options.frameProbability = 1.0;
   options.frame = { 0.5, 0.75 };
-  const sam::TrainingCase flat("flat", at::full({ 2, 3, 12, 14 }, 7.0f), labels, { 1.0, 1.0, 1.0 });
-  EXPECT_TRUE(sam::WindowSampler({ 14, 12, 3 }, options)(flat, random).image[1].equal(flat.image[1]));
+  auto halves = at::full({ 2, 3, 12, 14 }, 1.0f);
+  halves.narrow(2, 6, 6).fill_(5.0f);
+  const sam::TrainingCase item("halves", halves, labels, { 1.0, 1.0, 1.0 });
+  const auto              framed = sam::WindowSampler({ 14, 12, 3 }, options)(item, random).image;
+  EXPECT_NEAR(framed[1].min().item<float>(), 1.0f, 1e-5f);
+  EXPECT_NEAR(framed[1].max().item<float>(), 5.0f, 1e-5f);
+  EXPECT_NEAR(framed[0].mean().item<float>(), 3.0f, 1e-5f);
 }
 
 TEST(SamWindowSampler, WindowsShrinkIntoABlackFrame)
