@@ -675,6 +675,9 @@ RunProgram(const std::string &                                    program,
   interrupt = 0;
   std::signal(SIGINT, HandleSignal);
   std::signal(SIGTERM, HandleSignal);
+#ifdef SIGXFSZ
+  std::signal(SIGXFSZ, SIG_IGN); // a file that becomes too large is an error like a full disk
+#endif
   std::string message;
   try
   {

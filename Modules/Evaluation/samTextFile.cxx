@@ -3,6 +3,7 @@
 
 #include "samError.h"
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -13,13 +14,18 @@ void
 WriteTextFile(const std::string & path, const std::string & text)
 {
   const std::string temporary = path + ".part";
-  std::ofstream     stream(temporary, std::ios::binary | std::ios::trunc);
+  errno = 0;
+  std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
   stream << text;
   stream.close();
   std::error_code error;
   if (stream)
   {
     std::filesystem::rename(temporary, path, error);
+  }
+  else
+  {
+    error.assign(errno, std::generic_category());
   }
   if (!stream || error)
   {

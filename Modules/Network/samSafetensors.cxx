@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -388,7 +389,9 @@ WriteSafetensors(const std::string &                                         pat
     }
   };
   const TemporaryFile temporary{ path + ".part" };
-  std::ofstream       stream(temporary.path, std::ios::binary | std::ios::trunc);
+  std::error_code     error;
+  errno = 0;
+  std::ofstream stream(temporary.path, std::ios::binary | std::ios::trunc);
   for (uint64_t length = text.size(), i = 0; i < 8; ++i)
   {
     stream.put(static_cast<char>((length >> (8 * i)) & 0xff));
@@ -400,15 +403,17 @@ WriteSafetensors(const std::string &                                         pat
     stream.write(static_cast<const char *>(bytes.data_ptr()), static_cast<std::streamsize>(bytes.nbytes()));
   }
   stream.close();
-  if (!stream)
+  if (stream)
   {
-    throw Error(path + ": cannot be written");
+    std::filesystem::rename(temporary.path, path, error);
   }
-  std::error_code error;
-  std::filesystem::rename(temporary.path, path, error);
-  if (error)
+  else
   {
-    throw Error(path + ": cannot be written (" + error.message() + ")");
+    error.assign(errno, std::generic_category());
+  }
+  if (!stream || error)
+  {
+    throw Error(path + ": cannot be written" + (error ? " (" + error.message() + ")" : ""));
   }
 }
 } // namespace sam
