@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <random>
+#include <set>
 #include <sstream>
 
 namespace sam
@@ -77,6 +79,23 @@ ReadPrepared(const std::string & path, const std::string & key, const std::strin
   }
 }
 
+/** Remove what a process left that was killed while it wrote; what is younger may be of one that runs. */
+void
+RemoveStaleFiles(const std::string & folder)
+{
+  std::error_code ignored;
+  for (const auto & entry : fs::directory_iterator(folder, ignored))
+  {
+    const auto name = entry.path().filename().string();
+    const bool isTemporary =
+      name.find(".safetensors.") != std::string::npos && (name.ends_with(".new") || name.ends_with(".new.part"));
+    if (isTemporary && entry.last_write_time(ignored) < fs::file_time_type::clock::now() - std::chrono::hours(24))
+    {
+      fs::remove(entry.path(), ignored);
+    }
+  }
+}
+
 void
 WritePrepared(const std::string & path, const std::string & key, const TrainingCase & prepared)
 {
@@ -113,6 +132,10 @@ CaseLoader::CaseLoader(const Plan &                             plan,
   {
     throw Error(m_Folder + ": the folder of prepared cases cannot be made");
   }
+  if (!m_Folder.empty())
+  {
+    RemoveStaleFiles(m_Folder);
+  }
 }
 
 std::string
@@ -125,8 +148,26 @@ CaseLoader::MakeKey(const DatasetCase & description) const
   {
     files.push_back(description.label);
   }
-  for (const auto & file : files)
+  for (size_t k = 0; k < files.size(); ++k)
   {
+    const auto file = files[k];
+    if (!fs::exists(file))
+    {
+      throw Error(file + ": no such file");
+    }
+    if (fs::is_directory(file)) // a DICOM series
+    {
+      std::set<std::string> slices;
+      for (const auto & entry : fs::directory_iterator(file))
+      {
+        if (entry.is_regular_file())
+        {
+          slices.insert(entry.path().string());
+        }
+      }
+      files.insert(files.end(), slices.begin(), slices.end());
+      continue;
+    }
     key["files"].push_back({ fs::absolute(file).lexically_normal().string(),
                              fs::file_size(file),
                              fs::last_write_time(file).time_since_epoch().count() });

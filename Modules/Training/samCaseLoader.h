@@ -21,7 +21,8 @@ namespace sam
 class CaseLoader
 {
 public:
-  /** An empty \a folder: nothing is kept. \a warn is told when a file cannot be written, which is no error. */
+  /** An empty \a folder: nothing is kept. In another one, temporary files older than a day are removed. \a warn is told
+   * when a file cannot be written, which is no error. */
   CaseLoader(const Plan &                                     plan,
              const Dataset &                                  dataset,
              std::string                                      folder,

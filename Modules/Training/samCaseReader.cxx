@@ -3,11 +3,12 @@
 
 #include "samError.h"
 #include "samImageFile.h"
+#include "samImageReader.h"
+#include "samLabelImage.h"
 
 #include "itkSamResampleImageFilter.h"
 
 #include "itkComposeImageFilter.h"
-#include "itkImageFileReader.h"
 #include "itkNearestNeighborInterpolateImageFunction.h"
 #include "itkResampleImageFilter.h"
 
@@ -45,9 +46,9 @@ template <typename TImage>
 typename TImage::Pointer
 ReadPixels(const std::string & file)
 {
-  const auto reader = itk::ImageFileReader<TImage>::New();
-  reader->SetFileName(file);
+  const auto reader = MakeImageReader<TImage>(file);
   Reading(file, [&reader] { reader->Update(); });
+  CheckSlices(reader->GetOutput(), file);
   return reader->GetOutput();
 }
 
@@ -55,7 +56,7 @@ template <typename TImage>
 typename TImage::Pointer
 ReadImage(const std::string & file)
 {
-  ReadImageHeader(file);
+  GetImageDimension(ReadImageHeader(file), file);
   return ReadPixels<TImage>(file);
 }
 
@@ -93,9 +94,12 @@ ReadChannels(const std::vector<std::string> & files, size_t channels)
   if (files.size() == 1)
   {
     const auto header = ReadImageHeader(files.front());
-    return channels > 1 && header->GetNumberOfComponents() == 1 && CountChannels(header) == channels
-             ? ReadSeries(files.front())
-             : ReadPixels<ChannelImage>(files.front());
+    if (channels > 1 && header->GetNumberOfComponents() == 1 && CountChannels(header) == channels)
+    {
+      return ReadSeries(files.front());
+    }
+    GetImageDimension(header, files.front());
+    return ReadPixels<ChannelImage>(files.front());
   }
   const auto compose = itk::ComposeImageFilter<ScalarImage, ChannelImage>::New();
   for (unsigned int k = 0; k < files.size(); ++k)

@@ -12,9 +12,9 @@
 
 namespace sam
 {
-/** Read a case (of one file with as many images along a fourth axis as the plan has channels, those are the channels)
- * and bring it to the model's grid and intensities with the filter that the segmentation uses. The label
- * map follows by nearest neighbor; its values become places in the plan's list of labels.
+/** Read a case, of files or of a folder with a DICOM series (of one file with as many images along a fourth axis as the
+ * plan has channels, those are the channels), and bring it to the model's grid and intensities with the filter that the
+ * segmentation uses. The label map follows by nearest neighbor; its values become places in the plan's list of labels.
  * \throws Error naming the file and what is wrong with it. */
 TrainingCase
 ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase & description);

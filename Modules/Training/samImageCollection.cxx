@@ -1,13 +1,16 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samImageCollection.h"
 
+#include "samDicomSeries.h"
 #include "samError.h"
 #include "samEvaluation.h"
+#include "samImageFile.h"
 #include "samSiteTable.h"
 #include "samTextFile.h"
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -100,6 +103,46 @@ FindTable(const ImageCollectionOptions & options, const fs::path & folder)
                               : std::nullopt;
 }
 
+/** Names of files below a folder, each folder once: by a symbolic link where that is the only way to it. */
+std::set<std::string>
+FindFiles(const fs::path & folder)
+{
+  std::set<std::string> names;
+  std::set<fs::path>    seen;
+  std::set<fs::path>    links{ "" };
+  while (!links.empty())
+  {
+    std::vector<fs::path> folders{ links.extract(links.begin()).value() };
+    while (!folders.empty())
+    {
+      const auto inside = folders.back();
+      folders.pop_back();
+      if (!seen.insert(fs::canonical(folder / inside)).second)
+      {
+        continue;
+      }
+      for (const auto & entry : fs::directory_iterator(folder / inside))
+      {
+        std::error_code ignored; // of a link to nowhere
+        const auto      name = inside / entry.path().filename();
+        if (entry.is_directory(ignored) && entry.is_symlink())
+        {
+          links.insert(name);
+        }
+        else if (entry.is_directory(ignored))
+        {
+          folders.push_back(name);
+        }
+        else if (name.filename().string().front() != '.')
+        {
+          names.insert(name.generic_string());
+        }
+      }
+    }
+  }
+  return names;
+}
+
 /** Names of files below a folder that may be images. */
 std::vector<std::string>
 ListFiles(const fs::path & folder)
@@ -109,13 +152,13 @@ ListFiles(const fs::path & folder)
     throw Error(folder.string() + ": is no folder, expected one with images");
   }
   std::set<std::string> names;
-  for (const auto & entry : fs::recursive_directory_iterator(folder))
+  try
   {
-    const auto name = entry.path().filename().string();
-    if (!entry.is_directory() && name.front() != '.')
-    {
-      names.insert(entry.path().lexically_relative(folder).generic_string());
-    }
+    names = FindFiles(folder);
+  }
+  catch (const fs::filesystem_error & error)
+  {
+    throw Error(error.path1().string() + ": cannot be listed (" + error.code().message() + ")");
   }
   std::vector<std::string> files;
   for (const auto & name : names)
@@ -130,6 +173,58 @@ ListFiles(const fs::path & folder)
     }
   }
   return files;
+}
+
+/** Whether a file is in a folder of label maps, such as nnU-Net's labelsTr. */
+bool
+IsInLabels(const fs::path & name)
+{
+  const auto folders = name.parent_path();
+  return std::any_of(
+    folders.begin(), folders.end(), [](const fs::path & folder) { return folder.string().starts_with("labels"); });
+}
+
+/** Whether the files of a folder are the slices of a DICOM series. */
+bool
+HoldsSlices(const std::string & folder)
+{
+  try
+  {
+    const auto file = FindDicomFile(folder);
+    const auto header = file.empty() ? nullptr : ReadImageHeader(file);
+    return header && (header->GetNumberOfDimensions() < 3 || header->GetDimensions(2) == 1);
+  }
+  catch (const Error &)
+  {
+    return false; // whoever reads the file tells why
+  }
+}
+
+/** The slices of a series become its folder, where all of its files are wanted. */
+void
+JoinSeries(ImageFolder & folder)
+{
+  std::map<std::string, std::vector<std::string>> byFolder;
+  for (const auto & file : folder.files)
+  {
+    byFolder[fs::path(file).parent_path().string()].push_back(file);
+  }
+  folder.files.clear();
+  for (const auto & [path, files] : byFolder)
+  {
+    const auto all = std::count_if(fs::directory_iterator(path), fs::directory_iterator(), [](const auto & entry) {
+      return entry.is_regular_file();
+    });
+    if (files.size() > 1 && std::ssize(files) == all && HoldsSlices(path))
+    {
+      folder.files.push_back(path);
+    }
+    else
+    {
+      folder.files.insert(folder.files.end(), files.begin(), files.end());
+    }
+  }
+  std::sort(folder.files.begin(), folder.files.end());
 }
 
 /** Leave out the files of other sites; false when the table knows no file of this folder. */
@@ -215,7 +310,7 @@ CollectImages(const ImageCollectionOptions & options, const std::function<void(c
 {
   Patterns                 excluded(options.excluded);
   std::vector<ImageFolder> folders;
-  std::set<std::string>    seen;
+  std::set<std::string>    seen{ fs::weakly_canonical(options.sites).string() }; // the table is no image
   bool                     hasTable = false;
   if (options.trainSites.empty() && !options.sites.empty())
   {
@@ -231,7 +326,14 @@ CollectImages(const ImageCollectionOptions & options, const std::function<void(c
       {
         ++folder.excluded;
       }
-      else if (const auto file = (fs::path(path) / name).string();
+      else if (name == "sites.csv")
+      {
+      }
+      else if (!options.takesLabels && IsInLabels(name))
+      {
+        ++folder.labels;
+      }
+      else if (const auto file = (fs::absolute(path) / name).lexically_normal().string();
                seen.insert(fs::weakly_canonical(file).string()).second)
       {
         folder.files.push_back(file);
@@ -260,6 +362,14 @@ CollectImages(const ImageCollectionOptions & options, const std::function<void(c
         note(path + ": no table of sites, so all files are taken");
       }
       hasTable = hasTable || isKnown;
+    }
+    if (folder.labels > 0)
+    {
+      note(path + ": " + std::to_string(folder.labels) + " files in folders of label maps are left out");
+    }
+    if (options.joinsSeries)
+    {
+      JoinSeries(folder);
     }
     folders.push_back(std::move(folder));
   }
