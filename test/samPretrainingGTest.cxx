@@ -6,10 +6,12 @@
 #include "samTrainer.h"
 #include "samTrainingTestData.h"
 
+#include "itkGDCMImageIO.h"
+#include "itkMetaDataObject.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <atomic>
 
 namespace
 {
@@ -80,7 +82,7 @@ protected:
     options.resume = resume;
     m_Notes.clear();
     m_Warnings.clear();
-    std::atomic<bool>     interrupt{ false };
+    bool                  interrupt = false;
     int64_t               steps = 0;
     sam::TrainingListener listener;
     listener.report = [&](const sam::TrainingProgress & progress) {
@@ -88,7 +90,7 @@ protected:
     };
     listener.note = [this](const std::string & text) { m_Notes += text + "\n"; };
     listener.warn = [this](const std::string & text) { m_Warnings += text + "\n"; };
-    return run(options, listener, interrupt);
+    return run(options, listener, [&interrupt] { return interrupt; });
   }
 
   sam::TrainingResult
@@ -194,13 +196,18 @@ TEST_F(SamPretraining, ResumedRunEndsWithTheSameWeights)
   {
     m_Options.method = method;
     m_Options.loaders = 1;
+    m_Options.images.folders[0] = fs::relative(Images()).string();
     Pretrain(method + "_whole");
     m_Options.loaders = 3;
     EXPECT_TRUE(Pretrain(method + "_parts", true, 13).interrupted);
-    m_Options.method = "regions"; // the recipe is that of the beginning
     m_Options.hiddenShare = 0.2;
+    EXPECT_TRUE(Contains(MessageOf(method + "_parts", true), "--hidden is 0.2, this run began with 0.5,"));
+    m_Options.hiddenShare = sam::PretrainingOptions().hiddenShare; // nothing that was decided
     m_Options.images.folders.clear();
+    const auto before = fs::current_path();
+    fs::current_path(m_Data.folder / "data");
     EXPECT_FALSE(Pretrain(method + "_parts", true).interrupted);
+    fs::current_path(before);
     ExpectSame(FileOf(method + "_whole", "resume"), FileOf(method + "_parts", "resume"));
     ExpectSame(FileOf(method + "_whole"), FileOf(method + "_parts"));
     m_Options.images.folders = { Images().string(), (m_Data.folder / "data" / "imagesTr").string() };
@@ -263,6 +270,18 @@ TEST_F(SamPretraining, ImagesOfOtherSitesAreNotOpened)
   EXPECT_EQ(provenance.at("folders").at(1).at("files"), 4);
   EXPECT_EQ(provenance.at("train_sites"), nlohmann::json({ "east" }));
 
+  // The table may be among the images.
+  fs::copy_file(m_Data.folder / "sites.csv", Images() / "sites.csv");
+  Pretrain("inside");
+  EXPECT_EQ(m_Warnings, "");
+  EXPECT_EQ(ProvenanceOf("inside").at("images"), 8);
+  m_Options.images.sites = (Images() / "deeper" / "table.csv").string();
+  fs::rename(Images() / "sites.csv", m_Options.images.sites);
+  Pretrain("given");
+  EXPECT_EQ(m_Warnings, "");
+  fs::remove(m_Options.images.sites);
+  m_Options.images.sites.clear();
+
   WriteStripes(Images() / "unknown.mha", 1);
   EXPECT_TRUE(Contains(MessageOf(), "unknown.mha: has no line in")) << MessageOf();
   fs::remove(Images() / "unknown.mha");
@@ -271,7 +290,8 @@ TEST_F(SamPretraining, ImagesOfOtherSitesAreNotOpened)
   fs::remove(m_Data.folder / "sites.csv");
   EXPECT_TRUE(Contains(MessageOf(), "no table of sites knows a file of the folders")) << MessageOf();
   m_Options.images.trainSites = { "west" };
-  EXPECT_TRUE(Contains(MessageOf("run", true), "this run has the sites 'east'")) << MessageOf("run", true);
+  EXPECT_TRUE(Contains(MessageOf("run", true), "--train-site is west, this run began with east,"))
+    << MessageOf("run", true);
 }
 
 TEST_F(SamPretraining, VolumesGiveSlicesOrWindows)
@@ -286,6 +306,107 @@ TEST_F(SamPretraining, VolumesGiveSlicesOrWindows)
   Pretrain("windows");
   EXPECT_TRUE(Contains(m_Notes, "4 images with 24 slices")) << m_Notes;
   EXPECT_TRUE(Contains(m_Warnings, "stripes_0.mha: is a single slice, expected a volume for windows of 4 slices"));
+}
+
+TEST_F(SamPretraining, FoldersAreFollowedAndLabelMapsLeftOut)
+{
+  m_Options.images.folders = { (m_Data.folder / "data").string() };
+  fs::create_directory_symlink(Images(), m_Data.folder / "data" / "linked");
+  fs::create_directory_symlink(m_Data.folder / "data", m_Data.folder / "data" / "circle");
+  fs::create_directory_symlink(m_Data.folder / "data" / "nowhere", m_Data.folder / "data" / "lost");
+  fs::create_directory_symlink(m_Data.folder / "data" / "itself", m_Data.folder / "data" / "itself");
+  m_Options.images.excluded = { "linked/deeper/*", "dataset.json", "lost", "itself" };
+  m_Options.maximumSteps = 1;
+  Pretrain("run");
+  EXPECT_EQ(m_Warnings, "");
+  EXPECT_TRUE(Contains(m_Notes, "data: 4 files in folders of label maps are left out")) << m_Notes;
+  EXPECT_EQ(ProvenanceOf("run").at("images"), 4 + 3);
+  EXPECT_EQ(ProvenanceOf("run").at("excluded_files"), 3 + 3);
+  // Who names the folder wants it.
+  m_Options.images.folders = { (m_Data.folder / "data" / "labelsTr").string() };
+  m_Options.images.excluded.clear();
+  Pretrain("labels");
+  EXPECT_EQ(ProvenanceOf("labels").at("images"), 4);
+}
+
+TEST_F(SamPretraining, PlanOfAModelFileHasNoHistory)
+{
+  m_Options.maximumSteps = 3;
+  Pretrain("run");
+  EXPECT_EQ(ProvenanceOf("run").at("steps"), 3);
+  const auto loss = Pretrain("run", true).loss;
+  EXPECT_NEAR(loss, LossesOf("run").back(), 1e-4) << "a run that is over still knows its loss";
+  EXPECT_GT(loss, 0.0);
+  m_Options.plan = (m_Data.folder / "run" / "model.safetensors").string();
+  m_Options.maximumSteps = 1;
+  Pretrain("next", false, 1);
+  const auto plan = nlohmann::json::parse(FileOf("next").metadata.at("plan"));
+  EXPECT_EQ(plan.at("provenance").size(), 1u) << plan.at("provenance");
+  fs::remove(Images() / "stripes_1.mha");
+  EXPECT_TRUE(Contains(MessageOf("next", true), "stripes_1.mha: no such file")) << MessageOf("next", true);
+}
+
+TEST_F(SamPretraining, DicomSeriesAreVolumes)
+{
+  using SliceType = itk::Image<short, 2>;
+  for (const std::string patient : { "a", "b" })
+  {
+    fs::create_directories(Images() / patient);
+    for (int k = 0; k < 5; ++k)
+    {
+      const auto slice = SliceType::New();
+      slice->SetRegions(SliceType::SizeType{ { 20, 18 } });
+      slice->Allocate();
+      slice->FillBuffer(static_cast<short>(10 * k));
+      slice->SetPixel(SliceType::IndexType{ { k, k } }, 100);
+      auto & tags = slice->GetMetaDataDictionary();
+      itk::EncapsulateMetaData<std::string>(tags, "0020|000d", "1.2.3");
+      itk::EncapsulateMetaData<std::string>(tags, "0020|000e", "1.2.3.4." + std::to_string(patient[0]));
+      itk::EncapsulateMetaData<std::string>(tags, "0020|0032", "0\\0\\" + std::to_string(k));
+      itk::EncapsulateMetaData<std::string>(tags, "0020|0037", "1\\0\\0\\0\\1\\0");
+      itk::EncapsulateMetaData<std::string>(tags, "0028|0030", "1\\1");
+      itk::EncapsulateMetaData<std::string>(tags, "0008|0060", "MR");
+      const auto writer = itk::ImageFileWriter<SliceType>::New();
+      const auto format = itk::GDCMImageIO::New();
+      format->KeepOriginalUIDOn();
+      writer->SetImageIO(format);
+      writer->SetInput(slice);
+      writer->SetFileName((Images() / patient / (std::to_string(9 - k) + ".dcm")).string());
+      writer->Update();
+    }
+  }
+  for (int k = 0; k < 6; ++k)
+  {
+    fs::remove(Images() / (k < 3 ? "" : "deeper") / ("stripes_" + std::to_string(k) + ".mha"));
+  }
+  m_Options.maximumSteps = 1;
+  m_Options.slices = 0;
+  Pretrain("slices");
+  EXPECT_TRUE(Contains(m_Notes, "10 images with 10 slices, 10 of them prepared now")) << m_Notes;
+  m_Options.plan = (m_Data.folder / "plan.json").string(); // windows of 4 slices
+  m_Options.cache = (m_Data.folder / "cache").string();
+  for (const int prepared : { 2, 0 })
+  {
+    Pretrain("volumes" + std::to_string(prepared));
+    EXPECT_TRUE(Contains(m_Notes, "2 images with 10 slices, " + std::to_string(prepared) + " of them")) << m_Notes;
+  }
+  // A file that is not to be opened leaves single slices.
+  m_Options.images.excluded = { "b/9.dcm" };
+  Pretrain("one");
+  EXPECT_TRUE(Contains(m_Notes, "1 images with 5 slices")) << m_Notes;
+  EXPECT_TRUE(Contains(m_Warnings, "8.dcm: is a single slice")) << m_Warnings;
+}
+
+TEST_F(SamPretraining, TimeSeriesAreNoVolumes)
+{
+  using SeriesType = itk::Image<float, 4>;
+  const auto series = SeriesType::New();
+  series->SetRegions(SeriesType::SizeType{ { 16, 16, 6, 3 } });
+  series->Allocate(true);
+  itk::WriteImage(series.GetPointer(), (Images() / "series.nii.gz").string());
+  m_Options.maximumSteps = 1;
+  Pretrain("run");
+  EXPECT_TRUE(Contains(m_Warnings, "series.nii.gz: has 4 dimensions, expected 2 or 3; left out")) << m_Warnings;
 }
 
 TEST_F(SamPretraining, TrainingStartsFromIt)
@@ -312,6 +433,16 @@ TEST_F(SamPretraining, TrainingStartsFromIt)
     const std::string name = isFrozen ? "frozen" : "free";
     const auto        result = Run(options, sam::Train, name, false, -1);
     EXPECT_EQ(result.steps, 3);
+    if (isFrozen)
+    {
+      // As after a kill before the first model was written.
+      const auto trained = FileOf(name, "last");
+      fs::remove(m_Data.folder / name / "last.safetensors");
+      Run(options, sam::Train, name, true, -1);
+      ExpectSame(trained, FileOf(name, "last"));
+      fs::remove_all(m_Data.folder / name);
+      Run(options, sam::Train, name, false, -1);
+    }
     EXPECT_TRUE(Contains(m_Notes, std::to_string(start.tensors.size()) + " tensors taken as they are")) << m_Notes;
     EXPECT_TRUE(Contains(m_Notes, "not in the file, new: ")) << m_Notes;
     EXPECT_TRUE(Contains(m_Notes, "mask_decoder.mask_tokens.weight")) << m_Notes;

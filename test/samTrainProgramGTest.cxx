@@ -8,6 +8,7 @@
 #  include <csignal>
 #  include <cstdlib>
 #  include <fcntl.h>
+#  include <sys/resource.h>
 #  include <sys/wait.h>
 #  include <thread>
 #  include <unistd.h>
@@ -21,9 +22,13 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 class SamTrainProgram : public testing::Test
 {
 protected:
-  /** Start sam-train; both streams go to \a output.txt. Answers the process. */
+  /** Start sam-train; both streams go to \a output.txt. Files may become \a fileSize bytes large. Answers the process.
+   */
   pid_t
-  Start(const std::string & output, std::vector<std::string> arguments, const Environment & environment = {}) const
+  Start(const std::string &      output,
+        std::vector<std::string> arguments,
+        const Environment &      environment = {},
+        rlim_t                   fileSize = RLIM_INFINITY) const
   {
     const std::string program = SEGMENTANYTHING_PROGRAMS "/sam-train";
     const std::string log = (m_Data.folder / (output + ".txt")).string();
@@ -51,6 +56,11 @@ protected:
     if (process == 0)
     {
       setenv("OMP_NUM_THREADS", "1", 1);
+      std::signal(SIGXFSZ, SIG_DFL);
+      rlimit limit{};
+      getrlimit(RLIMIT_FSIZE, &limit);
+      limit.rlim_cur = std::min(fileSize, limit.rlim_max);
+      setrlimit(RLIMIT_FSIZE, &limit);
       for (const auto & [name, value] : environment)
       {
         setenv(name.c_str(), value.c_str(), 1);
@@ -137,7 +147,8 @@ TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
   // Losses at random points: fewer than the pixels of a slice.
   const std::vector<std::string> recipe{ "--epochs",        "2",
                                          "--learning-rate", "0.001",
-                                         "--change-plan",   R"({"training": {"loss_points": 64}})" };
+                                         "--change-plan",   R"({"training": {"loss_points": 64}})",
+                                         "--fold",          "0/2" };
   auto                           arguments = recipe;
   arguments.insert(arguments.end(), { "--output", Folder("one"), "--batch", "2" });
   ASSERT_TRUE(EndsWell(Start("one", arguments))) << Said("one");
@@ -180,8 +191,60 @@ TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
   const auto two = losses("two");
   ASSERT_EQ(one.size(), 2u);
   ASSERT_EQ(two.size(), 2u);
+  const auto report = ReadFile(m_Data.folder / "two" / "report.html");
+  EXPECT_NE(report.find("ball_"), std::string::npos);
+  const auto figures = [&report] {
+    int    count = 0;
+    size_t place = 0;
+    for (; (place = report.find("<figure>", place)) != std::string::npos; ++place)
+    {
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(figures(), 3) << "the worst cases of all processes";
   EXPECT_NEAR(two[0], one[0], 2e-4 * one[0]);
   EXPECT_NEAR(two[1], one[1], 2e-3 * one[1]);
+}
+
+TEST_F(SamTrainProgram, SignalsEndIt)
+{
+  const std::vector<std::string> arguments{ "--output", Folder("run"), "--epochs", "10000", "--resume" };
+  const auto                     stop = [this](const std::string & log, const std::vector<std::string> & words) {
+    const pid_t process = Start(log, words);
+    for (int k = 0; k < 600 && Said(log).find("of them prepared now") == std::string::npos; ++k)
+    {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    kill(process, SIGTERM);
+    int status = 0;
+    waitpid(process, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  EXPECT_EQ(stop("run", arguments), 128 + SIGTERM) << Said("run");
+  EXPECT_NE(Said("run").find("stopped in epoch"), std::string::npos) << Said("run");
+  EXPECT_TRUE(fs::exists(m_Data.folder / "run" / "resume.safetensors"));
+  // The options of the first call may be given again, others not.
+  auto other = arguments;
+  other.insert(other.end(), { "--batch", "2" });
+  EXPECT_EQ(stop("again", other), 128 + SIGTERM) << Said("again");
+  other.insert(other.end(), { "--fold", "1/5" });
+  EXPECT_FALSE(EndsWell(Start("other", other)));
+  EXPECT_EQ(Said("other"),
+            "sam-train: " + Folder("run") +
+              "/resume.safetensors: --fold is 1/5, this run began with none, expected the " + "same or no --fold\n");
+}
+
+TEST_F(SamTrainProgram, FilesThatBecomeTooLargeAreAnError)
+{
+  EXPECT_FALSE(EndsWell(Start("run", { "--output", Folder("run"), "--steps", "1", "--cache", "none" }, {}, 8192)));
+  const auto said = Said("run");
+  EXPECT_NE(said.find("\nsam-train: " + Folder("run")), std::string::npos) << said;
+  EXPECT_NE(said.find("cannot be written (File too large)\n"), std::string::npos) << said;
+  for (const auto & entry : fs::directory_iterator(m_Data.folder / "run"))
+  {
+    EXPECT_EQ(entry.path().string().find(".part"), std::string::npos) << entry.path();
+  }
 }
 
 TEST_F(SamTrainProgram, MistakesEndWithOneLine)

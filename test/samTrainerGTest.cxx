@@ -9,8 +9,9 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
+#include <memory>
+#include <utility>
 
 #ifndef _WIN32
 #  include <csignal>
@@ -46,13 +47,17 @@ protected:
     m_Options.resume = resume;
     m_Fraction = 0.0;
     m_Losses.clear();
-    std::atomic<bool>     interrupt{ false };
+    bool                  interrupt = false;
     int64_t               steps = 0;
     sam::TrainingListener listener;
     listener.report = [&](const sam::TrainingProgress & progress) {
       EXPECT_GE(progress.fraction, m_Fraction - 1e-12);
       m_Fraction = progress.fraction;
-      if (!progress.validated)
+      if (progress.validated)
+      {
+        m_AreBest.push_back(progress.isBest);
+      }
+      else
       {
         m_Losses.push_back(progress.loss);
         interrupt = ++steps == stopAfter;
@@ -64,15 +69,15 @@ protected:
     };
     listener.note = [this](const std::string & text) { m_Notes += text + "\n"; };
     listener.warn = [this](const std::string & text) { m_Warnings += text + "\n"; };
-    return sam::Train(m_Options, listener, interrupt);
+    return sam::Train(m_Options, listener, [&] { return interrupt || (m_IsInterrupted && m_IsInterrupted()); });
   }
 
   std::string
-  MessageOf()
+  MessageOf(const std::string & output = "failing", bool resume = false)
   {
     try
     {
-      Run("failing");
+      Run(output, resume);
     }
     catch (const sam::Error & error)
     {
@@ -107,6 +112,8 @@ protected:
   std::string                 m_Warnings;
 
   std::function<void(int64_t step)> m_OnStep;
+  std::function<bool()>             m_IsInterrupted;
+  std::vector<bool>                 m_AreBest; ///< the validations
 };
 } // namespace
 
@@ -163,10 +170,123 @@ TEST_F(SamTrainer, ResumedRunEndsWithTheSameWeights)
   EXPECT_TRUE(Contains(m_Notes, "holds no run yet"));
   m_Options.mirrorAxes = {}; // the recipe is that of the beginning
   m_Options.mirrorsValidation = false;
-  m_Options.augmentation = "none";
+  m_Options.augmentation = sam::TrainingOptions().augmentation;
   EXPECT_FALSE(Run("parts", true).interrupted);
   ExpectSameWeights("whole", "parts");
   EXPECT_EQ(ReadFile(m_Data.folder / "whole" / "split.json"), ReadFile(m_Data.folder / "parts" / "split.json"));
+}
+
+TEST_F(SamTrainer, ResumedRunRefusesOtherOptions)
+{
+  m_Options.patience = 7;
+  m_Options.accumulate = 2;
+  m_Options.folds = 3;
+  EXPECT_TRUE(Run("run", true, 2).interrupted);
+  const auto refuses = [this](auto & option, const auto & value, const std::string & part) {
+    const auto before = option;
+    option = value;
+    const auto message = MessageOf("run", true);
+    EXPECT_TRUE(Contains(message, "resume.safetensors: --" + part)) << message;
+    option = before;
+  };
+  refuses(m_Options.batch, 4, "batch is 4, this run began with 2, expected the same or no --batch");
+  refuses(m_Options.learningRate, 0.5, "learning-rate is 0.5, this run began with 0.01,");
+  refuses(m_Options.seed, 9u, "seed is 9, this run began with 1,");
+  refuses(m_Options.fold, 1, "fold is 1/3, this run began with 0/3,");
+  refuses(m_Options.plan, "unet", "plan is unet, this run began with /");
+  refuses(m_Options.planChange, R"({"training": {"matching": "volume"}})", "change-plan is {");
+  refuses(m_Options.mirrorAxes, std::vector<size_t>{ 0, 1 }, "mirror is 0,1, this run began with none,");
+  refuses(m_Options.window, std::array<int64_t, 3>{ 8, 8, 8 }, "window is 8,8,8, this run began with none,");
+  // A default counts when it is given, nothing else then.
+  m_Options.given = { "accumulate" };
+  refuses(m_Options.accumulate, 1, "accumulate is 1, this run began with 2,");
+  m_Options.batch = 4;
+  m_Options.mirrorAxes = { 0 };
+  m_Options.given.push_back("plan");
+  m_Options.seed = 0;
+  m_Options.folds = 0;
+  m_Options.learningRate = sam::TrainingOptions().learningRate;
+  m_Options.patience = 0;
+  m_Options.loaders = 2;
+  m_Options.epochs = 1;
+  m_Options.plan = fs::relative(m_Options.plan).string();
+  EXPECT_FALSE(Run("run", true).interrupted);
+  EXPECT_TRUE(Contains(StateOf("run").metadata.at("state"), R"("seed":1,)"));
+}
+
+TEST_F(SamTrainer, LimitsHoldUntilThereAreOthers)
+{
+  m_Options.epochs = 0;
+  m_Options.maximumMinutes = 1e-6;
+  const auto steps = Run("run").steps;
+  m_Options.maximumMinutes = 0.0;
+  EXPECT_EQ(Run("run", true).steps, steps) << "the time is over";
+  m_Options.maximumSteps = steps + 3;
+  EXPECT_EQ(Run("run", true).steps, steps + 3);
+}
+
+TEST_F(SamTrainer, EndsWhereverItIsInterrupted)
+{
+  m_IsInterrupted = [] { return true; };
+  EXPECT_EQ(MessageOf("run"), "interrupted before training began");
+
+  m_Options.epochs = 1;
+  m_Options.accumulate = 2;
+  m_Options.validationInterval = 1;
+  m_IsInterrupted = nullptr;
+  Run("whole");
+  // At the n-th question behind the report of a step: after it, before the passes of the next one and so on.
+  const auto interrupt = [this](int64_t step, int64_t question) {
+    auto remaining = std::make_shared<int64_t>(-1);
+    m_OnStep = [=](int64_t k) { *remaining = k == step ? question : *remaining; };
+    m_IsInterrupted = [remaining] { return *remaining > 0 && --*remaining == 0; };
+  };
+  interrupt(4, 3); // the second pass
+  EXPECT_TRUE(Run("parts", true).interrupted);
+  EXPECT_TRUE(Contains(StateOf("parts").metadata.at("state"), R"("step":4,)"));
+  interrupt(25 - 4, 3); // the second window of the validation, which is made anew
+  EXPECT_TRUE(Run("parts", true).interrupted);
+  EXPECT_TRUE(Contains(StateOf("parts").metadata.at("state"), R"("epoch":0,"step":25,)"));
+  EXPECT_FALSE(fs::exists(m_Data.folder / "parts" / "model.safetensors"));
+  m_OnStep = nullptr;
+  m_IsInterrupted = nullptr;
+  EXPECT_FALSE(Run("parts", true).interrupted);
+  ExpectSameWeights("whole", "parts");
+  const auto log = [this](const std::string & run) {
+    auto       text = ReadFile(m_Data.folder / run / "log.csv");
+    const auto line = text.find("\n1,25,") + 6;
+    return text.erase(line, text.find(',', line) - line); // the minutes
+  };
+  EXPECT_EQ(log("whole"), log("parts"));
+}
+
+TEST_F(SamTrainer, ModelsWithoutStateAreKept)
+{
+  m_Options.epochs = 1;
+  Run("run", false, 1);
+  fs::remove(m_Data.folder / "run" / "resume.safetensors");
+  const auto before = ReadFile(m_Data.folder / "run" / "last.safetensors");
+  for (const bool resume : { false, true })
+  {
+    const auto message = MessageOf("run", resume);
+    EXPECT_TRUE(Contains(message, "last.safetensors: would be overwritten, and there is no resume.safetensors"))
+      << message;
+  }
+  EXPECT_EQ(ReadFile(m_Data.folder / "run" / "last.safetensors"), before);
+}
+
+TEST_F(SamTrainer, LongValidationsBecomeRarer)
+{
+  m_Options.epochs = 2;
+  m_Options.maximumMinutes = 1000.0;
+  m_Options.validationFraction = 0.6;
+  m_Options.validationInterval = 1;
+  m_Options.batch = 1;
+  m_Options.mirrorAxes = { 0, 1 };
+  m_Options.mirrorsValidation = true;
+  Run("run");
+  EXPECT_TRUE(Contains(m_Notes, "epochs instead of 1, so that a third of the time goes into it at most")) << m_Notes;
+  EXPECT_FALSE(Contains(StateOf("run").metadata.at("state"), R"("validation_interval":1,)"));
 }
 
 TEST_F(SamTrainer, PlanIsChangedBeforeTheRun)
@@ -360,28 +480,14 @@ TEST_F(SamTrainer, FilesOfOtherSitesAreNotOpened)
   }
   fs::rename(m_Data.LabelFile(4), m_Data.folder / "label");
   m_Options.trainSites.clear();
-  try
-  {
-    Run("run", true);
-  }
-  catch (const sam::Error & error)
-  {
-    message = error.what();
-  }
+  message = MessageOf("run", true);
   EXPECT_TRUE(Contains(message, "ball_104.nii.gz: no such file, expected the label map")) << message;
   fs::rename(m_Data.folder / "label", m_Data.LabelFile(4));
   // The run knows its sites, even without the table.
   fs::remove(table);
   m_Options.trainSites = { "west" };
-  try
-  {
-    Run("run", true);
-  }
-  catch (const sam::Error & error)
-  {
-    message = error.what();
-  }
-  EXPECT_TRUE(Contains(message, "this run trains on east, --train-site asks for west")) << message;
+  message = MessageOf("run", true);
+  EXPECT_TRUE(Contains(message, "--train-site is west, this run began with east, expected the same")) << message;
   m_Options.trainSites.clear();
   EXPECT_FALSE(Run("run", true).interrupted);
   const auto model = sam::ReadModel((m_Data.folder / "run" / "model.safetensors").string());
@@ -419,8 +525,16 @@ TEST_F(SamTrainer, SecondStartReadsPreparedCases)
       fs::resize_file(entry.path(), fs::file_size(entry.path()) - 10);
     }
   }
+  // What killed processes left, and what another one is writing.
+  const auto old = fs::path(m_Options.cache) / "ball_103.0.safetensors.17.new.part";
+  const auto young = fs::path(m_Options.cache) / "ball_103.0.safetensors.18.new.part";
+  std::ofstream(old) << "old";
+  std::ofstream(young) << "young";
+  fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(25));
   m_Notes.clear();
   Run("three", false, 2);
+  EXPECT_FALSE(fs::exists(old));
+  EXPECT_TRUE(fs::exists(young));
   EXPECT_TRUE(Contains(m_Notes, " 2 of them prepared now")) << m_Notes;
   ExpectSameWeights("one", "three");
   m_Options.cache = "none";
@@ -469,7 +583,7 @@ TEST_F(SamTrainer, FullDiskKeepsTheStateBefore)
   EXPECT_FALSE(Run("full").interrupted);
   ExpectSameWeights("whole", "full");
   EXPECT_EQ(std::count(m_Warnings.begin(), m_Warnings.end(), '\n'), 3) << m_Warnings;
-  EXPECT_TRUE(Contains(m_Warnings, "last.safetensors: cannot be written")) << m_Warnings;
+  EXPECT_TRUE(Contains(m_Warnings, "resume.safetensors: cannot be written (File too large); what was")) << m_Warnings;
 
   // When it stays full the run ends with an error and can be resumed.
   m_OnStep = [&](int64_t step) {
@@ -484,10 +598,64 @@ TEST_F(SamTrainer, FullDiskKeepsTheStateBefore)
   Run("ending", true);
   ExpectSameWeights("whole", "ending");
 }
+
+TEST_F(SamTrainer, WhatTheDiskHadNoPlaceForIsWrittenAtTheEnd)
+{
+  m_Options.epochs = 1;
+  Run("whole");
+  EXPECT_EQ(m_AreBest, std::vector<bool>{ true });
+  const auto folder = m_Data.folder / "run";
+  // A folder in its place keeps the model from being written.
+  m_OnStep = [&](int64_t step) {
+    if (step == 20)
+    {
+      fs::create_directories(folder / "model.safetensors" / "full");
+      fs::remove(folder / "last.safetensors");
+      fs::create_directories(folder / "last.safetensors" / "full");
+    }
+  };
+  m_AreBest.clear();
+  EXPECT_TRUE(Contains(MessageOf("run"), "model.safetensors: cannot be written ("));
+  EXPECT_EQ(m_AreBest, std::vector<bool>{ false }) << "it is not kept";
+  m_OnStep = nullptr;
+  ExpectSameWeights("whole", "run");
+  fs::remove_all(folder / "model.safetensors");
+  fs::remove_all(folder / "last.safetensors");
+  std::ofstream(folder / "resume.safetensors.part") << "of a run that was killed";
+  Run("run", true);
+  EXPECT_FALSE(fs::exists(folder / "resume.safetensors.part"));
+  for (const std::string name : { "model", "last" })
+  {
+    const auto path = name + ".safetensors";
+    const auto a = sam::ReadSafetensors((m_Data.folder / "whole" / path).string());
+    const auto b = sam::ReadSafetensors((folder / path).string());
+    for (const auto & [tensor, value] : a.tensors)
+    {
+      EXPECT_TRUE(value.equal(b.tensors.at(tensor))) << path << " " << tensor;
+    }
+    EXPECT_TRUE(Contains(b.metadata.at("plan"), "\"validation_dice\": {\n   \"first\": ")) << b.metadata.at("plan");
+  }
+}
 #endif
 
 TEST_F(SamTrainer, MistakesAreNamed)
 {
+  const auto refuses = [this](auto & option, auto value, const std::string & part) {
+    const auto before = std::exchange(option, value);
+    EXPECT_TRUE(Contains(MessageOf(), part)) << MessageOf();
+    option = before;
+  };
+  refuses(m_Options.epochs, -1, "--epochs is -1, expected 0 or more");
+  refuses(m_Options.maximumSteps, -1, "--steps is -1,");
+  refuses(m_Options.maximumMinutes, -0.5, "--max-minutes is -0.5");
+  refuses(m_Options.patience, -1, "--patience is -1,");
+  refuses(m_Options.loaders, -1, "--loaders is -1,");
+  refuses(m_Options.saveMinutes, -1.0, "--save-interval is -1.0");
+  refuses(m_Options.foregroundShare, -0.5, "foreground share is -0.5, expected 0 to 1");
+  m_Options.given = { "foreground" };
+  EXPECT_TRUE(Contains(MessageOf(), "--foreground is -1.0")) << MessageOf();
+  m_Options.given.clear();
+
   m_Options.plan = "swin";
   EXPECT_TRUE(Contains(MessageOf(), "plan 'swin' is not known"));
   m_Options.plan = (m_Data.folder / "plan.json").string();
@@ -496,8 +664,12 @@ TEST_F(SamTrainer, MistakesAreNamed)
   EXPECT_TRUE(Contains(MessageOf(), "--change-plan 'set_loss_only': not a JSON object"));
   m_Options.planChange = R"({"compatibility": ["loss_only"]})";
   EXPECT_TRUE(Contains(MessageOf(), "unknown word 'loss_only'"));
-  m_Options.planChange = R"({"labels": [{"value": 0, "name": "background", "color": [0, 0, 0]}]})";
-  EXPECT_TRUE(Contains(MessageOf(), "--change-plan"));
+  m_Options.planChange = R"({"labels": [{"value": 0, "name": "background", "color": [0, 0, 0]},
+                                        {"value": 1, "name": "third", "color": [0, 0, 0]}]})";
+  EXPECT_TRUE(Contains(
+    MessageOf(),
+    "plan.json: the plan has the labels 0 background, 1 third, expected 0 background, 1 first, 2 second as in"))
+    << MessageOf();
   m_Options.planChange.clear();
 
   m_Options.device = "tpu";
@@ -551,12 +723,41 @@ TEST_F(SamTrainer, BadDataIsNamed)
 
   // A label that nobody has is no error.
   m_Data.WriteDescription(12, R"({"0": "MR"})", R"({"background": 0, "first": 1, "second": 2, "third": 3})");
-  EXPECT_TRUE(Contains(MessageOf(), "plan.json: 3 labels, expected 4 as in ")) << MessageOf();
+  EXPECT_TRUE(Contains(MessageOf(),
+                       "plan.json: the plan has the labels 0 background, 1 first, 2 second, expected "
+                       "0 background, 1 first, 2 second, 3 third as in "))
+    << MessageOf();
   auto plan = sam::MakeTinyPlan();
   plan.labels.push_back({ 3, "third", {} });
   std::ofstream(m_Data.folder / "plan.json") << plan.ToJson();
   Run("empty", false, 1);
   EXPECT_TRUE(Contains(m_Warnings, "label 'third' (3) is in none of the 10 training cases")) << m_Warnings;
+}
+
+TEST_F(SamTrainer, PlanAndRunAreOfTheDataSet)
+{
+  m_Options.epochs = 1;
+  EXPECT_TRUE(Run("run", true, 2).interrupted);
+  m_Data.WriteDescription(12, R"({"0": "MR"})", R"({"background": 0, "first": 1, "kidney": 2})");
+  const std::string part = ": the plan has the labels 0 background, 1 first, 2 second, expected 0 background, 1 first, "
+                           "2 kidney as in ";
+  EXPECT_TRUE(Contains(MessageOf(), "plan.json" + part)) << MessageOf();
+  EXPECT_TRUE(Contains(MessageOf("run", true), "resume.safetensors" + part)) << MessageOf("run", true);
+  m_Data.WriteDescription(12, R"({"0": "MR"})", R"({"background": 0, "first": 1, "second": 5})");
+  EXPECT_TRUE(Contains(MessageOf(), "expected 0 background, 1 first, 5 second as in")) << MessageOf();
+  m_Data.WriteDescription(12, R"({"0": "CT"})");
+  EXPECT_TRUE(Contains(MessageOf(), "plan.json: the plan has the channels MR, expected CT as in ")) << MessageOf();
+  m_Data.WriteDescription(12);
+  m_Data.WriteCase(3, 1, 2.5);
+  EXPECT_TRUE(Contains(MessageOf("run", true), "ball_103.nii.gz: origin is ")) << MessageOf("run", true);
+  m_Data.WriteCase(3);
+
+  // A data set without a name has its folder's.
+  auto       description = ReadFile(m_Data.folder / "data" / "dataset.json");
+  const auto name = description.find(R"("name": "balls", )");
+  std::ofstream(m_Data.folder / "data" / "dataset.json") << description.erase(name, 17);
+  Run("run", true);
+  EXPECT_TRUE(Contains(ReadFile(m_Data.folder / "run" / "report.html"), "<title>Training on data</title>"));
 }
 
 TEST_F(SamTrainer, CasesThatDoNotFitAreNamed)

@@ -17,8 +17,8 @@ main(int argc, char * argv[])
     auto &                       parser = line.GetParser();
     TCLAP::MultiArg<std::string> images("",
                                         "images",
-                                        "A folder of images of any format, with everything below it. May be given "
-                                        "several times.",
+                                        "A folder of images of any format, with everything below it but folders of "
+                                        "label maps (labels*). May be given several times.",
                                         false,
                                         "DIR",
                                         parser);
@@ -98,7 +98,7 @@ main(int argc, char * argv[])
     sam::ReadNumber(hidden, options.hiddenShare);
 
     sam::RunDisplay display(line);
-    const auto      result = sam::Pretrain(options, display.GetListener(), display.GetInterrupt());
+    const auto      result = sam::Pretrain(options, display.GetListener(), sam::InterruptRequested);
     display.Finish(result,
                    std::to_string(result.steps) + " steps, loss " + sam::Fixed(result.loss, 4) + ", " + options.output +
                      "/model.safetensors\n");

@@ -160,7 +160,7 @@ main(int argc, char * argv[])
     }
 
     sam::RunDisplay display(line);
-    const auto      result = sam::Train(options, display.GetListener(), display.GetInterrupt());
+    const auto      result = sam::Train(options, display.GetListener(), sam::InterruptRequested);
     display.Finish(
       result,
       std::string(result.ranOutOfPatience

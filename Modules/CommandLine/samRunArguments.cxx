@@ -46,7 +46,12 @@ Clock(double minutes)
 
 RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, const std::string & learningRate)
   : m_Line(line)
-  , m_Resume("", "resume", "Go on with the run in the run folder; begin it where there is none.", line.GetParser())
+  , m_Resume(
+      "",
+      "resume",
+      "Go on with the run in the run folder, with the options that it began with: others than limits need not be "
+      "given again, and cannot be changed. Begin it where there is none.",
+      line.GetParser())
   , m_Cache("",
             "cache",
             "Folder where prepared cases are kept for the next start, which runs may share; none: nowhere. Default: in "
@@ -63,13 +68,15 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
              "N",
              line.GetParser())
   , m_Steps("", "steps", "Steps of the whole run. Default: no limit.", false, 0, "N", line.GetParser())
-  , m_MaximumMinutes("",
-                     "max-minutes",
-                     "Time for this call. The learning rate falls with it. Default: no limit.",
-                     false,
-                     "",
-                     "MINUTES",
-                     line.GetParser())
+  , m_MaximumMinutes(
+      "",
+      "max-minutes",
+      "Time for this call. The learning rate falls with it. Default: no limit; with --resume and no other "
+      "limit, what the call before had left.",
+      false,
+      "",
+      "MINUTES",
+      line.GetParser())
   , m_Seed("", "seed", "Of everything that is random. Default: 0.", false, 0, "N", line.GetParser())
   , m_Batch("",
             "batch",
@@ -160,6 +167,13 @@ RunArguments::Read(RunOptions & options)
   const auto read = [](TCLAP::ValueArg<std::string> & argument, std::string & value) {
     value = argument.isSet() ? argument.getValue() : value;
   };
+  for (const TCLAP::Arg * argument : m_Line.GetParser().getArgList())
+  {
+    if (argument->isSet())
+    {
+      options.given.push_back(argument->getName());
+    }
+  }
   options.resume = m_Resume.getValue();
   options.device = m_Line.GetDevice();
   options.threads = m_Line.GetThreads();
@@ -204,7 +218,6 @@ RunDisplay::GetListener()
 void
 RunDisplay::Show(const TrainingProgress & progress)
 {
-  m_Interrupt = InterruptRequested();
   if (!progress.finishesEpoch)
   {
     m_Line.ShowProgress(progress.fraction,
@@ -222,7 +235,7 @@ RunDisplay::Show(const TrainingProgress & progress)
     {
       text += ", " + name + " " + Fixed(dice, 4);
     }
-    text += progress.meanDice >= progress.bestMeanDice ? " (best)" : "";
+    text += progress.isBest ? " (best)" : "";
   }
   m_Line.Print(text + "\n");
 }

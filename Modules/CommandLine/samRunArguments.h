@@ -5,8 +5,6 @@
 #include "samCommandLine.h"
 #include "samTrainingLoop.h"
 
-#include <atomic>
-
 namespace sam
 {
 /** A number given as text, with a decimal point in every locale; \a value stays where it is not given.
@@ -56,7 +54,7 @@ private:
 };
 
 /** \class RunDisplay
- * \brief Tells a run's progress on the terminal, and the run when Ctrl-C was pressed.
+ * \brief Tells a run's progress on the terminal.
  */
 class RunDisplay
 {
@@ -68,12 +66,6 @@ public:
   TrainingListener
   GetListener();
 
-  const std::atomic<bool> &
-  GetInterrupt() const
-  {
-    return m_Interrupt;
-  }
-
   /** Tell how it ended; \a text is for a run that was not interrupted. \throws Interrupted otherwise. */
   void
   Finish(const TrainingResult & result, const std::string & text);
@@ -82,8 +74,7 @@ private:
   void
   Show(const TrainingProgress & progress);
 
-  CommandLine &     m_Line;
-  std::atomic<bool> m_Interrupt{ false };
+  CommandLine & m_Line;
 };
 } // namespace sam
 

@@ -28,7 +28,6 @@ namespace
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr int64_t      defaultEpochs = 100;
 constexpr int64_t      promptsPerImage = 4;
 constexpr size_t       namedFiles = 10; // of those that are left out
 constexpr const char * headPrefix = "voxel_head.";
@@ -46,6 +45,7 @@ ReadPlan(const std::string & path)
   {
     throw Error(path + ": images are fit by '" + plan.fit + "', expected spacing or window");
   }
+  plan.provenance = Plan().provenance; // that of weights which are not taken
   return plan;
 }
 
@@ -81,6 +81,7 @@ FindLabels(const std::string & folder)
   }
   ImageCollectionOptions options;
   options.folders = { folder };
+  options.takesLabels = true;
   const auto found = CollectImages(options, {});
   for (const auto & file : found.front().files)
   {
@@ -100,8 +101,8 @@ class PretrainingRun : public TrainingLoop
 public:
   PretrainingRun(const PretrainingOptions & options,
                  const TrainingListener &   listener,
-                 const std::atomic<bool> &  interrupt)
-    : TrainingLoop(options, listener, interrupt)
+                 const InterruptFunction &  isInterrupted)
+    : TrainingLoop(options, listener, isInterrupted)
     , m_Options(options)
   {
     auto & sites = m_Options.images.trainSites;
@@ -115,6 +116,7 @@ private:
   {
     m_State.recipe = m_Options;
     m_State.recipe.Check();
+    m_State.options = m_Options.Describe();
     m_State.recipe.foregroundShare = 0.0;
     m_State.processes = m_Processes.GetSize();
     m_State.trainSites = m_Options.images.trainSites;
@@ -141,6 +143,7 @@ private:
       throw Error("no folder of images, expected --images");
     }
     m_State.plan = ReadPlan(m_Options.plan);
+    m_Options.images.joinsSeries = m_State.plan.window[2] > 1;
     const auto labels = FindLabels(m_Options.labels);
     Json       files = Json::array();
     Json       folders = Json::array();
@@ -171,7 +174,7 @@ private:
     m_State.log = TrainingLog();
     m_IsNew = true;
     MakeDataset();
-    TakeLimits(defaultEpochs);
+    TakeLimits();
   }
 
   void
@@ -181,17 +184,12 @@ private:
     {
       throw Error(StateFile() + ": holds a run of sam-train, expected one of sam-pretrain");
     }
-    if (!m_Options.images.trainSites.empty() && m_Options.images.trainSites != m_State.trainSites)
-    {
-      throw Error(StateFile() + ": this run has the sites '" + JoinNames(m_State.trainSites) +
-                  "', --train-site asks for " + JoinNames(m_Options.images.trainSites) + ", expected the same or none");
-    }
+    ContinueWith(DescribeDecisions(m_Options));
     m_Pretraining = Json::parse(m_State.pretraining);
     m_Method = m_Pretraining.at("method").get<std::string>();
     m_HiddenShare = m_Pretraining.at("hidden_share").get<double>();
     m_Slices = m_Pretraining.at("slices").get<int64_t>();
     MakeDataset();
-    TrainingLoop::Continue();
   }
 
   /** The files as cases of a data set. */
@@ -226,10 +224,7 @@ private:
     int64_t                  slices = 0;
     for (const auto & item : m_Dataset.cases)
     {
-      if (m_Interrupt)
-      {
-        throw Error("interrupted while the images were read");
-      }
+      LeaveIfInterrupted();
       try
       {
         auto loaded = loader.Load(item);
@@ -261,7 +256,7 @@ private:
     }
     if (m_Training.empty())
     {
-      throw Error(m_Options.images.folders.front() + ": no image is left to learn from, of " +
+      throw Error(JoinNames(m_Options.images.folders) + ": no image is left to learn from, of " +
                   std::to_string(m_Dataset.cases.size()) + " files");
     }
     Note(std::to_string(m_Training.size()) + " images with " + std::to_string(slices) + " slices, " +
@@ -286,9 +281,9 @@ private:
     }
     for (auto & folder : m_Pretraining["folders"])
     {
-      const auto path = (fs::path(folder.at("folder").get<std::string>()) / "").string();
-      folder["files"] =
-        std::count_if(kept.begin(), kept.end(), [&path](const auto & file) { return file.rfind(path, 0) == 0; });
+      const auto path = (fs::absolute(folder.at("folder").get<std::string>()).lexically_normal() / "").string();
+      folder["files"] = std::count_if(
+        kept.begin(), kept.end(), [&path](const auto & file) { return (file + "/").rfind(path, 0) == 0; });
     }
     m_Pretraining["left_out_files"] = leftOut;
     m_State.training = kept;
@@ -357,7 +352,7 @@ private:
     return pass % 2 == 0;
   }
 
-  double
+  std::optional<double>
   ComputeGradients() override
   {
     const auto & recipe = m_State.recipe;
@@ -365,6 +360,10 @@ private:
     double       mean = 0.0;
     for (int64_t k = 0; k < recipe.accumulate; ++k)
     {
+      if (ShouldStop())
+      {
+        return {};
+      }
       const auto pass = GetNumberOfPasses() + k;
       const auto batch = TakeBatch();
       const bool isMasked = m_Method == "masked" || (m_Method == "both" && IsMasked(pass));
@@ -446,13 +445,14 @@ private:
     return losses.empty() ? at::zeros({}, batch.image.options()) : at::stack(losses).mean();
   }
 
-  void
+  bool
   FinishEpoch(TrainingLog::Row row) override
   {
     m_State.log.Add(row);
     m_Pretraining["loss"] = row.loss;
     m_State.pretraining = m_Pretraining.dump();
     Report(false, true);
+    return true;
   }
 
   void
@@ -524,10 +524,31 @@ PretrainingOptions::PretrainingOptions()
   weightDecay = 0.05;
 }
 
-TrainingResult
-Pretrain(const PretrainingOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt)
+std::map<std::string, std::string>
+PretrainingOptions::Describe() const
 {
-  PretrainingRun run(options, listener, interrupt);
+  auto texts = RunOptions::Describe();
+  Json folders = Json::array();
+  for (const auto & folder : images.folders)
+  {
+    folders.push_back(Json::parse(DescribePath(folder)));
+  }
+  texts["images"] = folders.dump();
+  texts["exclude"] = Json(images.excluded).dump();
+  texts["train-site"] = Json(images.trainSites).dump();
+  texts["sites"] = DescribePath(images.sites);
+  texts["plan"] = DescribePath(plan);
+  texts["method"] = Json(method).dump();
+  texts["labels"] = DescribePath(labels);
+  texts["hidden"] = Json(hiddenShare).dump();
+  texts["slices"] = Json(slices).dump();
+  return texts;
+}
+
+TrainingResult
+Pretrain(const PretrainingOptions & options, const TrainingListener & listener, const InterruptFunction & isInterrupted)
+{
+  PretrainingRun run(options, listener, isInterrupted);
   return run.Execute();
 }
 } // namespace sam

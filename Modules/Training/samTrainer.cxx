@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 namespace sam
 {
@@ -33,8 +34,8 @@ namespace
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr int64_t defaultEpochs = 100;
 constexpr int64_t largeBlock = 4'000'000; // numbers that go into an encoder's block, above which it is computed twice
+constexpr double  validationShare = 1.0 / 3.0; // of a limited time, at most
 
 std::vector<std::string>
 ForegroundNames(const Plan & plan)
@@ -53,11 +54,15 @@ ForegroundNames(const Plan & plan)
 class Run : public TrainingLoop
 {
 public:
-  Run(const TrainingOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt)
-    : TrainingLoop(options, listener, interrupt)
+  Run(const TrainingOptions & options, const TrainingListener & listener, const InterruptFunction & isInterrupted)
+    : TrainingLoop(options, listener, isInterrupted)
     , m_Options(options)
     , m_Dataset(Dataset::Read(options.dataset))
   {
+    if (m_Options.patience < 0)
+    {
+      throw Error("--patience is " + std::to_string(m_Options.patience) + ", expected 0 or more");
+    }
     auto & sites = m_Options.trainSites;
     std::sort(sites.begin(), sites.end());
     sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
@@ -73,6 +78,7 @@ private:
   {
     m_State.recipe = m_Options;
     m_State.recipe.Check();
+    m_State.options = m_Options.Describe();
     m_State.processes = m_Processes.GetSize();
     KeepSites();
     for (const auto & line : m_Dataset.warnings)
@@ -100,16 +106,10 @@ private:
                   " cases for training and " + std::to_string(m_State.validation.size()) +
                   " for validation, expected one of each at least");
     }
-    RequireFiles();
-    for (const auto * names : { &m_State.training, &m_State.validation })
-    {
-      for (const auto & name : *names)
-      {
-        CheckCase(FindCase(m_Dataset, name), m_Dataset.channels.size());
-      }
-    }
+    CheckCases();
     MakePlan();
     ChangePlan();
+    CheckPlan(IsPlanName(m_Options.plan) ? "--change-plan" : m_Options.plan);
     PrepareStart();
     if (m_State.plan.Keeps("set_loss_only"))
     {
@@ -122,7 +122,7 @@ private:
       m_State.recipe.lastLearningRate = 0.0;
     }
     m_State.log = TrainingLog(ForegroundNames(m_State.plan));
-    TakeLimits(defaultEpochs);
+    TakeLimits();
   }
 
   /** What the plan freezes, and where it comes from. */
@@ -172,14 +172,50 @@ private:
 
   /** The files of other cases may be elsewhere. */
   void
-  RequireFiles() const
+  CheckCases() const
   {
-    for (const auto * names : { &m_State.training, &m_State.validation })
+    auto names = m_State.training;
+    names.insert(names.end(), m_State.validation.begin(), m_State.validation.end());
+    for (const auto & name : names)
     {
-      for (const auto & name : *names)
-      {
-        m_Dataset.RequireFiles(FindCase(m_Dataset, name));
-      }
+      m_Dataset.RequireFiles(FindCase(m_Dataset, name));
+    }
+    for (const auto & name : names)
+    {
+      LeaveIfInterrupted();
+      CheckCase(FindCase(m_Dataset, name), m_Dataset.channels.size());
+    }
+  }
+
+  /** Labels and channels of a plan are those of the data set, one by one: the network takes them by their places.
+   * \throws Error naming \a where the plan is from. */
+  void
+  CheckPlan(const std::string & where) const
+  {
+    std::vector<std::string> planned;
+    std::vector<std::string> found;
+    for (const auto & channel : m_State.plan.channels)
+    {
+      planned.push_back(channel.name);
+    }
+    if (planned != m_Dataset.channels)
+    {
+      throw Error(where + ": the plan has the channels " + JoinNames(planned) + ", expected " +
+                  JoinNames(m_Dataset.channels) + " as in " + m_Dataset.path);
+    }
+    planned.clear();
+    for (const auto & label : m_State.plan.labels)
+    {
+      planned.push_back(std::to_string(label.value) + " " + label.name);
+    }
+    for (const auto & label : m_Dataset.labels)
+    {
+      found.push_back(std::to_string(label.value) + " " + label.name);
+    }
+    if (planned != found)
+    {
+      throw Error(where + ": the plan has the labels " + JoinNames(planned) + ", expected " + JoinNames(found) +
+                  " as in " + m_Dataset.path);
     }
   }
 
@@ -190,16 +226,19 @@ private:
     {
       throw Error(StateFile() + ": holds a run of sam-pretrain, expected one of sam-train");
     }
-    if (!m_Options.trainSites.empty() && m_Options.trainSites != m_State.trainSites)
+    ContinueWith(DescribeDecisions(m_Options));
+    m_TrainingStart = m_State.minutes;
+    m_EpochOfStart = m_State.epoch + (m_State.step > 0 ? 1 : 0); // the rest of an epoch is no measure
+    CheckPlan(StateFile());
+    CheckCases();
+    for (const auto & row : m_State.log.GetRows())
     {
-      const auto text = [](const std::vector<std::string> & sites) {
-        return sites.empty() ? std::string("all sites") : JoinNames(sites);
-      };
-      throw Error(StateFile() + ": this run trains on " + text(m_State.trainSites) + ", --train-site asks for " +
-                  text(m_Options.trainSites) + ", expected the same or none");
+      if (!row.dice.empty())
+      {
+        m_Validated.dice = row.dice;
+        m_Validated.meanDice = row.meanDice;
+      }
     }
-    RequireFiles();
-    TrainingLoop::Continue();
   }
 
   PlanningWishes
@@ -235,16 +274,6 @@ private:
                                      "labels nor parts to leave out beside it");
       }
       m_State.plan = Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan);
-      if (m_State.plan.channels.size() != m_Dataset.channels.size())
-      {
-        throw Error(m_Options.plan + ": " + std::to_string(m_State.plan.channels.size()) + " channels, expected " +
-                    std::to_string(m_Dataset.channels.size()) + " as in " + m_Dataset.path);
-      }
-      if (m_State.plan.labels.size() != m_Dataset.labels.size())
-      {
-        throw Error(m_Options.plan + ": " + std::to_string(m_State.plan.labels.size()) + " labels, expected " +
-                    std::to_string(m_Dataset.labels.size()) + " as in " + m_Dataset.path);
-      }
       return;
     }
     auto names = m_State.training;
@@ -260,7 +289,7 @@ private:
       cases.push_back(&FindCase(m_Dataset, name));
     }
     const auto planning = PlanByName(m_Options.plan,
-                                     ReadFingerprint(m_Dataset, cases),
+                                     ReadFingerprint(m_Dataset, cases, [this](double) { LeaveIfInterrupted(); }),
                                      m_Dataset,
                                      PlanningLimits::OfDevice(!m_Device.is_cpu()),
                                      MakeWishes());
@@ -280,14 +309,7 @@ private:
     {
       return;
     }
-    const std::string where = "--change-plan '" + m_Options.planChange + "'";
-    const auto        labels = m_State.plan.labels.size();
-    const auto        channels = m_State.plan.channels.size();
-    m_State.plan = m_State.plan.Changed(m_Options.planChange, where);
-    if (m_State.plan.labels.size() != labels || m_State.plan.channels.size() != channels)
-    {
-      throw Error(where + ": changes the number of labels or channels, expected those of the data set");
-    }
+    m_State.plan = m_State.plan.Changed(m_Options.planChange, "--change-plan '" + m_Options.planChange + "'");
   }
 
   void
@@ -298,7 +320,10 @@ private:
     m_Network = std::make_unique<Network>(m_State.plan, recipe.seed);
     if (isResumed && !m_State.plan.frozen.empty())
     {
-      StartFromCheckpoint(*m_Network, ModelFile("last")); // training does not make the frozen values
+      // Training does not make the frozen values. A run that was killed at its start has not written them.
+      const auto begun = m_State.options.find("initialize");
+      const bool hasModel = fs::exists(ModelFile("last")) || begun == m_State.options.end();
+      StartFromCheckpoint(*m_Network, hasModel ? ModelFile("last") : Json::parse(begun->second).get<std::string>());
     }
     else if (!isResumed && !m_Options.initialize.empty())
     {
@@ -328,16 +353,14 @@ private:
       // Each process prepares its share, then all read the files.
       for (auto k = static_cast<size_t>(m_Processes.GetRank()); k < names.size(); k += m_Processes.GetSize())
       {
+        LeaveIfInterrupted();
         loader.Load(FindCase(m_Dataset, names[k]));
       }
       m_Processes.Wait();
     }
     for (size_t k = 0; k < names.size(); ++k)
     {
-      if (m_Interrupt)
-      {
-        throw Error("interrupted while the cases were read");
-      }
+      LeaveIfInterrupted();
       auto & cases = k < m_State.training.size() ? m_Training : m_Validation;
       cases.push_back(loader.Load(FindCase(m_Dataset, names[k])));
     }
@@ -407,7 +430,7 @@ private:
     return m_Options.patience > 0 && m_State.validationsSinceBest >= m_Options.patience;
   }
 
-  double
+  std::optional<double>
   ComputeGradients() override
   {
     const auto &     recipe = m_State.recipe;
@@ -419,6 +442,10 @@ private:
     double mean = 0.0;
     for (int64_t pass = 0; pass < recipe.accumulate; ++pass)
     {
+      if (ShouldStop())
+      {
+        return {};
+      }
       const auto [image, label] = TakeBatch();
       Prompts            prompts;
       MaskClassification answer;
@@ -483,52 +510,127 @@ private:
     return loss;
   }
 
-  void
+  bool
   FinishEpoch(TrainingLog::Row row) override
   {
     const bool isValidated = m_State.epoch % m_State.recipe.validationInterval == 0 || m_Fraction >= 1.0;
-    if (isValidated)
+    if (isValidated && !Validate(row))
     {
-      Validate(row);
+      return false;
     }
     m_State.log.Add(row);
     if (isValidated && IsFirst())
     {
       WriteReport();
     }
+    return true;
   }
 
-  void
+  bool
   Validate(TrainingLog::Row & row)
   {
     const auto & recipe = m_State.recipe;
-    m_Validated = Validation::Run(
-      *m_Average, m_Validation, recipe.mirrorsValidation ? recipe.mirrorAxes : std::vector<size_t>(), m_Processes);
+    const double start = ElapsedMinutes();
+    auto         validation = Validation::Run(*m_Average,
+                                      m_Validation,
+                                      recipe.mirrorsValidation ? recipe.mirrorAxes : std::vector<size_t>(),
+                                      m_Processes,
+                                      m_IsInterrupted);
+    if (validation.isInterrupted)
+    {
+      return false;
+    }
+    m_Validated = std::move(validation);
     WarnOfCollapse();
     row.dice = m_Validated.dice;
     row.meanDice = m_Validated.meanDice;
     ++m_State.validationsSinceBest;
-    if (row.meanDice > m_State.bestDice || m_State.bestEpoch == 0)
+    m_IsBest = IsBest(row) && AllSucceed(Survive([this] { WriteBest(); }));
+    if (m_IsBest)
     {
-      bool isKept = true;
-      if (IsFirst())
-      {
-        isKept = Survive([this] { WriteModel(ModelFile("model"), PlanWithProvenance(), ModelTensors()); });
-      }
-      if (m_Processes.GetSize() > 1)
-      {
-        auto failures = at::tensor(isKept ? 0.0 : 1.0, at::kDouble);
-        m_Processes.Sum(failures);
-        isKept = failures.item<double>() == 0.0;
-      }
-      if (isKept)
-      {
-        m_State.bestDice = row.meanDice;
-        m_State.bestEpoch = m_State.epoch;
-        m_State.validationsSinceBest = 0;
-      }
+      KeepBest();
     }
     Report(true, true);
+    KeepValidationsShort(start);
+    return true;
+  }
+
+  bool
+  IsBest(const TrainingLog::Row & row) const
+  {
+    return row.meanDice > m_State.bestDice || m_State.bestEpoch == 0;
+  }
+
+  void
+  WriteBest() const
+  {
+    if (IsFirst())
+    {
+      WriteModel(ModelFile("model"), PlanWithProvenance(), ModelTensors());
+    }
+  }
+
+  void
+  KeepBest()
+  {
+    m_State.bestDice = m_Validated.meanDice;
+    m_State.bestEpoch = m_State.epoch;
+    m_State.validationsSinceBest = 0;
+  }
+
+  /** Whether all processes were successful. */
+  bool
+  AllSucceed(bool isSuccess) const
+  {
+    auto failures = at::tensor(isSuccess ? 0.0 : 1.0, at::kDouble);
+    m_Processes.Sum(failures);
+    return failures.item<double>() == 0.0;
+  }
+
+  /** The best weights, when they are the last ones and the disk was full. */
+  void
+  WriteRemaining() override
+  {
+    const auto & rows = m_State.log.GetRows();
+    if (m_State.step == 0 && !rows.empty() && !rows.back().dice.empty() && IsBest(rows.back()))
+    {
+      WriteBest();
+      KeepBest();
+    }
+  }
+
+  /** Where time is limited, most of it is for training: validations that are too long become rarer. */
+  void
+  KeepValidationsShort(double start)
+  {
+    const double  end = ElapsedMinutes();
+    const double  trained = start - std::exchange(m_TrainingStart, end);
+    const int64_t epochsBefore = m_State.epoch - std::exchange(m_EpochOfStart, m_State.epoch);
+    if (m_State.maximumMinutes <= 0.0 || m_Fraction >= 1.0 || epochsBefore < 1)
+    {
+      return;
+    }
+    const double epoch = std::max(trained / static_cast<double>(epochsBefore), 1e-6);
+    // All processes take the first one's measure.
+    auto interval =
+      at::tensor(IsFirst() ? std::ceil((end - start) * (1.0 / validationShare - 1.0) / epoch) : 0.0, at::kDouble);
+    m_Processes.Sum(interval);
+    const auto epochs = static_cast<int64_t>(interval.item<double>());
+    if (epochs > m_State.recipe.validationInterval)
+    {
+      Note("a validation takes " + Json(std::round(600.0 * (end - start)) / 10.0).dump() + " s, an epoch " +
+           Json(std::round(600.0 * epoch) / 10.0).dump() + " s: validated every " + std::to_string(epochs) +
+           " epochs instead of " + std::to_string(m_State.recipe.validationInterval) +
+           ", so that a third of the time goes into it at most");
+      m_State.recipe.validationInterval = epochs;
+    }
+  }
+
+  /** The data set's, or that of its folder. */
+  std::string
+  DatasetName() const
+  {
+    return m_Dataset.name.empty() ? fs::absolute(m_Dataset.path).parent_path().filename().string() : m_Dataset.name;
   }
 
   /** Prototypes that are used alike by every slice prompt nothing. In the first half of a run they may still part. */
@@ -554,7 +656,7 @@ private:
     Survive([this] {
       WriteTextFile((m_Folder / "log.csv").string(), m_State.log.ToCsv());
       WriteTextFile((m_Folder / "report.html").string(),
-                    MakeTrainingReport(m_State, m_Dataset.name, m_Validation, m_Validated, m_Folder.string()));
+                    MakeTrainingReport(m_State, DatasetName(), m_Validation, m_Validated, m_Folder.string()));
     });
   }
 
@@ -568,7 +670,7 @@ private:
   PlanWithProvenance() const
   {
     Json provenance = Json::parse(m_State.plan.provenance);
-    provenance["dataset"] = m_Dataset.name;
+    provenance["dataset"] = DatasetName();
     provenance["licence"] = m_Dataset.licence;
     provenance["reference"] = m_Dataset.reference;
     provenance["training_cases"] = m_State.training.size();
@@ -615,6 +717,7 @@ private:
   {
     progress.dice = DiceByName();
     progress.meanDice = m_Validated.meanDice;
+    progress.isBest = m_IsBest;
   }
 
   void
@@ -636,15 +739,18 @@ private:
   std::unique_ptr<Network>  m_Average;
   std::vector<TrainingCase> m_Validation;
   MatchingLoss              m_MatchingLoss;
-  Validation                m_Validated; ///< the last one
+  Validation                m_Validated;            ///< the last one
+  bool                      m_IsBest{ false };      ///< it is kept as the best
+  double                    m_TrainingStart{ 0.0 }; ///< minutes of the run at the last validation, or of the call
+  int64_t                   m_EpochOfStart{ 0 };    ///< likewise
   bool                      m_HasWarnedOfCollapse{ false };
 };
 } // namespace
 
 TrainingResult
-Train(const TrainingOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt)
+Train(const TrainingOptions & options, const TrainingListener & listener, const InterruptFunction & isInterrupted)
 {
-  Run run(options, listener, interrupt);
+  Run run(options, listener, isInterrupted);
   return run.Execute();
 }
 } // namespace sam

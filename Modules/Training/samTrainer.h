@@ -18,10 +18,10 @@ namespace sam
  * Processes that a launcher started (see ProcessPlace) train one network together: the losses are those of all their
  * batches as one, process 0 writes.
  *
- * When \a interrupt becomes true the run saves its state and returns.
+ * When \a isInterrupted answers true the run saves its state and returns; before training began it ends with an Error.
  * \throws Error naming the file or option. */
 TrainingResult
-Train(const TrainingOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt);
+Train(const TrainingOptions & options, const TrainingListener & listener, const InterruptFunction & isInterrupted);
 } // namespace sam
 
 #endif

@@ -22,21 +22,36 @@ namespace
 {
 namespace fs = std::filesystem;
 
+constexpr int64_t defaultEpochs = 100;
 constexpr int64_t minimumSteps = 25;        // per epoch, so that a handful of cases is not all validation
 constexpr int64_t maximumUselessSteps = 10; // in a row, each with a gradient that is not finite
 constexpr int64_t stepsAhead = 2;           // for which windows are made before they are needed
+
+/** A JSON text as it stands on the command line. */
+std::string
+ToWords(const std::string & text)
+{
+  const auto  json = nlohmann::json::parse(text);
+  std::string words;
+  for (const auto & item : json.is_array() ? json : nlohmann::json::array({ json }))
+  {
+    words += (words.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
+  }
+  return words.empty() ? "none" : words;
+}
 } // namespace
 
 TrainingLoop::TrainingLoop(const RunOptions &        options,
                            const TrainingListener &  listener,
-                           const std::atomic<bool> & interrupt)
+                           const InterruptFunction & isInterrupted)
   : m_Listener(listener)
-  , m_Interrupt(interrupt)
+  , m_IsInterrupted(isInterrupted)
   , m_Processes(ProcessPlace::Find())
   , m_Folder(options.output)
   , m_Device(FindDevice(options.device, m_Processes.GetLocalRank()))
   , m_RunOptions(options)
 {
+  options.CheckNumbers();
   if (m_Processes.GetRank() > 0)
   {
     m_Listener = {};
@@ -67,16 +82,12 @@ TrainingLoop::Execute()
   {
     SaveOrWarn();
   }
-  while (m_Fraction < 1.0 && !IsOutOfPatience())
+  // The last epoch may have been left before it was closed.
+  while (!isInterrupted && (m_Fraction < 1.0 || m_State.step > 0) && !IsOutOfPatience())
   {
-    isInterrupted = isInterrupted || !RunEpoch();
-    if (isInterrupted)
-    {
-      break;
-    }
-    CloseEpoch();
+    isInterrupted = !RunEpoch() || !CloseEpoch();
   }
-  Save();
+  DoAll({ [this] { WriteRemaining(); }, [this] { Save(); } });
   m_Processes.Wait();
   TrainingResult result;
   result.interrupted = isInterrupted;
@@ -142,6 +153,14 @@ TrainingLoop::PrepareFolder() const
     throw Error(m_Folder.string() + ": the run folder cannot be made");
   }
   const bool hasState = fs::exists(StateFile());
+  for (const char * name : { "model", "last" })
+  {
+    if (!hasState && fs::exists(ModelFile(name)))
+    {
+      throw Error(ModelFile(name) + ": would be overwritten, and there is no " +
+                  fs::path(StateFile()).filename().string() + " to go on with; expected another run folder");
+    }
+  }
   m_Processes.Wait(); // before the first process writes into it
   if (!m_RunOptions.resume && hasState)
   {
@@ -150,6 +169,15 @@ TrainingLoop::PrepareFolder() const
   if (m_RunOptions.resume && !hasState)
   {
     Note(m_Folder.string() + " holds no run yet, so this one begins");
+  }
+  if (IsFirst())
+  {
+    // What a run left that was killed while it wrote.
+    for (const char * name :
+         { "model.safetensors", "last.safetensors", "resume.safetensors", "log.csv", "report.html", "split.json" })
+    {
+      fs::remove(m_Folder / (std::string(name) + ".part"), error);
+    }
   }
   return hasState;
 }
@@ -164,6 +192,7 @@ TrainingLoop::Start()
     m_State = std::move(file.state);
     saved = std::move(file.tensors);
     Continue();
+    m_EpochLoss = m_State.log.GetRows().empty() ? 0.0 : m_State.log.GetRows().back().loss;
   }
   else
   {
@@ -180,16 +209,9 @@ TrainingLoop::Start()
 }
 
 void
-TrainingLoop::Continue()
+TrainingLoop::ContinueWith(const std::map<std::string, std::string> & decisions)
 {
-  if (m_RunOptions.epochs > 0)
-  {
-    m_State.epochs = m_RunOptions.epochs;
-  }
-  if (m_RunOptions.maximumSteps > 0)
-  {
-    m_State.maximumSteps = m_RunOptions.maximumSteps;
-  }
+  TakeLimits();
   const auto windows = m_State.recipe.batch * m_State.processes;
   if (windows % m_Processes.GetSize() != 0)
   {
@@ -198,16 +220,56 @@ TrainingLoop::Continue()
   }
   m_State.recipe.batch = windows / m_Processes.GetSize();
   m_State.processes = m_Processes.GetSize();
+
+  auto known = m_State.options;
+  if (known.empty()) // older runs know their recipe alone
+  {
+    RunOptions options;
+    static_cast<TrainingRecipe &>(options) = m_State.recipe;
+    known = options.Describe();
+  }
+  // What was made of them since.
+  known["batch"] = nlohmann::json(m_State.recipe.batch).dump();
+  known["foreground"] = nlohmann::json(m_State.recipe.foregroundShare).dump();
+  known["train-site"] = nlohmann::json(m_State.trainSites).dump();
+  for (const auto & [name, text] : decisions)
+  {
+    if (const auto found = known.find(name); found != known.end() && found->second != text)
+    {
+      throw Error(StateFile() + ": --" + name + " is " + ToWords(text) + ", this run began with " +
+                  ToWords(found->second) + ", expected the same or no --" + name);
+    }
+  }
 }
 
 void
-TrainingLoop::TakeLimits(int64_t standard)
+TrainingLoop::TakeLimits()
 {
-  m_State.epochs = m_RunOptions.epochs;
-  m_State.maximumSteps = m_RunOptions.maximumSteps;
-  if (m_State.epochs == 0 && m_State.maximumSteps == 0 && m_RunOptions.maximumMinutes <= 0.0)
+  const bool isLimited = m_RunOptions.epochs > 0 || m_RunOptions.maximumSteps > 0 || m_RunOptions.maximumMinutes > 0.0;
+  m_State.epochs = m_RunOptions.epochs > 0 ? m_RunOptions.epochs : m_State.epochs;
+  m_State.maximumSteps = m_RunOptions.maximumSteps > 0 ? m_RunOptions.maximumSteps : m_State.maximumSteps;
+  if (isLimited)
   {
-    m_State.epochs = standard;
+    m_State.maximumMinutes = m_RunOptions.maximumMinutes > 0.0 ? m_State.minutes + m_RunOptions.maximumMinutes : 0.0;
+  }
+  if (m_State.epochs == 0 && m_State.maximumSteps == 0 && m_State.maximumMinutes == 0.0)
+  {
+    m_State.epochs = defaultEpochs;
+  }
+}
+
+bool
+TrainingLoop::ShouldStop() const
+{
+  return m_Processes.GetSize() == 1 && m_IsInterrupted && m_IsInterrupted();
+}
+
+void
+TrainingLoop::LeaveIfInterrupted() const
+{
+  if (m_IsInterrupted && m_IsInterrupted())
+  {
+    throw Error("interrupted before training began");
   }
 }
 
@@ -233,9 +295,9 @@ TrainingLoop::Measure()
   {
     fraction = std::max(fraction, static_cast<double>(m_State.steps) / static_cast<double>(m_State.maximumSteps));
   }
-  if (m_RunOptions.maximumMinutes > 0.0)
+  if (m_State.maximumMinutes > 0.0)
   {
-    fraction = std::max(fraction, m_State.minutes / (m_EarlierMinutes + m_RunOptions.maximumMinutes));
+    fraction = std::max(fraction, m_State.minutes / m_State.maximumMinutes);
   }
   m_Fraction = std::min(fraction, 1.0);
 }
@@ -246,9 +308,10 @@ TrainingLoop::Agree()
 {
   if (m_Processes.GetSize() == 1)
   {
-    return m_Interrupt;
+    return ShouldStop();
   }
-  auto together = at::tensor({ IsFirst() ? m_Fraction : 0.0, m_Interrupt ? 1.0 : 0.0 }, at::kDouble);
+  const bool isInterrupted = m_IsInterrupted && m_IsInterrupted();
+  auto       together = at::tensor({ IsFirst() ? m_Fraction : 0.0, isInterrupted ? 1.0 : 0.0 }, at::kDouble);
   m_Processes.Sum(together);
   m_Fraction = together[0].item<double>();
   return together[1].item<double>() > 0.0;
@@ -340,10 +403,15 @@ bool
 TrainingLoop::RunEpoch()
 {
   int64_t useless = 0;
-  while (m_State.step < m_StepsPerEpoch)
+  while (m_State.step < m_StepsPerEpoch && m_Fraction < 1.0)
   {
     m_State.learningRate = LearningRate(m_State.recipe, m_Optimizer->GetNumberOfSteps(), m_Fraction);
-    const double loss = ComputeGradients();
+    const auto computed = ComputeGradients();
+    if (!computed)
+    {
+      return false;
+    }
+    const double loss = *computed;
     const auto   sum = [this](at::Tensor & gradients) { m_Processes.Sum(gradients); };
     const bool   isUseful = m_Processes.GetSize() > 1 ? m_Optimizer->Step(m_State.learningRate, sum)
                                                       : m_Optimizer->Step(m_State.learningRate);
@@ -360,28 +428,37 @@ TrainingLoop::RunEpoch()
     Measure();
     Report(false, false);
     const bool isInterrupted = Agree();
-    if (m_Fraction >= 1.0)
+    if (m_Fraction < 1.0)
     {
-      break;
+      if (isInterrupted)
+      {
+        return false;
+      }
+      SaveWhenDue();
     }
-    if (isInterrupted)
-    {
-      return false;
-    }
-    SaveWhenDue();
   }
   return true;
 }
 
-void
+/** Returns false when the user interrupts: then the epoch is as it was. */
+bool
 TrainingLoop::CloseEpoch()
 {
+  const auto step = m_State.step;
+  const auto lossSum = m_State.lossSum;
   ++m_State.epoch;
-  m_EpochLoss = m_State.lossSum / static_cast<double>(std::max<int64_t>(m_State.step, 1));
+  m_EpochLoss = lossSum / static_cast<double>(std::max<int64_t>(step, 1));
   m_State.step = 0;
   m_State.lossSum = 0.0;
-  FinishEpoch({ m_State.epoch, m_State.steps, m_State.minutes, m_State.learningRate, m_EpochLoss });
+  if (!FinishEpoch({ m_State.epoch, m_State.steps, m_State.minutes, m_State.learningRate, m_EpochLoss }))
+  {
+    --m_State.epoch;
+    m_State.step = step;
+    m_State.lossSum = lossSum;
+    return false;
+  }
   SaveWhenDue();
+  return true;
 }
 
 void
@@ -443,17 +520,16 @@ TrainingLoop::SaveOrWarn()
   m_LastSaving = std::chrono::steady_clock::now(); // a disk that was full is not asked at every step
 }
 
-/** The state comes last: whatever is older than it will be made again. */
+/** The state comes first: all else can be made of it. */
 void
 TrainingLoop::Save() const
 {
-  if (!IsFirst())
+  if (IsFirst())
   {
-    return;
+    DoAll({ [this] { m_State.Write(StateFile(), *m_Optimizer); },
+            [this] { WriteTextFile((m_Folder / "log.csv").string(), m_State.log.ToCsv()); },
+            [this] { WriteModels(); } });
   }
-  WriteTextFile((m_Folder / "log.csv").string(), m_State.log.ToCsv());
-  WriteModels();
-  m_State.Write(StateFile(), *m_Optimizer);
 }
 
 const DatasetCase &
@@ -467,6 +543,27 @@ FindCase(const Dataset & dataset, const std::string & name)
     }
   }
   throw Error(dataset.path + ": case '" + name + "' of the run is not in the data set");
+}
+
+void
+DoAll(const std::vector<std::function<void()>> & actions)
+{
+  std::exception_ptr failure;
+  for (const auto & action : actions)
+  {
+    try
+    {
+      action();
+    }
+    catch (...)
+    {
+      failure = failure ? failure : std::current_exception();
+    }
+  }
+  if (failure)
+  {
+    std::rethrow_exception(failure);
+  }
 }
 
 std::unique_ptr<Network>

@@ -7,11 +7,11 @@
 #include "samTrainingState.h"
 #include "samWindowQueue.h"
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace sam
 {
@@ -31,7 +31,11 @@ struct TrainingProgress
   std::map<std::string, double> dice;                    ///< per label name, mean over the validation cases
   double                        meanDice{ 0.0 };
   double                        bestMeanDice{ 0.0 };
+  bool                          isBest{ false }; ///< the validated weights are kept as the best
 };
+
+/** Answers whether the run shall save its state and end; asked often, from the thread that trains. */
+using InterruptFunction = std::function<bool()>;
 
 /** Who is told what happens; what is not set is not told. Of several processes that train together the first tells. */
 struct TrainingListener
@@ -59,8 +63,8 @@ struct TrainingResult
  *
  * The folder gets resume.safetensors, everything that is needed to go on, and log.csv, one line per epoch; a subclass
  * adds what it makes. Every file is written complete or not at all; one that cannot be written is a warning while the
- * run goes on and an error at its end. Nothing random is kept between steps, so that a run that was stopped at any
- * moment ends with the same weights as one that was not.
+ * run goes on and an error at its end, when all others were written. Nothing random is kept between steps, so that a
+ * run that was stopped at any moment ends with the same weights as one that was not.
  */
 class TrainingLoop
 {
@@ -75,7 +79,7 @@ public:
   Execute();
 
 protected:
-  TrainingLoop(const RunOptions & options, const TrainingListener & listener, const std::atomic<bool> & interrupt);
+  TrainingLoop(const RunOptions & options, const TrainingListener & listener, const InterruptFunction & isInterrupted);
 
   /** What a new run has to decide: m_State's plan, recipe, cases and log. */
   virtual void
@@ -83,7 +87,12 @@ protected:
 
   /** What a resumed run may be told anew; m_State is that of the file. */
   virtual void
-  Continue();
+  Continue() = 0;
+
+  /** Take the limits of this call, and a share of the passes for this number of processes.
+   * \throws Error naming an option of \a decisions (DescribeDecisions()) that the run did not begin with. */
+  void
+  ContinueWith(const std::map<std::string, std::string> & decisions);
 
   /** Make m_Optimizer and what it trains. */
   virtual void
@@ -93,13 +102,20 @@ protected:
   virtual void
   LoadCases() = 0;
 
-  /** Add the gradients of one step to those of the weights. Answers the loss, which is that of all processes. */
-  virtual double
+  /** Add the gradients of one step to those of the weights. Answers the loss, which is that of all processes, or
+   * nothing when ShouldStop() ended it. */
+  virtual std::optional<double>
   ComputeGradients() = 0;
 
-  /** Add the \a row of an epoch that ended to the log, and to the row what else was measured. */
-  virtual void
+  /** Add the \a row of an epoch that ended to the log, and to the row what else was measured. False when the run was
+   * interrupted: then nothing was changed, and a resumed run does it again. */
+  virtual bool
   FinishEpoch(TrainingLog::Row row) = 0;
+
+  /** Write at the end what could not be written when it was due. */
+  virtual void
+  WriteRemaining()
+  {}
 
   /** Write what goes with the state: what is there to be used. */
   virtual void
@@ -141,9 +157,17 @@ protected:
   double
   ElapsedMinutes() const;
 
-  /** The epochs that were asked for; without any limit \a standard. */
+  /** The limits that were asked for; without any, those of the call before or a number of epochs. */
   void
-  TakeLimits(int64_t standard);
+  TakeLimits();
+
+  /** Whether one process that trains alone is to leave what it is at. Several agree on it after each step. */
+  bool
+  ShouldStop() const;
+
+  /** For what comes before training and leaves nothing behind. \throws Error when the run was interrupted. */
+  void
+  LeaveIfInterrupted() const;
 
   /** The next \c batch windows: images B×C×D×H×W and labels B×D×H×W on the device. */
   TrainingWindow
@@ -154,7 +178,7 @@ protected:
   GetNumberOfPasses() const;
 
   TrainingListener           m_Listener;
-  const std::atomic<bool> &  m_Interrupt;
+  InterruptFunction          m_IsInterrupted;
   Distribution               m_Processes;
   std::filesystem::path      m_Folder;
   at::Device                 m_Device;
@@ -188,7 +212,7 @@ private:
   bool
   RunEpoch();
 
-  void
+  bool
   CloseEpoch();
 
   void
@@ -212,6 +236,10 @@ private:
 /** The case of this name. \throws Error naming it when the data set has none. */
 const DatasetCase &
 FindCase(const Dataset & dataset, const std::string & name);
+
+/** Do all of it, whatever fails. \throws what was thrown first. */
+void
+DoAll(const std::vector<std::function<void()>> & actions);
 
 /** A network with the same plan and copies of all tensors. */
 std::unique_ptr<Network>

@@ -2,10 +2,12 @@
 #include "samTrainingOptions.h"
 
 #include "samError.h"
+#include "samPlanning.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace sam
 {
@@ -27,8 +29,9 @@ CheckWord(const char * name, const std::string & word, const std::vector<std::st
   }
 }
 
+template <typename TNumber>
 void
-CheckAtLeast(const char * name, double value, double lowest)
+CheckAtLeast(const char * name, TNumber value, TNumber lowest)
 {
   if (!(value >= lowest))
   {
@@ -69,9 +72,9 @@ TrainingRecipe::Check() const
   CheckWord("schedule", schedule, { "cosine", "polynomial", "dapsam" });
   CheckWord("precision", precision, { "float32", "bfloat16" });
   CheckWord("augmentation", augmentation, { "compact", "masksam", "slaug", "none" });
-  CheckAtLeast("batch", static_cast<double>(batch), 1.0);
-  CheckAtLeast("accumulate", static_cast<double>(accumulate), 1.0);
-  CheckAtLeast("validation interval", static_cast<double>(validationInterval), 1.0);
+  CheckAtLeast<int64_t>("batch", batch, 1);
+  CheckAtLeast<int64_t>("accumulate", accumulate, 1);
+  CheckAtLeast<int64_t>("validation interval", validationInterval, 1);
   if (!(learningRate > 0.0))
   {
     throw Error("learning rate is " + Json(learningRate).dump() + ", expected a number above 0");
@@ -80,7 +83,7 @@ TrainingRecipe::Check() const
   {
     throw Error("probability of a frame is " + Json(frameProbability).dump() + ", expected 0 to 1");
   }
-  if (!(foregroundShare <= 1.0))
+  if (!(foregroundShare <= 1.0) || (foregroundShare < 0.0 && foregroundShare != TrainingRecipe().foregroundShare))
   {
     throw Error("foreground share is " + Json(foregroundShare).dump() + ", expected 0 to 1");
   }
@@ -125,5 +128,70 @@ TrainingRecipe::FromJson(const std::string & text, const std::string & where)
   }
   recipe.Check();
   return recipe;
+}
+
+void
+RunOptions::CheckNumbers() const
+{
+  CheckAtLeast<int64_t>("--epochs", epochs, 0);
+  CheckAtLeast<int64_t>("--steps", maximumSteps, 0);
+  CheckAtLeast("--max-minutes", maximumMinutes, 0.0);
+  CheckAtLeast("--save-interval", saveMinutes, 0.0);
+  CheckAtLeast<int64_t>("--loaders", loaders, 0);
+  CheckAtLeast<int64_t>("--threads", threads, 0);
+  if (std::count(given.begin(), given.end(), "foreground") > 0)
+  {
+    CheckAtLeast("--foreground", foregroundShare, 0.0);
+  }
+}
+
+std::map<std::string, std::string>
+RunOptions::Describe() const
+{
+  return { { "seed", Json(seed).dump() },
+           { "batch", Json(batch).dump() },
+           { "accumulate", Json(accumulate).dump() },
+           { "learning-rate", Json(learningRate).dump() },
+           { "schedule", Json(schedule).dump() },
+           { "precision", Json(precision).dump() },
+           { "augmentation", Json(augmentation).dump() },
+           { "augment-frame", Json(frameProbability).dump() },
+           { "mirror", Json(mirrorAxes).dump() } };
+}
+
+std::map<std::string, std::string>
+TrainingOptions::Describe() const
+{
+  auto texts = RunOptions::Describe();
+  auto parts = without;
+  std::sort(parts.begin(), parts.end());
+  const auto change = Json::parse(planChange, nullptr, false);
+  texts["plan"] = IsPlanName(plan) ? Json(plan).dump() : DescribePath(plan);
+  texts["change-plan"] = change.is_discarded() ? Json(planChange).dump() : change.dump();
+  texts["initialize"] = DescribePath(initialize);
+  texts["freeze-encoder"] = Json(freezesEncoder).dump();
+  texts["window"] = window ? Json(*window).dump() : Json("").dump();
+  texts["frame"] = Json(frame).dump();
+  texts["nest-labels"] = Json(nestsLabels).dump();
+  texts["without"] = Json(parts).dump();
+  texts["split"] = DescribePath(split);
+  texts["fold"] = Json(folds > 0        ? std::to_string(fold) + "/" + std::to_string(folds)
+                       : !split.empty() ? std::to_string(fold)
+                                        : "")
+                    .dump();
+  texts["train-site"] = Json(trainSites).dump();
+  texts["sites"] = DescribePath(sites);
+  texts["foreground"] = Json(foregroundShare).dump();
+  texts["mirror-validation"] = Json(mirrorsValidation).dump();
+  texts["validation-interval"] = Json(validationInterval).dump();
+  return texts;
+}
+
+std::string
+DescribePath(const std::string & path)
+{
+  // Not Json(path): a name may be no UTF-8.
+  return Json(path.empty() ? path : std::filesystem::weakly_canonical(path).string())
+    .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 } // namespace sam

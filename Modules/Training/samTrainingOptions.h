@@ -2,8 +2,10 @@
 #ifndef samTrainingOptions_h
 #define samTrainingOptions_h
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,12 +56,41 @@ struct RunOptions : TrainingRecipe
   std::string device{ "auto" };      ///< auto, cpu, cuda, cuda:N
   int64_t     epochs{ 0 };           ///< 0: no limit where there is one of steps or minutes
   int64_t     maximumSteps{ 0 };     ///< of the run; 0: no limit
-  double      maximumMinutes{ 0.0 }; ///< of this call; 0: no limit
+  double      maximumMinutes{ 0.0 }; ///< of this call; 0: no limit, of a resumed run's call: as of the one before
   int64_t     threads{ 0 };          ///< 0: all processors
   int64_t     loaders{ 1 };          ///< threads that make windows while the network computes
   double      saveMinutes{ 5.0 };    ///< between savings of the state; 0: after every step
   bool        resume{ false };       ///< go on with the run in the output folder, or begin it when there is none
+  /** Options of the command line that were given, by name: a resumed run refuses another value than it began with.
+   * Empty: as if all were that do not have the default. */
+  std::vector<std::string> given{};
+
+  /** \throws Error naming a limit or number below 0. */
+  void
+  CheckNumbers() const;
+
+  /** What a resumed run cannot change, as JSON texts by the options' names. */
+  std::map<std::string, std::string>
+  Describe() const;
 };
+
+/** The part of TOptions::Describe() that somebody decided: what was given or, where that is not known, what is not the
+ * default. */
+template <typename TOptions>
+std::map<std::string, std::string>
+DescribeDecisions(const TOptions & options)
+{
+  auto decisions = options.Describe();
+  for (const auto & [name, standard] : TOptions().Describe())
+  {
+    if (options.given.empty() ? decisions[name] == standard
+                              : std::count(options.given.begin(), options.given.end(), name) == 0)
+    {
+      decisions.erase(name);
+    }
+  }
+  return decisions;
+}
 
 /** What a training run is told. Without a limit it has 100 epochs. */
 struct TrainingOptions : RunOptions
@@ -80,7 +111,15 @@ struct TrainingOptions : RunOptions
   std::string              sites; ///< table of cases and sites, see SiteTable; empty: sites.csv beside dataset.json
   double                   validationFraction{ 0.2 }; ///< of the patients, where there is neither \c split nor \c folds
   int64_t                  patience{ 0 }; ///< validations in a row without a better Dice that end the run; 0: no limit
+
+  /** As RunOptions; files by their paths from the root. */
+  std::map<std::string, std::string>
+  Describe() const;
 };
+
+/** A path as JSON text that does not depend on the working folder; one that is empty stays so. */
+std::string
+DescribePath(const std::string & path);
 } // namespace sam
 
 #endif

@@ -9,14 +9,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 namespace sam
 {
 namespace
 {
-constexpr size_t numberOfPictures = 3;
-
 using Volume = itk::Image<float, 3>;
 using Labels = LabelImage<3>;
 
@@ -226,22 +223,12 @@ MakeTrainingReport(const TrainingState &             state,
 
   if (validation.ofCases.size() == cases.size())
   {
-    std::vector<size_t> order(cases.size());
-    std::iota(order.begin(), order.end(), size_t{ 0 });
-    std::stable_sort(order.begin(), order.end(), [&validation](size_t a, size_t b) {
-      return validation.OfCase(a) < validation.OfCase(b);
-    });
+    const auto order = validation.WorstFirst();
     text += "<h2>Worst validation cases</h2>\n";
-    size_t shown = 0;
-    for (size_t k = 0; k < order.size() && shown < numberOfPictures; ++k)
+    for (size_t k = 0; k < std::min(order.size(), Validation::numberOfWorst); ++k)
     {
       const auto & item = cases[order[k]];
       const auto & prediction = validation.predictions[order[k]];
-      if (!prediction.defined())
-      {
-        continue; // another process has it
-      }
-      ++shown;
       text += "<figure><figcaption>" + EscapeMarkup(item.name) + ", Dice " + FormatNumber(validation.OfCase(order[k])) +
               ": prediction, then reference</figcaption>\n<img alt=\"prediction\" src=\"" +
               MakePicture(plan, item, prediction, folder) + "\">\n<img alt=\"reference\" src=\"" +

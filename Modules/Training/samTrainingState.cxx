@@ -42,6 +42,8 @@ TrainingState::Write(const std::string & path, const Optimizer & optimizer) cons
   VisitEntries(*this, [&json](const char * key, const auto & value) { json[key] = value; });
   json["train_sites"] = trainSites;
   json["maximum_steps"] = maximumSteps;
+  json["maximum_minutes"] = maximumMinutes;
+  json["options"] = options;
   json["pretraining"] = pretraining;
   json["log"] = Json::parse(log.ToJson());
   WriteSafetensors(path, { optimizer.GetState(), { { "state", json.dump() } } });
@@ -67,6 +69,8 @@ SavedTraining::Read(const std::string & path)
     // Older runs know none.
     state.trainSites = json.value("train_sites", std::vector<std::string>());
     state.maximumSteps = json.value("maximum_steps", int64_t{ 0 });
+    state.maximumMinutes = json.value("maximum_minutes", 0.0);
+    state.options = json.value("options", std::map<std::string, std::string>());
     state.pretraining = json.value("pretraining", std::string());
     std::vector<std::string> labels;
     for (size_t k = 1; k < state.plan.labels.size() && state.pretraining.empty(); ++k)

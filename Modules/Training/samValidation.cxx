@@ -9,15 +9,18 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace sam
 {
 at::Tensor
-PredictLabels(const Network &             network,
-              const at::Tensor &          volume,
-              const std::vector<size_t> & mirrorAxes,
-              PrototypeUse *              use)
+PredictLabels(const Network &               network,
+              const at::Tensor &            volume,
+              const std::vector<size_t> &   mirrorAxes,
+              PrototypeUse *                use,
+              const std::function<bool()> & isInterrupted)
 {
   const at::NoGradGuard noGradient;
   const auto            device = network.GetDevice();
@@ -44,6 +47,10 @@ PredictLabels(const Network &             network,
   };
   for (const auto & start : windows.GetStarts())
   {
+    if (isInterrupted && isInterrupted())
+    {
+      return {};
+    }
     windows.Add(MeanOverMirrors(windows.Extract(onDevice, start).unsqueeze(0), mirrorAxes, answer).squeeze(0), start);
   }
   const bool isSmall = network.GetPlan().labels.size() <= 256;
@@ -82,11 +89,21 @@ Validation::OfCase(size_t number) const
   return count > 0 ? sum / count : 1.0;
 }
 
+std::vector<size_t>
+Validation::WorstFirst() const
+{
+  std::vector<size_t> order(ofCases.size());
+  std::iota(order.begin(), order.end(), size_t{ 0 });
+  std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) { return OfCase(a) < OfCase(b); });
+  return order;
+}
+
 Validation
 Validation::Run(const Network &                   network,
                 const std::vector<TrainingCase> & cases,
                 const std::vector<size_t> &       mirrorAxes,
-                const Distribution &              processes)
+                const Distribution &              processes,
+                const std::function<bool()> &     isInterrupted)
 {
   const auto labels = static_cast<int64_t>(network.GetPlan().labels.size());
   const auto count = static_cast<int64_t>(cases.size());
@@ -94,13 +111,19 @@ Validation::Run(const Network &                   network,
   Validation result;
   result.predictions.resize(cases.size());
   // What another process measures is 0 here; −1 stands for NaN, which would not add up. Below is how many cases have
-  // each label in their reference: one that none has, but that is found, says nothing about the network's use.
-  auto table = at::zeros({ count + 1, labels - 1 }, at::kDouble);
+  // each label in their reference: one that none has, but that is found, says nothing about the network's use. The last
+  // row counts interruptions.
+  auto table = at::zeros({ count + 2, labels - 1 }, at::kDouble);
   for (int64_t k = processes.GetRank(); k < count; k += processes.GetSize())
   {
     const auto & reference = cases[static_cast<size_t>(k)];
     auto &       prediction = result.predictions[static_cast<size_t>(k)];
-    prediction = PredictLabels(network, reference.image, mirrorAxes, &result.prototypeUse);
+    prediction = PredictLabels(network, reference.image, mirrorAxes, &result.prototypeUse, isInterrupted);
+    if (!prediction.defined())
+    {
+      table[count + 1].fill_(1.0);
+      break;
+    }
     const auto dice = DicePerLabel(prediction, reference.labels, labels, isNested);
     for (int64_t label = 0; label + 1 < labels; ++label)
     {
@@ -111,6 +134,11 @@ Validation::Run(const Network &                   network,
     }
   }
   processes.Sum(table);
+  result.isInterrupted = table[count + 1].gt(0.0).any().item<bool>();
+  if (result.isInterrupted)
+  {
+    return result;
+  }
   if (network.GetPlan().promptSource == "prototype")
   {
     auto totals = at::zeros({ network.GetPlan().prototypes + 2 }, at::kDouble);
@@ -134,6 +162,18 @@ Validation::Run(const Network &                   network,
       dice.push_back(*values < 0.0 ? std::nan("") : *values);
       sums[label] += *values < 0.0 ? 0.0 : *values;
       counts[label] += *values < 0.0 ? 0 : 1;
+    }
+  }
+  if (processes.GetSize() > 1)
+  {
+    const auto order = result.WorstFirst();
+    for (size_t k = 0; k < std::min(order.size(), numberOfWorst); ++k)
+    {
+      auto &     prediction = result.predictions[order[k]];
+      const auto type = labels <= 256 ? at::kByte : at::kShort;
+      auto sum = prediction.defined() ? prediction.to(at::kInt) : at::zeros(cases[order[k]].labels.sizes(), at::kInt);
+      processes.Sum(sum);
+      prediction = sum.to(type);
     }
   }
   int present = 0;

@@ -24,30 +24,43 @@ TrainFor(const TrainingOptions & options,
          const nb::callable &    note,
          const nb::callable &    warn)
 {
-  std::atomic<bool>  interrupt{ false };
   std::exception_ptr stopped;
   // What Python throws stops the run once its state is saved.
-  const auto tell = [&](const nb::callable & function, const auto & value) {
+  const auto attempt = [&](const auto & action) {
     const nb::gil_scoped_acquire locked;
     try
     {
       if (!stopped)
       {
-        function(value);
+        action();
         CheckSignals();
       }
     }
     catch (...)
     {
       stopped = std::current_exception();
-      interrupt = true;
     }
   };
+  const auto isInterrupted = [&] {
+    attempt([] {});
+    return stopped != nullptr;
+  };
   TrainingListener listener;
-  listener.report = [&](const TrainingProgress & progress) { tell(report, progress); };
-  listener.note = [&](const std::string & line) { tell(note, line); };
-  listener.warn = [&](const std::string & line) { tell(warn, line); };
-  const auto result = WithoutLock([&] { return Train(options, listener, interrupt); });
+  listener.report = [&](const TrainingProgress & progress) { attempt([&] { report(progress); }); };
+  listener.note = [&](const std::string & line) { attempt([&] { note(line); }); };
+  listener.warn = [&](const std::string & line) { attempt([&] { warn(line); }); };
+  TrainingResult result;
+  try
+  {
+    result = WithoutLock([&] { return Train(options, listener, isInterrupted); });
+  }
+  catch (...)
+  {
+    if (!stopped)
+    {
+      throw;
+    }
+  }
   if (stopped)
   {
     std::rethrow_exception(stopped);
