@@ -237,6 +237,8 @@ TEST(CommandLine, NumbersInAnyLocale)
   {
     EXPECT_TRUE(Contains(message(sam::ParseIntegers, text), "is not an integer")) << text;
   }
+  EXPECT_EQ(sam::ParseAxes("--mirror", "0,2"), (std::vector<unsigned int>{ 0, 2 }));
+  EXPECT_TRUE(Contains(message(sam::ParseAxes, "0,-1"), "'0,-1', expected axes from 0 on"));
   EXPECT_TRUE(Contains(message(sam::ParseLabelMap, "37"), "expected pairs"));
   EXPECT_TRUE(Contains(message(sam::ParseLabelMap, "37=1,37=2"), "37 is given twice"));
   EXPECT_TRUE(Contains(message(sam::ParseRegion, "1,2,3"), "has 3 numbers"));

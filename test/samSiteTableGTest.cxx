@@ -36,6 +36,14 @@ TEST(CsvFile, QuotesDelimitersAndLineEnds)
   EXPECT_EQ(message(), path + ": cannot be opened, expected a text file");
 }
 
+TEST(CsvFile, OneLineBetweenCommas)
+{
+  EXPECT_EQ(sam::SplitCsvLine("t.csv", 7, "1,\"b, \"\"c\"\"\", d ;e,"), (Fields{ "1", "b, \"c\"", "d ;e", "" }));
+  EXPECT_EQ(sam::SplitCsvLine("t.csv", 7, ",").size(), 2u);
+  EXPECT_EQ(GetMessage<sam::Error>([] { sam::SplitCsvLine("t.csv", 7, "1,\"b"); }),
+            "t.csv: the field in quotes of line 7 does not end");
+}
+
 TEST(SiteTable, FindsCasesByFileOrName)
 {
   const TemporaryFolder folder;

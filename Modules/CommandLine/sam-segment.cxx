@@ -156,10 +156,7 @@ main(int argc, char * argv[])
     given.uncertainty = uncertainty.getValue();
     if (mirror.isSet())
     {
-      for (const int axis : sam::ParseIntegers("--mirror", mirror.getValue()))
-      {
-        given.mirrorAxes.push_back(static_cast<unsigned int>(axis));
-      }
+      given.mirrorAxes = sam::ParseAxes("--mirror", mirror.getValue());
     }
     given.largestComponent = largestComponent.getValue();
     given.minimumSize = minimumSize.getValue();

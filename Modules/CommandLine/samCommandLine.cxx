@@ -4,6 +4,7 @@
 #include "samManualPage.h"
 #include "samMessage.h"
 #include "samModuleDescription.h"
+#include "samText.h"
 
 #include "itkMultiThreaderBase.h"
 
@@ -86,13 +87,6 @@ GetOptionName(const std::string & id)
 {
   const auto begin = id.find("--");
   return begin == std::string::npos ? "" : id.substr(begin, id.find_first_of(") ", begin) - begin);
-}
-
-std::string
-Trim(const std::string & text)
-{
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 std::vector<std::string>
@@ -813,6 +807,21 @@ ParseIntegers(const std::string & option, const std::string & text)
     numbers.push_back(ParseInteger(option, part, text));
   }
   return numbers;
+}
+
+std::vector<unsigned int>
+ParseAxes(const std::string & option, const std::string & text)
+{
+  std::vector<unsigned int> axes;
+  for (const int axis : ParseIntegers(option, text))
+  {
+    if (axis < 0)
+    {
+      throw Error(option + ": '" + text + "', expected axes from 0 on, such as 0,1");
+    }
+    axes.push_back(static_cast<unsigned int>(axis));
+  }
+  return axes;
 }
 
 std::map<int, int>

@@ -150,6 +150,10 @@ ParseNumbers(const std::string & option, const std::string & text);
 std::vector<int>
 ParseIntegers(const std::string & option, const std::string & text);
 
+/** Axes separated by commas, 0 or more. */
+std::vector<unsigned int>
+ParseAxes(const std::string & option, const std::string & text);
+
 /** Pairs of integers such as "1=1,2=1". */
 std::map<int, int>
 ParseLabelMap(const std::string & option, const std::string & text);

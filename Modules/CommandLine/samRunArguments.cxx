@@ -197,11 +197,8 @@ RunArguments::Read(RunOptions & options)
   }
   else if (m_Mirror.getValue() != "none")
   {
-    options.mirrorAxes.clear();
-    for (const int axis : ParseIntegers("--mirror", m_Mirror.getValue()))
-    {
-      options.mirrorAxes.push_back(static_cast<size_t>(axis));
-    }
+    const auto axes = ParseAxes("--mirror", m_Mirror.getValue());
+    options.mirrorAxes.assign(axes.begin(), axes.end());
   }
 }
 

@@ -2,12 +2,13 @@
 #include "samSlicerMarkups.h"
 
 #include "samCommandLine.h"
+#include "samCsvFile.h"
 #include "samError.h"
+#include "samText.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -18,13 +19,6 @@ namespace sam
 namespace
 {
 using Json = nlohmann::json;
-
-std::string
-ToLower(std::string text)
-{
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 bool
 IsBackground(const std::string & text)
@@ -154,41 +148,6 @@ AddRoi(const std::string & path, const Json & markup, bool isRas, unsigned int d
   list.AddBox(name, low, dimension, ToObject(name, description));
 }
 
-/** The fields of a line of CSV; one in quotes may hold commas, and quotes twice. */
-std::vector<std::string>
-SplitCsv(const std::string & line)
-{
-  std::vector<std::string> fields(1);
-  bool                     isQuoted = false;
-  for (size_t k = 0; k < line.size(); ++k)
-  {
-    if (line[k] == '"' && isQuoted && k + 1 < line.size() && line[k + 1] == '"')
-    {
-      fields.back() += line[++k];
-    }
-    else if (line[k] == '"')
-    {
-      isQuoted = !isQuoted;
-    }
-    else if (line[k] == ',' && !isQuoted)
-    {
-      fields.emplace_back();
-    }
-    else
-    {
-      fields.back() += line[k];
-    }
-  }
-  return fields;
-}
-
-std::string
-Trim(const std::string & text)
-{
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 enum class CoordinateSystem
 {
   Ras,
@@ -259,8 +218,8 @@ AddSlicerFiducials(const std::string &     path,
                    PromptList &            list)
 {
   auto                     system = CoordinateSystem::Ras;
-  std::vector<std::string> columns =
-    SplitCsv("id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"); // as all versions write them
+  std::vector<std::string> columns = SplitCsvLine(
+    path, 0, "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"); // as all versions write them
   std::istringstream lines(text);
   size_t             number = 0;
   for (std::string line; std::getline(lines, line);)
@@ -285,11 +244,11 @@ AddSlicerFiducials(const std::string &     path,
       }
       else if (key == "columns")
       {
-        columns = SplitCsv(value);
+        columns = SplitCsvLine(path, number, value);
       }
       continue;
     }
-    const auto fields = SplitCsv(line);
+    const auto fields = SplitCsvLine(path, number, line);
     const auto get = [&](const std::string & column, const std::string & otherwise) {
       const auto place = static_cast<size_t>(std::find(columns.begin(), columns.end(), column) - columns.begin());
       return place < columns.size() && place < fields.size() ? Trim(fields[place]) : otherwise;

@@ -2,6 +2,7 @@
 #include "samCsvFile.h"
 
 #include "samError.h"
+#include "samText.h"
 #include "samTextFile.h"
 
 #include <algorithm>
@@ -20,30 +21,17 @@ FindDelimiter(const std::string & text)
   });
 }
 
-std::string
-Trimmed(const std::string & text)
+/** The rows of a text that begins in line \a line of a file, empty ones too. \throws Error naming the \a path when the
+ * text ends within a quoted field. */
+std::vector<CsvFile::Row>
+SplitRows(const std::string & path, const std::string & lines, char delimiter, std::size_t line = 1)
 {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string::npos ? std::string() : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-} // namespace
-
-CsvFile
-CsvFile::Read(const std::string & path)
-{
-  std::string text = ReadTextFile(path);
-  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0)
-  {
-    text.erase(0, 3);
-  }
-  text += '\n';
-  const char       delimiter = FindDelimiter(text);
-  std::vector<Row> rows;
-  Row              row;
-  std::string      field;
-  bool             isQuoted = false;   // the field at hand
-  bool             isInQuotes = false; // the place at hand
-  std::size_t      line = 1;
+  const std::string         text = lines + '\n';
+  std::vector<CsvFile::Row> rows;
+  CsvFile::Row              row;
+  std::string               field;
+  bool                      isQuoted = false;   // the field at hand
+  bool                      isInQuotes = false; // the place at hand
   row.line = line;
   for (std::size_t k = 0; k < text.size(); ++k)
   {
@@ -59,7 +47,7 @@ CsvFile::Read(const std::string & path)
       {
         isInQuotes = false;
       }
-      else if (Trimmed(field).empty())
+      else if (Trim(field).empty())
       {
         isQuoted = isInQuotes = true;
         field.clear();
@@ -71,15 +59,12 @@ CsvFile::Read(const std::string & path)
     }
     else if (!isInQuotes && (letter == delimiter || letter == '\n'))
     {
-      row.fields.push_back(isQuoted ? field : Trimmed(field));
+      row.fields.push_back(isQuoted ? field : Trim(field));
       field.clear();
       isQuoted = false;
       if (letter == '\n')
       {
-        if (std::any_of(row.fields.begin(), row.fields.end(), [](const auto & entry) { return !entry.empty(); }))
-        {
-          rows.push_back(row);
-        }
+        rows.push_back(row);
         row.fields.clear();
         row.line = line + 1;
       }
@@ -94,6 +79,26 @@ CsvFile::Read(const std::string & path)
   {
     throw Error(path + ": the field in quotes of line " + std::to_string(row.line) + " does not end");
   }
+  return rows;
+}
+
+bool
+IsEmpty(const CsvFile::Row & row)
+{
+  return std::all_of(row.fields.begin(), row.fields.end(), [](const auto & field) { return field.empty(); });
+}
+} // namespace
+
+CsvFile
+CsvFile::Read(const std::string & path)
+{
+  std::string text = ReadTextFile(path);
+  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0)
+  {
+    text.erase(0, 3);
+  }
+  auto rows = SplitRows(path, text, FindDelimiter(text));
+  rows.erase(std::remove_if(rows.begin(), rows.end(), IsEmpty), rows.end());
   if (rows.empty())
   {
     throw Error(path + ": is empty, expected a table whose first line names its columns");
@@ -102,6 +107,12 @@ CsvFile::Read(const std::string & path)
   result.columns = rows.front().fields;
   result.rows.assign(rows.begin() + 1, rows.end());
   return result;
+}
+
+std::vector<std::string>
+SplitCsvLine(const std::string & path, std::size_t number, const std::string & line)
+{
+  return SplitRows(path, line, ',', number).front().fields;
 }
 
 std::string

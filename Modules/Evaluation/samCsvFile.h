@@ -30,6 +30,11 @@ struct CsvFile
   Read(const std::string & path);
 };
 
+/** The fields between commas of one line, the \a number-th of a file. \throws Error naming both when it ends within a
+ * quoted field. */
+std::vector<std::string>
+SplitCsvLine(const std::string & path, std::size_t number, const std::string & line);
+
 /** A field of a text table; in quotes where it has to be, whichever delimiter CsvFile takes. */
 std::string
 QuoteCsvField(const std::string & field);

@@ -2,6 +2,7 @@
 #include "samEvaluation.h"
 #include "samError.h"
 #include "samGroups.h"
+#include "samText.h"
 #include "samTextTable.h"
 
 #include <nlohmann/json.hpp>
@@ -22,15 +23,6 @@ using Json = nlohmann::ordered_json;
 const std::vector<std::string> imageExtensions{ ".nii.gz", ".gipl.gz", ".img.gz", ".nii", ".nrrd", ".nhdr",
                                                 ".mha",    ".mhd",     ".gipl",   ".hdr", ".png",  ".tiff",
                                                 ".tif",    ".bmp",     ".vtk",    ".mgz" };
-
-std::string
-ToLower(std::string text)
-{
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
-  });
-  return text;
-}
 
 /** Length of the image extension of a file name, 0 when it has none. */
 std::size_t

@@ -4,6 +4,7 @@
 #include "samDicomSeries.h"
 #include "samError.h"
 #include "samMessage.h"
+#include "samText.h"
 
 #include "itkByteSwapper.h"
 #include "itkImageFileReader.h"
@@ -148,12 +149,8 @@ CheckMetaImage(const std::string & path, std::uint64_t pixelBytes)
     {
       return;
     }
-    const auto trim = [](const std::string & text) {
-      const auto first = text.find_first_not_of(" \t\r");
-      return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-    };
-    const std::string key = trim(line.substr(0, equals));
-    const std::string value = trim(line.substr(equals + 1));
+    const std::string key = Trim(line.substr(0, equals));
+    const std::string value = Trim(line.substr(equals + 1));
     if (key == "CompressedDataSize" && !value.empty() && value.find_first_not_of("0123456789") == std::string::npos)
     {
       expected = std::stoull(value);

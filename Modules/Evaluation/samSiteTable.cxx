@@ -4,9 +4,9 @@
 #include "samCsvFile.h"
 #include "samError.h"
 #include "samEvaluation.h"
+#include "samText.h"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <set>
 
@@ -24,8 +24,7 @@ FindColumn(const CsvFile & file, const std::string & path, const std::vector<std
   std::vector<std::string> columns = file.columns;
   for (auto & column : columns)
   {
-    std::transform(
-      column.begin(), column.end(), column.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    column = ToLower(column);
   }
   for (const auto & name : names)
   {
