@@ -153,6 +153,33 @@ TEST(SlicerMarkups, WhatCannotBeUsedIsNamed)
   expect(change("\"Fiducial\"", "\"Curve\""), "no point and no box");
   WriteText(folder / "F.fcsv", "# CoordinateSystem = LPS\n0,1,2\n");
   expect(MessageOf((folder / "F.fcsv").string()), "F.fcsv: line 2");
+  WriteText(folder / "F.fcsv", "# CoordinateSystem = LPS\n0,1,2,3,0,0,0,1,1,1,0,\"F\n");
+  expect(MessageOf((folder / "F.fcsv").string()), "F.fcsv: the field in quotes of line 2 does not end");
   WriteText(folder / "F.fcsv", "# CoordinateSystem = XYZ\n");
   expect(MessageOf((folder / "F.fcsv").string()), "the coordinate system 'XYZ'");
+}
+
+TEST(PromptFiles, NothingOfAFileIsPassedOver)
+{
+  const TemporaryFolder folder;
+  const auto            path = (folder / "prompts.json").string();
+  const auto            expect = [&path](const std::string & text, const std::string & words) {
+    WriteText(path, text);
+    EXPECT_EQ(MessageOf(path), path + ": " + words);
+  };
+  for (const std::string key : { "coordinates", "units" })
+  {
+    expect(R"({")" + key + R"(": "RAS", "objects": [{"points": [[1, 2, 3]]}]})",
+           "unknown key '" + key + "', expected objects alone, with coordinates in mm (LPS)");
+  }
+  for (const std::string label : { "1.7", "-1", "0", "\"1\"", "true", "4294967296" })
+  {
+    expect(R"({"objects": [{"label": )" + label + R"(, "points": [[1, 2, 3]]}]})",
+           "label: " + label + ", expected a whole number from 1 on");
+  }
+  for (const std::string label : { "7", "7.0" })
+  {
+    WriteText(path, R"({"objects": [{"label": )" + label + R"(, "points": [[1, 2, 3]]}]})");
+    EXPECT_EQ(Load(path).points.at(0).object, 7u);
+  }
 }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <sstream>
 
 namespace sam
@@ -36,6 +37,19 @@ ToText(const std::vector<double> & numbers)
     text << (k == 0 ? "(" : ", ") << numbers[k];
   }
   return text.str() + ")";
+}
+
+/** The label of an object of a JSON file, 1 where it has none. \throws Error when it is no whole number from 1 on. */
+unsigned int
+ReadLabel(const std::string & path, const Json & object)
+{
+  const Json label = object.value("label", Json(1));
+  if (!label.is_number() || !(label.get<double>() >= 1.0) || label.get<double>() != std::floor(label.get<double>()) ||
+      label.get<double>() > std::numeric_limits<unsigned int>::max())
+  {
+    throw Error(path + ": label: " + label.dump() + ", expected a whole number from 1 on");
+  }
+  return static_cast<unsigned int>(label.get<double>());
 }
 
 /** \throws Error when \a index is no voxel of an image of this size. */
@@ -136,9 +150,16 @@ PromptList::AddFile(const std::string &         path,
       checkSome();
       return;
     }
+    for (const auto & [key, value] : json.items())
+    {
+      if (json.is_object() && key != "objects")
+      {
+        throw Error(path + ": unknown key '" + key + "', expected objects alone, with coordinates in mm (LPS)");
+      }
+    }
     for (const auto & object : json.at("objects"))
     {
-      const auto label = object.value("label", 1u);
+      const auto label = ReadLabel(path, object);
       for (const auto & [key, value] : object.items())
       {
         const bool isIndex = key.rfind("index_", 0) == 0;
