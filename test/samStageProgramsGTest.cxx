@@ -49,27 +49,37 @@ protected:
     Write(itk::MakeSamTestImage<Image<VDimension>>({}, size, spacing, origin, direction).GetPointer(), folder / name);
   }
 
-  /** The script and sam-segment write the same file; answers the windows that were encoded, or none after a failure. */
-  size_t
-  CompareScript(const std::string & image) const
+  Outcome
+  RunScript(const std::string & image, const std::string & options) const
   {
-    const auto segmented = Run("sam-segment", Quoted(image) + " " + Quoted("expected.nrrd"));
-    EXPECT_TRUE(segmented.isWell) << segmented.output;
     const auto        log = folder / "script.txt";
     const std::string command = "SEGMENTANYTHING_BIN=\"" SEGMENTANYTHING_PROGRAMS "\" bash \"" SEGMENTANYTHING_MODELS
                                 "/../stages.sh\" " +
                                 Quoted(model) + " " + Quoted(image) + " " + Quoted("out.nrrd") +
-                                " --threads 1 --device cpu > \"" + log.string() + "\" 2>&1";
+                                " --threads 1 --device=cpu " + options + " > \"" + log.string() + "\" 2>&1";
     const bool isWell = std::system(command.c_str()) == 0;
-    EXPECT_TRUE(isWell) << ReadText(log);
-    if (!isWell || !segmented.isWell)
+    return { isWell, ReadText(log) };
+  }
+
+  /** The script and sam-segment write the same file; answers the windows that are encoded, or none after a failure. */
+  size_t
+  CompareScript(const std::string & image, const std::string & region = {}) const
+  {
+    const auto segmented = Run("sam-segment", region + Quoted(image) + " " + Quoted("expected.nrrd"));
+    EXPECT_TRUE(segmented.isWell) << segmented.output;
+    const auto script = RunScript(image, region);
+    EXPECT_TRUE(script.isWell) << script.output;
+    if (!script.isWell || !segmented.isWell)
     {
       return 0;
     }
     const auto expected = ReadPixels<Labels<3>>(folder / "expected.nrrd");
     EXPECT_GT(std::set<int>(expected.begin(), expected.end()).size(), 1u);
     EXPECT_TRUE(ReadText(folder / "out.nrrd") == ReadText(folder / "expected.nrrd"));
-    return static_cast<size_t>(std::distance(fs::directory_iterator(folder / "out.nrrd.stages/embeddings"), {}));
+    fs::remove_all(folder / "embeddings");
+    EXPECT_TRUE(Run("sam-resample", region + Quoted(image) + " " + Quoted("grid.nrrd")).isWell);
+    EXPECT_TRUE(Run("sam-encode", "--by-window " + Quoted("grid.nrrd") + " " + Quoted("embeddings")).isWell);
+    return static_cast<size_t>(std::distance(fs::directory_iterator(folder / "embeddings"), {}));
   }
 
   /** A model of three dimensions with windows of 16 × 16 × 4 voxels of 1 mm. */
@@ -120,11 +130,10 @@ TEST_F(SamStagePrograms, PicturesAndPrototypes)
   direction.SetIdentity();
   WriteImage<2>("picture.nrrd", { { 26, 19 } }, direction);
   EXPECT_EQ(CompareScript("picture.nrrd"), 2u);
-  const auto similarity =
-    RunProgram(folder,
-               "sam-prototype-prompt",
-               "--model " + Quoted(model) + " --similarity " + Quoted("similar.mha") + " " +
-                 Quoted("out.nrrd.stages/embeddings/window_0000.nrrd") + " " + Quoted("prompt.mha"));
+  const auto similarity = RunProgram(folder,
+                                     "sam-prototype-prompt",
+                                     "--model " + Quoted(model) + " --similarity " + Quoted("similar.mha") + " " +
+                                       Quoted("embeddings/window_0000.nrrd") + " " + Quoted("prompt.mha"));
   ASSERT_TRUE(similarity.isWell) << similarity.output;
   EXPECT_EQ(ReadPixels<Image<2>>(folder / "similar.mha").size(), 25u);
 
@@ -330,4 +339,29 @@ TEST_F(SamStagePrograms, PartsOfAnImage)
   ASSERT_TRUE(outcome.isWell) << outcome.output;
   ASSERT_TRUE(Run("sam-segment", both + Quoted("image.mha") + " " + Quoted("expected.mha")).isWell);
   EXPECT_EQ(ReadPixels<Labels<3>>(folder / "out.mha"), ReadPixels<Labels<3>>(folder / "expected.mha"));
+}
+
+TEST_F(SamStagePrograms, TheScriptGivesEachStageItsOptionsAndLeavesNothingBehind)
+{
+  UseVolumeModel();
+  WriteImage<3>("image.mha", { { 40, 22, 4 } }, Identity());
+  fs::create_directory(folder / "out.nrrd.stages");
+  WriteText(folder / "out.nrrd.stages" / "mine.txt", "kept");
+  EXPECT_EQ(CompareScript("image.mha", "--region 24,5,-5.8,12,18,4 "), 2u);
+  EXPECT_TRUE(RunScript("image.mha", "--quiet --precision=float32 --progress json").isWell);
+  fs::remove(folder / "out.nrrd");
+  const auto count = [this] { return std::distance(fs::directory_iterator(folder / "."), {}); };
+  const auto before = count();
+  for (const std::string option : { "--axis 1", "--probabilities p.nrrd", "--nothing", "more" })
+  {
+    const auto outcome = RunScript("image.mha", option);
+    EXPECT_FALSE(outcome.isWell);
+    EXPECT_NE(outcome.output.find(option.substr(0, option.find(' ')) + ": no such option, expected --device"),
+              std::string::npos)
+      << outcome.output;
+    EXPECT_FALSE(Contains(outcome.output, "->")) << "no stage has run";
+  }
+  EXPECT_FALSE(RunScript("none.mha", "").isWell);
+  EXPECT_EQ(count(), before);
+  EXPECT_EQ(ReadText(folder / "out.nrrd.stages" / "mine.txt"), "kept");
 }
