@@ -48,7 +48,7 @@ def options_in_help(program):
 class Descriptions(unittest.TestCase):
     def test_every_option_is_described(self):
         for program in PROGRAMS:
-            with self.subTest(program=program), warnings.catch_warnings():
+            with self.subTest(program=program), warnings.catch_warnings(), self.assertNoLogs("ctk_cli"):
                 warnings.simplefilter("error")
                 path = os.path.join(FOLDER, program)
                 self.assertTrue(isCLIExecutable(path))
@@ -67,16 +67,28 @@ class Descriptions(unittest.TestCase):
         for program in PROGRAMS:
             for parameter in CLIModule(os.path.join(FOLDER, program)).parameters():
                 channels[program, parameter.name] = parameter.channel
-        types = {}
-        for program in ("sam-train", "sam-segment", "sam-report"):
+        types, extensions = {}, {}
+        for program in ("sam-train", "sam-segment", "sam-report", "sam-prompt", "sam-evaluate"):
             for parameter in CLIModule(os.path.join(FOLDER, program)).parameters():
                 types[program, parameter.name] = parameter.typ
+                extensions[program, parameter.name] = parameter.fileExtensions
+                if parameter.name == "prompts":
+                    self.assertEqual(parameter.coordinateSystem, "lps")
+                if parameter.typ == "string":
+                    self.assertIsNone(parameter.multiple, (program, parameter.name))
         self.assertEqual(types["sam-train", "epochs"], "integer")
         self.assertEqual(types["sam-train", "seed"], "integer")
         self.assertEqual(types["sam-train", "resume"], "boolean")
         self.assertEqual(types["sam-train", "plan"], "string")
         self.assertEqual(types["sam-segment", "minimum_size"], "double")
         self.assertEqual(types["sam-report", "pictures"], "integer")
+        self.assertEqual(types["sam-segment", "probability"], "string")
+        self.assertEqual(types["sam-prompt", "prompts"], "pointfile")
+        self.assertEqual(extensions["sam-prompt", "prompts"], [".json", ".fcsv"])
+        self.assertEqual(extensions["sam-prompt", "model"], [".safetensors", ".pth", ".pt"])
+        self.assertEqual(extensions["sam-segment", "statistics"], [".json"])
+        self.assertEqual(extensions["sam-evaluate", "output"], [".json", ".csv"])
+        self.assertIsNone(extensions["sam-segment", "output"])
         for program, name in [
             ("sam-segment", "image"),
             ("sam-segment", "model"),

@@ -56,6 +56,22 @@ InitialOf(TCLAP::Arg & argument)
   return typed != nullptr ? ToText(typed->getValue()) : std::string();
 }
 
+/** The attribute with the endings that a file may have: those of its word, such as FILE.json|FILE.csv, or a model's. */
+std::string
+FindExtensions(const TCLAP::Arg & argument, const std::string & word)
+{
+  std::string        extensions = argument.getName() == "model" && word == "FILE" ? ".safetensors,.pth,.pt" : "";
+  std::istringstream alternatives(word);
+  for (std::string alternative; std::getline(alternatives, alternative, '|');)
+  {
+    if (const auto point = alternative.find('.'); point != std::string::npos)
+    {
+      extensions += (extensions.empty() ? "" : ",") + alternative.substr(point);
+    }
+  }
+  return extensions.empty() ? "" : " fileExtensions=\"" + extensions + "\"";
+}
+
 /** What Slicer makes of an argument. */
 struct Kind
 {
@@ -104,11 +120,18 @@ FindKind(const TCLAP::Arg & argument, const std::string & explanation)
   {
     return { "directory" + multiple, isWritten ? "output" : "input", initial };
   }
-  if (word.find("FILE") != std::string::npos || word.rfind("OUT", 0) == 0)
+  const auto extensions = FindExtensions(argument, word);
+  if (word.find(".fcsv") != std::string::npos)
   {
-    return { "file" + multiple, isWritten ? "output" : "input", initial };
+    return { "pointfile coordinateSystem=\"lps\"" + extensions, "input", initial };
   }
-  return { "string" + multiple, "", initial };
+  // Slicer has no list of strings that is passed as one option each, and nothing for a name with a file (LABEL=FILE).
+  const bool isFile = word.find("FILE") != std::string::npos && word.find('=') == std::string::npos;
+  if (isFile || word.rfind("OUT", 0) == 0)
+  {
+    return { "file" + multiple + extensions, isWritten ? "output" : "input", initial };
+  }
+  return { "string", "", initial };
 }
 } // namespace
 
