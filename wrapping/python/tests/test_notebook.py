@@ -24,3 +24,11 @@ def test_the_notebook_runs(image, model, promptable, tmp_path, monkeypatch):
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
     text = "".join(output.get("text", "") for output in outputs)
     assert "anterior Dice 1.0" in text and "posterior Dice 1.0" in text
+    assert "skipped" not in text
+
+    # What is not given is told.
+    monkeypatch.delenv("ITKSAM_REFERENCE")
+    monkeypatch.delenv("ITKSAM_CHECKPOINT")
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    text = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "skipped: no reference is given" in text and "skipped: no checkpoint is given" in text
