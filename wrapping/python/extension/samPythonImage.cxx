@@ -4,8 +4,37 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
 namespace sam
 {
+namespace
+{
+/** "the image's spacing is (1, nan, 1), expected ..." */
+[[noreturn]] void
+ThrowGeometry(const char * name, const std::vector<double> & values, const char * expected)
+{
+  std::ostringstream text;
+  text << "the image's " << name << " is (";
+  for (size_t k = 0; k < values.size(); ++k)
+  {
+    text << (k == 0 ? "" : ", ") << values[k];
+  }
+  throw Error(text.str() + "), expected " + expected);
+}
+
+/** Of the cosines of two or three axes, row by row. */
+double
+ComputeDeterminant(const std::vector<double> & m)
+{
+  return m.size() == 4 ? m[0] * m[3] - m[1] * m[2]
+                       : m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) +
+                           m[2] * (m[3] * m[7] - m[4] * m[6]);
+}
+} // namespace
+
 PythonImage::PythonImage(ArrayType           pixels,
                          std::vector<double> imageSpacing,
                          std::vector<double> imageOrigin,
@@ -32,10 +61,22 @@ PythonImage::PythonImage(ArrayType           pixels,
       throw Error(std::string("the image's ") + name + " has " + std::to_string(values.size()) + " numbers, expected " +
                   std::to_string(expected));
     }
+    if (!std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); }))
+    {
+      ThrowGeometry(name, values, "finite numbers");
+    }
   };
   check("spacing", spacing, dimension);
   check("origin", origin, dimension);
   check("direction", direction, dimension * dimension);
+  if (!std::all_of(spacing.begin(), spacing.end(), [](double mm) { return mm >= 1e-6 && mm <= 1e6; }))
+  {
+    ThrowGeometry("spacing", spacing, "lengths from 1e-6 to 1e6 mm");
+  }
+  if (!(std::abs(ComputeDeterminant(direction)) > 1e-6))
+  {
+    ThrowGeometry("direction", direction, "cosines of axes that do not lie in one plane");
+  }
 }
 
 nanobind::tuple

@@ -30,7 +30,8 @@ struct PythonImage
   std::vector<double> direction; ///< cosines, row by row
   bool                isVector;  ///< whether the array's last axis counts components
 
-  /** \throws Error when the array has neither two nor three axes, or the geometry another number. */
+  /** \throws Error when the array has neither two nor three axes, or the geometry another number, or one with which
+   * nothing can be computed: not finite, a spacing beyond 1e-6 to 1e6 mm, no invertible direction. */
   PythonImage(ArrayType           pixels,
               std::vector<double> imageSpacing,
               std::vector<double> imageOrigin,

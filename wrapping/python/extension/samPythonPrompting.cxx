@@ -5,6 +5,8 @@
 #include "samPythonModel.h"
 #include "samPythonProcess.h"
 
+#include "samPromptList.h"
+
 #include "itkSamPromptedSegmentationImageFilter.h"
 
 #include <nanobind/stl/string.h>
@@ -220,6 +222,44 @@ public:
 private:
   std::unique_ptr<PromptedFilter> m_Filter;
 };
+
+/** Points and boxes of a file for an image, and lines about what was left out. */
+std::tuple<decltype(PromptingOptions::points), decltype(PromptingOptions::boxes), std::vector<std::string>>
+ReadPrompts(const std::string & path, const PythonImage & image)
+{
+  const unsigned int  dimension = image.GetDimension();
+  std::vector<size_t> size;
+  for (unsigned int i = 0; i < dimension; ++i)
+  {
+    size.push_back(image.array.shape(dimension - 1 - i));
+  }
+  const auto toPhysical = [&](const std::vector<double> & index) {
+    std::vector<double> point = image.origin;
+    for (unsigned int i = 0; i < dimension; ++i)
+    {
+      for (unsigned int j = 0; j < dimension; ++j)
+      {
+        point[i] += image.direction[i * dimension + j] * image.spacing[j] * index[j];
+      }
+    }
+    return point;
+  };
+  return WithoutLock([&] {
+    PromptList list;
+    list.AddFile(path, dimension, size, toPhysical);
+    decltype(PromptingOptions::points) points;
+    decltype(PromptingOptions::boxes)  boxes;
+    for (const auto & point : list.points)
+    {
+      points.emplace_back(point.position, point.isForeground, point.object);
+    }
+    for (const auto & box : list.boxes)
+    {
+      boxes.emplace_back(box.corner, box.oppositeCorner, box.object);
+    }
+    return std::make_tuple(points, boxes, list.notices);
+  });
+}
 } // namespace
 
 void
@@ -276,5 +316,10 @@ BindPrompting(nanobind::module_ & module)
          })
     .def_prop_ro("encoded_slices",
                  [](const PythonPromptedFilter & self) { return self.GetFilter().GetNumberOfEncodedSlices(); });
+  module.def("read_prompts",
+             &ReadPrompts,
+             nb::arg("path"),
+             nb::arg("image"),
+             "Points and boxes of a file for an image, as sam-prompt --prompts reads them, and what was left out.");
 }
 } // namespace sam

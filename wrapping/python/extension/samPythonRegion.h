@@ -8,6 +8,7 @@
 #include "samRegion.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +19,7 @@ namespace sam
 /** Center and size in mm. */
 using PythonRegion = std::pair<std::vector<double>, std::vector<double>>;
 
-/** \throws Error when there are not as many numbers as an image has dimensions. */
+/** \throws Error when there are not as many numbers as an image has dimensions, or no box. */
 inline std::vector<Region>
 ToRegions(const std::vector<PythonRegion> & regions)
 {
@@ -29,6 +30,12 @@ ToRegions(const std::vector<PythonRegion> & regions)
     {
       throw Error("region: " + std::to_string(center.size()) + " and " + std::to_string(size.size()) +
                   " numbers, expected a center and a size of the image's dimension");
+    }
+    const auto isLength = [](double mm) { return mm > 0.0 && std::isfinite(mm); };
+    if (!std::all_of(center.begin(), center.end(), [](double mm) { return std::isfinite(mm); }) ||
+        !std::all_of(size.begin(), size.end(), isLength))
+    {
+      throw Error("region: a number is not finite, or a size not positive, expected a box in mm");
     }
     Region box;
     std::copy(center.begin(), center.end(), box.center.begin());

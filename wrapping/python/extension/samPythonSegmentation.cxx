@@ -6,16 +6,22 @@
 #include "samPythonProcess.h"
 #include "samPythonRegion.h"
 
+#include "samCohort.h"
+#include "samDirectionRepair.h"
+#include "samProcessMemory.h"
 #include "samSegmentation.h"
 
 #include "itkSamSegmentationImageFilter.h"
 
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/set.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -99,36 +105,66 @@ SegmentImage(PythonProcess &                   process,
 }
 
 void
-SegmentFile(PythonProcess &                   process,
-            const PythonModels &              models,
-            const std::string &               image,
-            const std::string &               output,
-            const std::string &               statistics,
-            const std::string &               preview,
-            const std::vector<unsigned int> & mirrorAxes,
-            const std::vector<PythonRegion> & regions,
-            const std::set<int> &             labels,
-            bool                              largestComponent,
-            double                            minimumSize,
-            bool                              fillHoles)
+SegmentFile(PythonProcess &                    process,
+            const PythonModels &               models,
+            const std::string &                image,
+            const std::string &                output,
+            const std::string &                statistics,
+            const std::string &                preview,
+            const std::vector<unsigned int> &  mirrorAxes,
+            const std::vector<PythonRegion> &  regions,
+            const std::set<int> &              labels,
+            bool                               largestComponent,
+            double                             minimumSize,
+            bool                               fillHoles,
+            const std::map<int, std::string> & probabilities,
+            const std::string &                uncertainty,
+            bool                               fixDirection,
+            const std::string &                memoryLimit,
+            const nanobind::callable &         warn)
 {
   SegmentationJob job = MakeCleaning(labels, largestComponent, minimumSize, fillHoles);
   job.image = image;
   job.output = output;
   job.statistics = statistics;
   job.preview = preview;
+  job.probabilities = probabilities;
+  job.uncertainty = uncertainty;
   job.mirrorAxes = mirrorAxes;
   job.regions = ToRegions(regions);
+  job.memoryLimit = memoryLimit.empty() ? 0 : ParseBytes("memory_limit", memoryLimit);
   WithoutLock([&] {
-    for (const auto & path : { output, statistics, preview })
+    std::optional<DirectionRepair> repair;
+    if (fixDirection)
     {
-      if (!path.empty())
+      repair.emplace(image);
+      job.source = repair->GetFile();
+      if (repair->GetAngle() > 0.0)
       {
-        CheckOutput(path);
+        const nanobind::gil_scoped_acquire locked;
+        warn(image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
+             " degrees to be perpendicular");
       }
     }
     process.Run([&](const std::function<void(double)> & progress) { Segment(GetModels(models), job, progress); });
     return 0;
+  });
+}
+
+/** The images of a folder, a list (.txt) or a single one, as sam-segment takes them for cases. */
+std::vector<std::string>
+FindCases(const std::string & path, const std::string & output)
+{
+  return WithoutLock([&] {
+    SegmentationJob given;
+    given.image = path;
+    given.output = output;
+    std::vector<std::string> images;
+    for (const auto & job : MakeJobs(given, {}))
+    {
+      images.push_back(job.image);
+    }
+    return images;
   });
 }
 } // namespace
@@ -166,7 +202,17 @@ BindSegmentation(nanobind::module_ & module)
              nb::arg("largest_component"),
              nb::arg("minimum_size"),
              nb::arg("fill_holes"),
+             nb::arg("probabilities"),
+             nb::arg("uncertainty"),
+             nb::arg("fix_direction"),
+             nb::arg("memory_limit"),
+             nb::arg("warn"),
              "What sam-segment does with one image file.");
+  module.def("find_cases",
+             &FindCases,
+             nb::arg("path"),
+             nb::arg("output"),
+             "The images that sam-segment takes for cases; the folder of their label maps is made.");
   module.def(
     "parse_labels",
     [](const std::string & text, const PythonModel & model) { return ParseLabels("labels", text, model.model); },

@@ -3,6 +3,7 @@
 
 #include "samPythonProcess.h"
 
+#include "samPretraining.h"
 #include "samTrainer.h"
 
 #include <nanobind/stl/array.h>
@@ -17,12 +18,14 @@ namespace
 {
 namespace nb = nanobind;
 
-/** Train, with the lock only where Python is told. */
+/** Train or pretrain, with the lock only where Python is told. */
+template <typename TOptions>
 TrainingResult
-TrainFor(const TrainingOptions & options,
-         const nb::callable &    report,
-         const nb::callable &    note,
-         const nb::callable &    warn)
+RunFor(TrainingResult (*run)(const TOptions &, const TrainingListener &, const InterruptFunction &),
+       const TOptions &     options,
+       const nb::callable & report,
+       const nb::callable & note,
+       const nb::callable & warn)
 {
   std::exception_ptr stopped;
   // What Python throws stops the run once its state is saved.
@@ -52,7 +55,7 @@ TrainFor(const TrainingOptions & options,
   TrainingResult result;
   try
   {
-    result = WithoutLock([&] { return Train(options, listener, isInterrupted); });
+    result = WithoutLock([&] { return run(options, listener, isInterrupted); });
   }
   catch (...)
   {
@@ -90,41 +93,89 @@ BindTraining(nb::module_ & module)
     .def_ro("ran_out_of_patience", &TrainingResult::ranOutOfPatience)
     .def_ro("is_first_process", &TrainingResult::isFirstProcess, "The one that writes and tells.")
     .def_ro("epochs", &TrainingResult::epochs)
+    .def_ro("steps", &TrainingResult::steps)
+    .def_ro("loss", &TrainingResult::loss, "Mean over the last epoch.")
     .def_ro("best_mean_dice", &TrainingResult::bestMeanDice);
 
-  nb::class_<TrainingOptions>(module, "TrainingOptions", "What a training run is told.")
+  nb::class_<RunOptions>(module, "RunOptions", "What every run is told.")
+    .def_rw("output", &RunOptions::output)
+    .def_rw("cache", &RunOptions::cache)
+    .def_rw("device", &RunOptions::device)
+    .def_rw("epochs", &RunOptions::epochs)
+    .def_rw("steps", &RunOptions::maximumSteps)
+    .def_rw("max_minutes", &RunOptions::maximumMinutes)
+    .def_rw("threads", &RunOptions::threads)
+    .def_rw("loaders", &RunOptions::loaders)
+    .def_rw("save_interval", &RunOptions::saveMinutes)
+    .def_rw("resume", &RunOptions::resume)
+    .def_rw("seed", &RunOptions::seed)
+    .def_rw("batch", &RunOptions::batch)
+    .def_rw("accumulate", &RunOptions::accumulate)
+    .def_rw("schedule", &RunOptions::schedule)
+    .def_rw("precision", &RunOptions::precision)
+    .def_rw("augmentation", &RunOptions::augmentation)
+    .def_rw("augment_frame", &RunOptions::frameProbability)
+    .def_rw("mirror", &RunOptions::mirrorAxes)
+    .def_rw("learning_rate", &RunOptions::learningRate);
+
+  nb::class_<TrainingOptions, RunOptions>(module, "TrainingOptions", "What a training run is told.")
     .def(nb::init<>())
     .def_rw("dataset", &TrainingOptions::dataset)
-    .def_rw("output", &TrainingOptions::output)
     .def_rw("plan", &TrainingOptions::plan)
+    .def_rw("change_plan", &TrainingOptions::planChange)
     .def_rw("initialize", &TrainingOptions::initialize)
+    .def_rw("freeze_encoder", &TrainingOptions::freezesEncoder)
     .def_rw("window", &TrainingOptions::window, nb::arg().none())
-    .def_rw("cache", &TrainingOptions::cache)
-    .def_rw("device", &TrainingOptions::device)
+    .def_rw("frame", &TrainingOptions::frame)
+    .def_rw("without", &TrainingOptions::without)
     .def_rw("split", &TrainingOptions::split)
     .def_rw("fold", &TrainingOptions::fold)
     .def_rw("folds", &TrainingOptions::folds)
     .def_rw("train_sites", &TrainingOptions::trainSites)
     .def_rw("sites", &TrainingOptions::sites)
-    .def_rw("epochs", &TrainingOptions::epochs)
-    .def_rw("max_minutes", &TrainingOptions::maximumMinutes)
     .def_rw("patience", &TrainingOptions::patience)
-    .def_rw("threads", &TrainingOptions::threads)
-    .def_rw("loaders", &TrainingOptions::loaders)
-    .def_rw("save_interval", &TrainingOptions::saveMinutes)
-    .def_rw("resume", &TrainingOptions::resume)
-    .def_rw("seed", &TrainingOptions::seed)
-    .def_rw("batch", &TrainingOptions::batch)
-    .def_rw("accumulate", &TrainingOptions::accumulate)
-    .def_rw("schedule", &TrainingOptions::schedule)
-    .def_rw("precision", &TrainingOptions::precision)
-    .def_rw("augmentation", &TrainingOptions::augmentation)
-    .def_rw("mirror", &TrainingOptions::mirrorAxes)
     .def_rw("foreground", &TrainingOptions::foregroundShare)
     .def_rw("mirror_validation", &TrainingOptions::mirrorsValidation)
-    .def_rw("validation_interval", &TrainingOptions::validationInterval)
-    .def_rw("learning_rate", &TrainingOptions::learningRate);
+    .def_rw("validation_interval", &TrainingOptions::validationInterval);
 
-  module.def("train", &TrainFor, nb::arg("options"), nb::arg("report"), nb::arg("note"), nb::arg("warn"));
+  nb::class_<PretrainingOptions, RunOptions>(module, "PretrainingOptions", "What a pretraining run is told.")
+    .def(nb::init<>())
+    .def_prop_rw(
+      "images",
+      [](const PretrainingOptions & self) { return self.images.folders; },
+      [](PretrainingOptions & self, const std::vector<std::string> & folders) { self.images.folders = folders; })
+    .def_prop_rw(
+      "exclude",
+      [](const PretrainingOptions & self) { return self.images.excluded; },
+      [](PretrainingOptions & self, const std::vector<std::string> & patterns) { self.images.excluded = patterns; })
+    .def_prop_rw(
+      "train_sites",
+      [](const PretrainingOptions & self) { return self.images.trainSites; },
+      [](PretrainingOptions & self, const std::vector<std::string> & sites) { self.images.trainSites = sites; })
+    .def_prop_rw(
+      "sites",
+      [](const PretrainingOptions & self) { return self.images.sites; },
+      [](PretrainingOptions & self, const std::string & table) { self.images.sites = table; })
+    .def_rw("plan", &PretrainingOptions::plan)
+    .def_rw("method", &PretrainingOptions::method)
+    .def_rw("labels", &PretrainingOptions::labels)
+    .def_rw("hidden", &PretrainingOptions::hiddenShare)
+    .def_rw("slices", &PretrainingOptions::slices);
+
+  const auto bind = [&module](const char * name, auto * run, auto options) {
+    using OptionsType = decltype(options);
+    module.def(
+      name,
+      [run](
+        const OptionsType & told, const nb::callable & report, const nb::callable & note, const nb::callable & warn) {
+        return RunFor(run, told, report, note, warn);
+      },
+      nb::arg("options"),
+      nb::arg("report"),
+      nb::arg("note"),
+      nb::arg("warn"));
+  };
+  bind("train", &Train, TrainingOptions());
+  bind("pretrain", &Pretrain, PretrainingOptions());
 }
 } // namespace sam

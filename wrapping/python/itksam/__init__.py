@@ -36,7 +36,7 @@ from .stages import (
     PrototypePromptImageFilter,
     ResampleImageFilter,
 )
-from .training import Train
+from .training import Pretrain, PretrainOptions, RunOptions, Train, TrainOptions
 
 Error = _itksam.Error
 Aborted = _itksam.Aborted
@@ -56,10 +56,13 @@ __all__ = [
     "Label",
     "MaskClassificationImageFilter",
     "Model",
+    "Pretrain",
+    "PretrainOptions",
     "PromptedSegmentationImageFilter",
     "Prompts",
     "PrototypePromptImageFilter",
     "ResampleImageFilter",
+    "RunOptions",
     "Segment",
     "SegmentCohort",
     "SegmentFile",
@@ -67,6 +70,7 @@ __all__ = [
     "SetNumberOfThreads",
     "SliceEncoderImageFilter",
     "Train",
+    "TrainOptions",
     "TrainingProgress",
     "TrainingResult",
     "Window",

@@ -8,18 +8,11 @@ from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
+from ._arguments import floats
 from ._library import _itksam
 
 # What has no type of its own in the filters; nothing is lost in these but integers above 2^53.
 _WIDER = {"bool": np.uint8, "float16": np.float32, "int64": np.float64, "uint64": np.float64}
-
-
-Numbers = Sequence[float]
-
-
-def floats(values: Numbers) -> "list[float]":
-    """Plain floats, of whatever counts as a number."""
-    return [float(value) for value in values]
 
 
 class Picture:
@@ -44,8 +37,8 @@ class Picture:
 
 
 def _prepare(array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind == "c":
-        raise _itksam.Error(f"the image's pixels are {array.dtype}, expected real numbers")
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise _itksam.Error(f"the image's pixels are {array.dtype}, expected real numbers of at most 64 bits")
     array = array.astype(_WIDER[array.dtype.name]) if array.dtype.name in _WIDER else array
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -67,11 +60,14 @@ def make_simpleitk(parts: Any) -> Any:
 def _from_simpleitk(image: Any) -> Picture:
     import SimpleITK as sitk
 
-    if "complex" in image.GetPixelIDTypeAsString():
-        raise _itksam.Error(f"the image's pixels are {image.GetPixelIDTypeAsString()}, expected real numbers")
+    pixel_type = image.GetPixelIDTypeAsString()
+    if "complex" in pixel_type:
+        raise _itksam.Error(f"the image's pixels are {pixel_type}, expected real numbers")
+    if "label" in pixel_type:  # of which SimpleITK makes no array, but ends the process
+        raise _itksam.Error(f"the image's pixels are {pixel_type}, expected numbers: SimpleITK.LabelMapToLabel() makes them")
     if image.GetDimension() not in (2, 3):
         raise _itksam.Error(f"the image has {image.GetDimension()} dimensions, expected 2 or 3")
-    is_vector = "vector" in image.GetPixelIDTypeAsString()
+    is_vector = "vector" in pixel_type
     array = _prepare(sitk.GetArrayViewFromImage(image))
     if is_vector and array.ndim == image.GetDimension():
         array = array[..., np.newaxis]  # SimpleITK leaves the axis of one component out
@@ -100,8 +96,8 @@ def _from_itk(image: Any) -> Picture:
     origin = image.TransformIndexToPhysicalPoint(index)  # arrays begin at index 0
     described = _itksam.Image(
         array,
-        floats(image.GetSpacing()),
-        floats(origin),
+        floats(image.GetSpacing(), "the image's spacing"),
+        floats(origin, "the image's origin"),
         direction.ravel().tolist(),
         array.ndim > dimension,
     )
@@ -133,12 +129,21 @@ def as_picture(
     dimension = array.ndim - (1 if is_vector else 0)
     described = _itksam.Image(
         array,
-        floats(spacing if spacing is not None else np.ones(dimension)),
-        floats(origin if origin is not None else np.zeros(dimension)),
-        floats(np.ravel(direction if direction is not None else np.eye(dimension))),
+        floats(spacing if spacing is not None else np.ones(dimension), "the image's spacing"),
+        floats(origin if origin is not None else np.zeros(dimension), "the image's origin"),
+        floats(np.ravel(direction) if direction is not None else np.eye(dimension).ravel(), "the image's direction"),
         is_vector,
     )
     return Picture(described, array, lambda parts: parts[0], image)
+
+
+def as_integers(array: np.ndarray, dtype: Any, what: str) -> np.ndarray:
+    """The same whole numbers as another type."""
+    with np.errstate(invalid="ignore"):
+        integers = array.astype(dtype, copy=False)
+    if not np.array_equal(integers, array):
+        raise _itksam.Error(f"{what}: a value is no integer of {integers.dtype}, expected a label map")
+    return integers
 
 
 def as_picture_of(image: Any, dtype: Any, like: Picture, what: str) -> Picture:
@@ -148,9 +153,7 @@ def as_picture_of(image: Any, dtype: Any, like: Picture, what: str) -> Picture:
         found = as_picture(image, source.spacing, source.origin, source.direction)
     else:
         found = as_picture(image)
-    array = found.array.astype(dtype, copy=False)
-    if not np.array_equal(array, found.array):
-        raise _itksam.Error(f"{what}: a value is no integer of {array.dtype}, expected a label map")
     source = found.image
+    array = as_integers(found.array, dtype, what)
     described = _itksam.Image(array, source.spacing, source.origin, source.direction, source.is_vector)
     return Picture(described, array, found.make, image)

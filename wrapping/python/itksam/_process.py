@@ -6,6 +6,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Callable, Optional, Union
 
+from ._arguments import path as as_path
 from ._library import _itksam
 from .model import Model
 
@@ -76,7 +77,7 @@ class ModelFilter(ProcessObject):
 
     def SetModel(self, model: "Union[str, Model]") -> None:
         """Set the model, or the file to read it from. There is no default."""
-        self._model = model if isinstance(model, Model) else str(model)
+        self._model = model if isinstance(model, Model) else as_path(model, "model")
 
     def GetModel(self) -> Model:
         """The model; it is read here where a file was set."""

@@ -10,11 +10,14 @@ import threading
 import time
 from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Union
 
+from ._arguments import PathLike, path as as_path, texts, whole
 from ._library import _itksam
-from .model import Model, SetNumberOfThreads
-from .segmentation import SegmentFile
+from .model import Model, SetNumberOfThreads, as_models
+from .segmentation import SegmentFile, _by_label
 
 _lock = threading.Lock()
+# What is written beside the label map, a folder of files with these endings each; probabilities have one for each label.
+_FILES = {"statistics": ".json", "preview": ".png", "uncertainty": ".nrrd"}
 
 
 class CohortCase(NamedTuple):
@@ -43,7 +46,8 @@ def _segment_case(
     options: "dict[str, Any]",
 ) -> CohortCase:
     start = time.monotonic()
-    if skip_existing and os.path.exists(output):
+    files = [output, *(options[key] for key in _FILES if options.get(key)), *options["probability"].values()]
+    if skip_existing and all(map(os.path.exists, files)):
         return CohortCase(name, image, output, "skipped", 0.0, "")
     try:
         with _lock:  # one thread reads the model for all of its process
@@ -56,10 +60,39 @@ def _segment_case(
     return CohortCase(name, image, output, "segmented", time.monotonic() - start, "")
 
 
+def _name_cases(cases: Any, output: str) -> "dict[str, str]":
+    """Paths by the names of cases."""
+    if isinstance(cases, Mapping):
+        return {str(name): os.path.abspath(as_path(path, "a case")) for name, path in cases.items()}
+    if isinstance(cases, (str, os.PathLike)):
+        cases = _itksam.find_cases(as_path(cases, "cases"), output)
+    named: "dict[str, str]" = {}
+    for path in texts(cases, "cases"):
+        name = pathlib.Path(path).name
+        # the folder of a series may be named by numbers with points
+        for known in () if os.path.isdir(path) else (".nii.gz", ".seg.nrrd", pathlib.Path(name).suffix):
+            if known and name.lower().endswith(known.lower()):
+                name = name[: -len(known)]
+                break
+        if name in named:
+            raise _itksam.Error(f"{path}: a second case '{name}', expected different names, or names with paths")
+        named[name] = os.path.abspath(path)
+    return named
+
+
+def _make_folder(path: Any, what: str) -> pathlib.Path:
+    folder = pathlib.Path(as_path(path, what)).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise _itksam.Error(f"{folder}: cannot be made, expected a folder for several files") from None
+    return folder
+
+
 def SegmentCohort(
-    cases: "Union[Mapping[str, Union[str, os.PathLike[str]]], Iterable[Union[str, os.PathLike[str]]]]",
+    cases: "Union[PathLike, Mapping[str, PathLike], Iterable[PathLike]]",
     model: Any,
-    output: "Union[str, os.PathLike[str]]",
+    output: PathLike,
     *,
     client: Any = None,
     ending: str = ".nii.gz",
@@ -72,39 +105,37 @@ def SegmentCohort(
 ) -> "list[CohortCase]":
     """Segment many image files into the folder output, one file NAME + ending each. A broken case stops no other.
 
-    cases: paths (files, or folders of DICOM series), or names with paths. model: a file, a Model, or several of them.
+    cases: a folder of images or a text file (.txt) with the path of an image in each line, as sam-segment takes them, or
+    paths (files, or folders of DICOM series), or names with paths. model: a file, a Model, or several of them.
     client: a dask.distributed.Client; its workers must see the same files, and each process reads the model once. None:
     one after the other here. threads: of each process, 0: as it is. progress: called with each case as it is done.
-    options: those of SegmentFile().
+    skip_existing: leave out cases whose label map, and all else that is asked for of a case, are there.
+    options: those of SegmentFile(). statistics, preview, uncertainty and each entry of probability are folders, of files
+    NAME.json, NAME.png and NAME.nrrd.
     """
-    if isinstance(cases, Mapping):
-        named = {str(name): os.path.abspath(path) for name, path in cases.items()}
-    else:
-        named = {}
-        for path in cases:
-            name = pathlib.Path(path).name
-            for known in (".nii.gz", ".seg.nrrd", pathlib.Path(name).suffix):
-                if known and name.lower().endswith(known):
-                    name = name[: -len(known)]
-                    break
-            if name in named:
-                raise _itksam.Error(f"{path}: a second case '{name}', expected different names, or names with paths")
-            named[name] = os.path.abspath(path)
-    folder = pathlib.Path(output).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    models = [model] if isinstance(model, (str, os.PathLike, Model)) else list(model)
+    folder = _make_folder(output, "output")
+    named = _name_cases(cases, str(folder))
+    threads = whole(threads, "threads")
+    files = {key: _make_folder(options[key], key) for key in _FILES if options.get(key)}
+    maps = {
+        label: _make_folder(path, "a folder of probability")
+        for label, path in _by_label(options.get("probability", {})).items()
+    }
     told = [
         (each.path, each.device, each.precision)
         if isinstance(each, Model)
         else (os.path.abspath(each), device, precision)
-        for each in models
+        for each in as_models(model)
     ]
     for path, *_ in told:
         if not os.path.exists(path):
             raise _itksam.Error(f"{path}: no such file")
 
     def arguments(name: str) -> "tuple[Any, ...]":
-        return name, named[name], str(folder / (name + ending)), told, threads, skip_existing, options
+        own = dict(options)
+        own.update({key: str(path / (name + _FILES[key])) for key, path in files.items()})
+        own["probability"] = {label: str(path / (name + ".nrrd")) for label, path in maps.items()}
+        return name, named[name], str(folder / (name + ending)), told, threads, skip_existing, own
 
     done: "dict[str, CohortCase]" = {}
 

@@ -10,7 +10,8 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from ._images import as_picture
+from ._arguments import PathLike, path as as_path
+from ._images import as_integers, as_picture
 from ._library import _itksam
 from .model import Label, Model
 
@@ -19,14 +20,51 @@ _SCHEME = "99ITKSAM"  # private, for labels that have no code of their own
 _CONTEXT = "cid7151"
 
 
+# What a slice must say about itself.
+_NEEDED = (
+    "SOPClassUID SOPInstanceUID SeriesInstanceUID StudyInstanceUID Rows Columns ImagePositionPatient "
+    "ImageOrientationPatient PixelSpacing"
+).split()
+
+
+def _read_slice(file: Any) -> Any:
+    """A data set; None for a file that is no DICOM."""
+    import pydicom
+
+    try:
+        return pydicom.dcmread(file)
+    except pydicom.errors.InvalidDicomError:
+        return None
+    except (OSError, TypeError) as error:
+        raise _itksam.Error(f"{file}: cannot be read ({error}), expected a slice of a DICOM series") from None
+
+
 def _read_series(source: Any) -> "list[Any]":
     import pydicom
 
     if isinstance(source, (str, os.PathLike)):
-        source = sorted(path for path in pathlib.Path(source).iterdir() if path.is_file())
-    slices = [each if isinstance(each, pydicom.Dataset) else pydicom.dcmread(each) for each in source]
+        folder = pathlib.Path(source)
+        if not folder.is_dir():
+            raise _itksam.Error(f"{folder}: no such folder, expected the source series")
+        read = {path: _read_slice(path) for path in sorted(folder.iterdir()) if path.is_file()}
+        # as ITK's reader: other files, such as an index of the disk, are no slices
+        named = [(path, each) for path, each in read.items() if each is not None and "PixelData" in each]
+    else:
+        if not hasattr(source, "__iter__") or isinstance(source, pydicom.Dataset):
+            raise _itksam.Error(f"the source series is a {type(source).__name__}, expected a folder, or a list of slices")
+        named = [
+            (f"slice {k}", each) if isinstance(each, pydicom.Dataset) else (each, _read_slice(each))
+            for k, each in enumerate(source)
+        ]
+    for name, each in named:
+        if each is None:
+            raise _itksam.Error(f"{name}: is no DICOM file, expected a slice of the source series")
+        for keyword in _NEEDED:
+            if getattr(each, keyword, None) in (None, ""):
+                raise _itksam.Error(f"{name}: has no {keyword}, expected a slice of an image series")
+    slices = [each for _, each in named]
     if not slices:
-        raise _itksam.Error("the source series has no image, expected the slices that were segmented")
+        raise _itksam.Error(f"the source series {source!s} has no image, expected the slices that were segmented")
     if len({each.SeriesInstanceUID for each in slices}) != 1:
         raise _itksam.Error("the source images are of several series, expected one")
     return slices
@@ -38,7 +76,11 @@ def _code(label: Label, codes: "Mapping[str, Sequence[str]]") -> Any:
 
     given = codes.get(label.name)
     if given is not None:
-        return CodedConcept(*given)
+        try:
+            return CodedConcept(*given)
+        except (TypeError, ValueError):
+            message = f"codes: {given!r} for {label.name!r}, expected (value, scheme, meaning)"
+            raise _itksam.Error(message) from None
     keyword = "".join(word.capitalize() for word in re.split(r"[\W_]+", label.name))
     known = getattr(getattr(dictionary, _CONTEXT), keyword, None)
     if known is None:
@@ -77,7 +119,7 @@ def _check_grid(volume_affine: np.ndarray, shape: "tuple[int, ...]", slices: "li
 def WriteDicomSeg(
     segmentation: Any,
     source_series: Any,
-    path: "Union[str, os.PathLike[str]]",
+    path: PathLike,
     model: "Union[Model, Sequence[Label]]",
     *,
     codes: "Optional[Mapping[str, Sequence[str]]]" = None,
@@ -102,7 +144,9 @@ def WriteDicomSeg(
     source = picture.image
     if source.dimension != 3 or source.is_vector:
         raise _itksam.Error("the segmentation is no volume of one component, expected a label map of three dimensions")
-    labels = picture.array.astype(np.uint16)
+    labels = as_integers(picture.array, np.uint16, "the segmentation")
+    if not isinstance(model, (Model, list, tuple)):
+        raise _itksam.Error(f"model is a {type(model).__name__}, expected a Model or a list of labels")
     slices = _read_series(source_series)
 
     affine = np.eye(4)
@@ -123,7 +167,7 @@ def WriteDicomSeg(
     if not table:
         raise _itksam.Error("the segmentation has no label but the background, expected at least one")
 
-    numbers = np.zeros(max(values) + 1, np.uint8)  # segments count from 1 without a gap
+    numbers = np.zeros(max(values) + 1, np.uint8 if len(table) < 256 else np.uint16)  # segments count from 1 without a gap
     descriptions = []
     name = pathlib.Path(model.path).name if isinstance(model, Model) else "itksam"
     from . import __version__
@@ -145,22 +189,26 @@ def WriteDicomSeg(
                 display_color=CIELabColor.from_rgb(*label.color),
             )
         )
-    data = highdicom.seg.Segmentation(
-        source_images=slices,
-        pixel_array=numbers[labels],
-        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=descriptions,
-        series_instance_uid=highdicom.UID(),
-        series_number=100,
-        sop_instance_uid=highdicom.UID(),
-        instance_number=1,
-        manufacturer="ITKSegmentAnything",
-        manufacturer_model_name="itksam",
-        software_versions=__version__,
-        device_serial_number="0",
-        series_description=series_description,
-    )
-    target = pathlib.Path(path)
+    try:
+        data = highdicom.seg.Segmentation(
+            source_images=slices,
+            pixel_array=numbers[labels],
+            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=descriptions,
+            series_instance_uid=highdicom.UID(),
+            series_number=100,
+            sop_instance_uid=highdicom.UID(),
+            instance_number=1,
+            manufacturer="ITKSegmentAnything",
+            manufacturer_model_name="itksam",
+            software_versions=__version__,
+            device_serial_number="0",
+            series_description=series_description,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise _itksam.Error(f"the source series or a label does not do for a segmentation ({what})") from error
+    target = pathlib.Path(as_path(path, "path"))
     temporary = target.with_name(target.name + ".part")
     try:
         data.save_as(temporary)

@@ -10,14 +10,20 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
-from ._images import Picture, as_picture, as_picture_of, floats
+from ._arguments import PathLike, boxes, path as as_path, whole, wholes
+from ._images import Picture, as_picture, as_picture_of
 from ._library import _itksam
 from ._process import ProcessObject, sitkProgressEvent
 from .model import Model
 
-PathLike = Union[str, "os.PathLike[str]"]
 Names = Union[Mapping[int, str], Model, None]
 Regions = Sequence["tuple[Sequence[float], Sequence[float]]"]
+
+
+def _by_label(given: Any, what: str) -> "dict[int, Any]":
+    if not isinstance(given, Mapping):
+        raise _itksam.Error(f"{what} is a {type(given).__name__}, expected a dictionary by label, such as {{1: ...}}")
+    return {whole(value, f"a label of {what}", None): other for value, other in given.items()}
 
 
 def _make_options(
@@ -29,10 +35,12 @@ def _make_options(
 ) -> _itksam.EvaluationOptions:
     if isinstance(names, Model):
         names = {label.value: label.name for label in names.labels[1:]}
-    boxes = [(floats(center), floats(size)) for center, size in regions]
-    return _itksam.EvaluationOptions(
-        list(labels), dict(names or {}), dict(segmentation_map), dict(reference_map), boxes
-    )
+    known = {value: str(name) for value, name in _by_label(names or {}, "names").items()}
+    maps = [
+        {value: whole(other, f"a label of {what}", None) for value, other in _by_label(given, what).items()}
+        for given, what in ((segmentation_map, "segmentation_map"), (reference_map, "reference_map"))
+    ]
+    return _itksam.EvaluationOptions(wholes(labels, "labels", None), known, *maps, boxes(regions))
 
 
 def _make_cohort(
@@ -41,9 +49,9 @@ def _make_cohort(
     if source and not (groups and reference):
         raise _itksam.Error("source is given without reference and groups, expected all of them")
     return _itksam.EvaluatedCohort(
-        os.fspath(segmentation),
-        os.fspath(reference or ""),
-        os.fspath(groups or ""),
+        as_path(segmentation, "segmentation"),
+        as_path(reference or "", "reference"),
+        as_path(groups or "", "groups"),
         source,
         lambda text: warnings.warn(text, stacklevel=4),
     )
@@ -104,7 +112,7 @@ def Evaluate(
         raise _itksam.Error(f"{', '.join(geometry)}: no such option for files; spacing, origin and direction are for arrays")
     cohort = _make_cohort(segmentation, reference, groups, source)
     process = _make_process(progress)
-    return json.loads(_itksam.evaluate_files(process._process, cohort, options, seed))
+    return json.loads(_itksam.evaluate_files(process._process, cohort, options, whole(seed, "seed")))
 
 
 def WriteReport(
@@ -137,17 +145,18 @@ def WriteReport(
     The others are those of Evaluate().
     """
     options = _make_options(labels, names, segmentation_map, reference_map, regions)
-    if image is not None and not os.path.exists(image):
-        raise _itksam.Error(f"{os.fspath(image)}: no such file or folder")
+    images = as_path(image or "", "image")
+    if images and not os.path.exists(images):
+        raise _itksam.Error(f"{images}: no such file or folder")
     process = _make_process(progress)
     _itksam.write_report(
         process._process,
         _make_cohort(segmentation, reference, groups, source),
         options,
-        os.fspath(image or ""),
-        os.fspath(output),
+        images,
+        as_path(output, "output"),
         title,
-        int(pictures),
-        int(rows),
-        seed,
+        whole(pictures, "pictures"),
+        whole(rows, "rows"),
+        whole(seed, "seed"),
     )

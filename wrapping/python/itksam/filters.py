@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
-from ._images import Numbers, Picture, as_picture, as_picture_of, floats
+from ._arguments import Numbers, PathLike, boxes, floats, path as as_path, whole, wholes
+from ._images import Picture, as_picture, as_picture_of
 from ._library import _itksam
 from ._process import ModelFilter
 from .model import Model
@@ -44,7 +46,7 @@ class SegmentationImageFilter(ModelFilter):
 
     def AddModel(self, model: "Union[str, Model]") -> None:
         """Average with the answers of another model of the same labels, preprocessing and window."""
-        self._added.append(model if isinstance(model, Model) else str(model))
+        self._added.append(model if isinstance(model, Model) else as_path(model, "model"))
 
     def ClearAddedModels(self) -> None:
         """Forget the models that were added."""
@@ -52,7 +54,10 @@ class SegmentationImageFilter(ModelFilter):
 
     def SetMirrorAxes(self, axes: Sequence[int]) -> None:
         """Set the axes (0 = x of the model's grid) along which windows are mirrored, for models that were trained so."""
-        self._mirror_axes = [int(axis) for axis in axes]
+        found = wholes(axes, "the mirror axes")
+        if any(axis > 2 for axis in found):
+            raise _itksam.Error(f"the mirror axes are {found}, expected some of 0, 1 and 2")
+        self._mirror_axes = found
 
     def GetMirrorAxes(self) -> "list[int]":
         """The axes along which windows are mirrored."""
@@ -60,7 +65,7 @@ class SegmentationImageFilter(ModelFilter):
 
     def AddRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
         """Segment a box along the axes of the physical space, center and size in mm. Default: the whole image."""
-        self._regions.append((floats(center), floats(size)))
+        self._regions += boxes([(center, size)])
 
     def ClearRegionsOfInterest(self) -> None:
         """Forget all regions."""
@@ -186,7 +191,7 @@ class SliceFilter(ModelFilter):
 
     def SetAxis(self, axis: int) -> None:
         """Set the axis across the slices. Default is 2; images of two dimensions ignore it."""
-        self._axis = int(axis)
+        self._axis = whole(axis, "axis")
 
     def GetAxis(self) -> int:
         """The axis across the slices."""
@@ -194,7 +199,7 @@ class SliceFilter(ModelFilter):
 
     def SetWindow(self, lower: float, upper: float) -> None:
         """Set the intensities that become black and white. Default: 8 bits as they are, else percentiles 0.5 and 99.5."""
-        self._window = [float(lower), float(upper)]
+        self._window = floats([lower, upper], "the window of intensities")
 
     def ClearWindow(self) -> None:
         """Back to the default."""
@@ -210,7 +215,7 @@ class SliceEncoderImageFilter(SliceFilter):
 
     def SetSliceRange(self, first: int, last: int) -> None:
         """Set the slices to look at, as indices along the axis. Default is all."""
-        self._slices = [int(first), int(last)]
+        self._slices = wholes([first, last], "the range of slices", None)
 
     def ClearSliceRange(self) -> None:
         """Look at all slices."""
@@ -247,6 +252,7 @@ class PromptedSegmentationImageFilter(SliceFilter):
         super().__init__()
         self._points: "list[tuple[list[float], bool, int]]" = []
         self._boxes: "list[tuple[list[float], list[float], int]]" = []
+        self._prompt_files: "list[str]" = []
         self._mask: Any = None
         self._logits: Any = None
         self._embedding: Any = None
@@ -259,16 +265,24 @@ class PromptedSegmentationImageFilter(SliceFilter):
 
     def AddPoint(self, point: Numbers, is_foreground: bool = True, object: int = 1) -> None:
         """Add a point in the foreground or background of an object."""
-        self._points.append((floats(point), bool(is_foreground), int(object)))
+        self._points.append((floats(point, "point"), bool(is_foreground), whole(object, "object", 1)))
 
     def AddBox(self, corner: Numbers, opposite_corner: Numbers, object: int = 1) -> None:
         """Add a box around an object."""
-        self._boxes.append((floats(corner), floats(opposite_corner), int(object)))
+        corners = floats(corner, "a corner"), floats(opposite_corner, "a corner")
+        self._boxes.append((*corners, whole(object, "object", 1)))
+
+    def AddPromptFile(self, path: PathLike) -> None:
+        """Add the points and boxes of a file, in mm of the image that is executed, as sam-prompt --prompts does: JSON with
+        "objects", or what 3D Slicer wrote (.mrk.json of point lists and ROIs, .fcsv). It is read by Execute(), which
+        warns of what is left out."""
+        self._prompt_files.append(as_path(path, "path"))
 
     def ClearPrompts(self) -> None:
-        """Forget all points and boxes."""
+        """Forget all points, boxes and files of them."""
         self._points = []
         self._boxes = []
+        self._prompt_files = []
 
     def SetMaskPrompt(self, labels: Any) -> None:
         """Set a label map on the image's grid whose objects are mask prompts; None: none."""
@@ -292,7 +306,7 @@ class PromptedSegmentationImageFilter(SliceFilter):
 
     def SetCacheSize(self, slices: int) -> None:
         """Set for how many slices the embedding is kept. Default is 32."""
-        self._cache_size = int(slices)
+        self._cache_size = whole(slices, "slices")
 
     def GetNumberOfEncodedSlices(self) -> int:
         """Slices that were encoded for the current image."""
@@ -308,6 +322,13 @@ class PromptedSegmentationImageFilter(SliceFilter):
             "logits": None if self._logits is None else as_picture(self._logits),
             "embedding": None if self._embedding is None else as_picture(self._embedding),
         }
+        points, prompt_boxes = list(self._points), list(self._boxes)
+        for file in self._prompt_files:
+            read_points, read_boxes, notices = _itksam.read_prompts(file, picture.image)
+            points += read_points
+            prompt_boxes += read_boxes
+            for notice in notices:
+                warnings.warn(notice, stacklevel=2)
         result = self._filter.run(
             self._process,
             picture.image,
@@ -315,8 +336,8 @@ class PromptedSegmentationImageFilter(SliceFilter):
             self.GetModel()._model,
             self._axis,
             self._window,
-            self._points,
-            self._boxes,
+            points,
+            prompt_boxes,
             multimask=self._multimask,
             hq_token_only=self._hq_token_only,
             cache_size=self._cache_size,
@@ -381,7 +402,7 @@ class AutomaticMaskImageFilter(SliceFilter):
 
     def SetSliceRange(self, first: int, last: int) -> None:
         """Set the slices to look at, as indices along the axis. Default is all."""
-        self._slices = [int(first), int(last)]
+        self._slices = wholes([first, last], "the range of slices", None)
 
     def ClearSliceRange(self) -> None:
         """Look at all slices."""
@@ -392,7 +413,8 @@ class AutomaticMaskImageFilter(SliceFilter):
         for name, value in options.items():
             if name not in self.OPTIONS:
                 raise _itksam.Error(f"'{name}' is no option, expected one of {', '.join(self.OPTIONS)}")
-            self._options[name] = type(self.OPTIONS[name])(value)
+            is_whole = isinstance(self.OPTIONS[name], int)
+            self._options[name] = whole(value, name) if is_whole else floats([value], name)[0]
 
     def GetOptions(self) -> "dict[str, float]":
         """The options of the published generator."""

@@ -7,6 +7,7 @@ import json
 import os
 from typing import Any, NamedTuple, Union
 
+from ._arguments import path as as_path, whole
 from ._library import _itksam
 
 
@@ -27,18 +28,18 @@ class Model:
     """
 
     def __init__(self, path: "Union[str, os.PathLike[str]]", device: str = "auto", precision: str = "float32"):
-        self._model = _itksam.Model.read(os.fspath(path), device, precision)
+        self._model = _itksam.Model.read(as_path(path, "model"), str(device), str(precision))
 
     @classmethod
     def FromPlan(cls, plan: "dict[str, Any]", seed: int = 0) -> "Model":
         """A model of a plan, with random weights that are the same for the same seed: a start for training."""
         model = cls.__new__(cls)
-        model._model = _itksam.Model.from_plan(json.dumps(plan), seed)
+        model._model = _itksam.Model.from_plan(json.dumps(plan), whole(seed, "seed"))
         return model
 
     def Write(self, path: "Union[str, os.PathLike[str]]") -> None:
         """Write a model file, complete or not at all."""
-        self._model.write(os.fspath(path))
+        self._model.write(as_path(path, "path"))
 
     def On(self, device: str, precision: str = "float32") -> "Model":
         """The same model read again to another device or precision."""
@@ -114,9 +115,19 @@ class Model:
         return self._model.has_prototypes
 
 
+def as_models(model: Any) -> "list[Union[str, Model]]":
+    """The model, or several of them: each a Model or the path of a file."""
+    models = [model] if isinstance(model, (str, os.PathLike, Model)) else model
+    if not isinstance(models, (list, tuple)):
+        raise _itksam.Error(f"model is a {type(model).__name__}, expected a file, a Model, or a list of them")
+    if not models:
+        raise _itksam.Error("no model is given")
+    return [each if isinstance(each, Model) else as_path(each, "model") for each in models]
+
+
 def SetNumberOfThreads(number: int) -> None:
     """Threads on the processor, of LibTorch (torch's own, too) and ITK. On a busy machine 1 is best."""
-    _itksam.set_number_of_threads(number)
+    _itksam.set_number_of_threads(whole(number, "number"))
 
 
 def GetNumberOfThreads() -> int:

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, Callable, Optional, Sequence, Union
+import warnings
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
+from ._arguments import Numbers, PathLike, boxes, path as as_path
 from ._images import as_picture
 from ._library import _itksam
 from ._process import sitkProgressEvent
-from .filters import Numbers, SegmentationImageFilter
-from .model import Model
+from .filters import SegmentationImageFilter
+from .model import Model, as_models
 
-PathLike = Union[str, "os.PathLike[str]"]
 Models = Union[PathLike, Model, Sequence[Union[PathLike, Model]]]
 
 
@@ -24,19 +24,17 @@ def _make_filter(
     precision: Optional[str],
     progress: Optional[Callable[[float], Any]],
 ) -> SegmentationImageFilter:
-    models = [model] if isinstance(model, (str, os.PathLike, Model)) else list(model)
-    if not models:
-        raise _itksam.Error("no model is given")
+    models = as_models(model)
     segment = SegmentationImageFilter()
-    segment.SetModel(models[0])  # type: ignore[arg-type]
+    segment.SetModel(models[0])
     for other in models[1:]:
-        segment.AddModel(other)  # type: ignore[arg-type]
+        segment.AddModel(other)
     if device is not None:
         segment.SetDevice(device)
     if precision is not None:
         segment.SetPrecision(precision)
     segment.SetMirrorAxes(mirror_axes)
-    for center, size in regions:
+    for center, size in boxes(regions):
         segment.AddRegionOfInterest(center, size)
     if progress is not None:
         report = progress
@@ -44,12 +42,18 @@ def _make_filter(
     return segment
 
 
+def _by_label(probability: Any) -> "Mapping[Union[str, int], PathLike]":
+    if not isinstance(probability, Mapping):
+        raise _itksam.Error(f"probability is {probability!r}, expected paths by label, such as {{'liver': 'liver.nrrd'}}")
+    return probability
+
+
 def _cleaning(
     segment: SegmentationImageFilter, labels: "Sequence[Union[str, int]]", largest: bool, minimum: float, fill: bool
 ) -> "tuple[set[int], bool, float, bool]":
-    if not minimum >= 0.0:
-        raise _itksam.Error(f"minimum_size is {minimum}, expected a volume in mm3, 0 or more")
-    words = [labels] if isinstance(labels, (str, int)) else labels
+    if not (isinstance(minimum, (int, float)) and minimum >= 0.0):
+        raise _itksam.Error(f"minimum_size is {minimum!r}, expected a volume in mm3, 0 or more")
+    words = [labels] if isinstance(labels, (str, int)) else list(labels)
     values = _itksam.parse_labels(",".join(map(str, words)), segment.GetModel()._model) if words else set()
     return values, bool(largest), float(minimum), bool(fill)
 
@@ -92,11 +96,15 @@ def SegmentFile(
     *,
     statistics: Optional[PathLike] = None,
     preview: Optional[PathLike] = None,
+    probability: "Mapping[Union[str, int], PathLike]" = {},
+    uncertainty: Optional[PathLike] = None,
     regions: "Sequence[tuple[Numbers, Numbers]]" = (),
     labels: "Union[str, int, Sequence[Union[str, int]]]" = (),
     largest_component: bool = False,
     minimum_size: float = 0.0,
     fill_holes: bool = False,
+    fix_direction: bool = False,
+    memory_limit: "Union[str, int, None]" = None,
     mirror_axes: Sequence[int] = (),
     device: Optional[str] = None,
     precision: Optional[str] = None,
@@ -105,18 +113,33 @@ def SegmentFile(
     """Segment an image file, or the folder of a DICOM series, into a file with names and colors of the labels, the
     version of the software and the MD5 of the models.
 
-    statistics: JSON file of volumes and gray values. preview: PNG file with outlines. The rest is as of Segment().
-    All files are written, or none.
+    statistics: JSON file of volumes and gray values. preview: PNG file with outlines.
+    probability: image files by names or values of labels, the background too, for what the label map is chosen by.
+    uncertainty: image file of one minus the largest probability.
+    fix_direction: take the nearest perpendicular axes of a NIfTI file whose axes are not, and warn of it.
+    memory_limit: of the estimate, bytes or such as "2G": what takes more is segmented in parts, or refused.
+    The rest is as of Segment(). All files are written, or none.
     """
     segment = _make_filter(model, regions, mirror_axes, device, precision, progress)
+    maps: "dict[int, str]" = {}
+    for label, file in _by_label(probability).items():
+        value = segment._find_label(label)
+        if value in maps:
+            raise _itksam.Error(f"probability: the label {label!r} has a file already")
+        maps[value] = as_path(file, "a file of probability")
     _itksam.segment_file(
         segment._process,
         [each._model for each in segment.GetModels()],
-        os.fspath(image),
-        os.fspath(output),
-        os.fspath(statistics or ""),
-        os.fspath(preview or ""),
+        as_path(image, "image"),
+        as_path(output, "output"),
+        as_path(statistics or "", "statistics"),
+        as_path(preview or "", "preview"),
         segment._mirror_axes,
         segment._regions,
         *_cleaning(segment, labels, largest_component, minimum_size, fill_holes),  # type: ignore[arg-type]
+        maps,
+        as_path(uncertainty or "", "uncertainty"),
+        bool(fix_direction),
+        "" if memory_limit is None else str(memory_limit),
+        lambda text: warnings.warn(text, stacklevel=3),
     )

@@ -8,7 +8,8 @@ from typing import Any, Callable, Sequence, Union
 
 import numpy as np
 
-from ._images import Numbers, as_picture, floats, make_simpleitk
+from ._arguments import Numbers, floats, path as as_path, whole
+from ._images import as_picture, make_simpleitk
 from ._library import _itksam
 from ._process import ModelFilter
 
@@ -22,7 +23,7 @@ class ResampleImageFilter(ModelFilter):
 
     def SetRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
         """Set a box along the axes of the physical space, center and size in mm. Default: the whole image."""
-        self._region = (floats(center), floats(size))
+        self._region = (floats(center, "the center of the region"), floats(size, "the size of the region"))
 
     def ClearRegionOfInterest(self) -> None:
         """Take the whole image."""
@@ -47,7 +48,7 @@ class EncoderImageFilter(ModelFilter):
 
     def SetWindow(self, window: int) -> None:
         """Set which of the model's windows over the image is encoded, from 0; -1, the default: the image as one."""
-        self._window = int(window)
+        self._window = whole(window, "window", -1)
 
     def GetWindow(self) -> int:
         """The window that is encoded, -1: the image as one."""
@@ -73,11 +74,11 @@ class Prompts:
     @classmethod
     def Read(cls, path: "Union[str, os.PathLike[str]]") -> "Prompts":
         """Read what Write() or sam-auto-prompt wrote; its masks are SimpleITK images."""
-        return cls(_itksam.Prompts.read(os.fspath(path)), make_simpleitk)
+        return cls(_itksam.Prompts.read(as_path(path, "path")), make_simpleitk)
 
     def Write(self, path: "Union[str, os.PathLike[str]]") -> None:
         """Write all prompts with their geometry to a file (.safetensors), complete or not at all."""
-        self._prompts.write(os.fspath(path))
+        self._prompts.write(as_path(path, "path"))
 
     def GetNumberOfQueries(self) -> int:
         """N, queries of each slice."""

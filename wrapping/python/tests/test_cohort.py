@@ -1,4 +1,5 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import json
 import pickle
 
 import numpy as np
@@ -30,6 +31,45 @@ def test_one_after_the_other(cases, tmp_path):
     check(results, cases, tmp_path / "out")
     again = itksam.SegmentCohort(cases, HIPPOCAMPUS, tmp_path / "out", device="cpu", skip_existing=True)
     assert [case.status for case in again] == ["skipped", "failed", "skipped"]
+
+
+def test_what_else_is_written_has_a_folder_for_each(cases, tmp_path):
+    folders = {name: tmp_path / name for name in ("statistics", "preview", "uncertainty")}
+    options = {"device": "cpu", "probability": {"anterior": tmp_path / "p" / "anterior"}, **folders}
+    results = itksam.SegmentCohort(cases, HIPPOCAMPUS, tmp_path / "out", **options)
+    check(results, cases, tmp_path / "out")
+    files = [path for name in ("case0", "case1") for path in (
+        tmp_path / "statistics" / f"{name}.json",
+        tmp_path / "preview" / f"{name}.png",
+        tmp_path / "uncertainty" / f"{name}.nrrd",
+        tmp_path / "p" / "anterior" / f"{name}.nrrd",
+    )]
+    assert all(path.stat().st_size > 0 for path in files)
+    for name in ("case0", "case1"):
+        assert json.loads((tmp_path / "statistics" / f"{name}.json").read_text())["image"].endswith(f"{name}.nrrd")
+    # A case is done when all of its files are there.
+    files[0].unlink()
+    again = itksam.SegmentCohort(cases, HIPPOCAMPUS, tmp_path / "out", skip_existing=True, **options)
+    assert [case.status for case in again] == ["segmented", "failed", "skipped"] and files[0].exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(itksam.Error, match="file: cannot be made, expected a folder"):
+        itksam.SegmentCohort(cases, HIPPOCAMPUS, tmp_path / "out", statistics=tmp_path / "file")
+
+
+def test_a_folder_or_a_list_of_cases(cases, tmp_path):
+    (tmp_path / "images").mkdir()
+    for path in (cases[2], cases[0]):
+        path.rename(tmp_path / "images" / path.name)
+    (tmp_path / "images" / "notes.md").write_text("no image")
+    results = itksam.SegmentCohort(str(tmp_path / "images"), HIPPOCAMPUS, tmp_path / "out", device="cpu")
+    assert [(case.name, case.status) for case in results] == [("case0", "segmented"), ("case1", "segmented")]
+    (tmp_path / "list.txt").write_text("images/case1.nrrd\n")
+    results = itksam.SegmentCohort(tmp_path / "list.txt", HIPPOCAMPUS, tmp_path / "out", device="cpu", skip_existing=True)
+    assert [(case.name, case.status) for case in results] == [("case1", "skipped")]
+    with pytest.raises(itksam.Error, match="nowhere: no such file"):
+        itksam.SegmentCohort(str(tmp_path / "nowhere"), HIPPOCAMPUS, tmp_path / "out")
+    with pytest.raises(itksam.Error, match="cases is a int, expected a list"):
+        itksam.SegmentCohort(3, HIPPOCAMPUS, tmp_path / "out")
 
 
 def test_over_a_dask_cluster(cases, tmp_path, model):

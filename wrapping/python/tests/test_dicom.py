@@ -95,3 +95,58 @@ def test_mistakes(series, labels, tmp_path):
     with pytest.raises(itksam.Error, match="expected the grid of the series"):
         itksam.WriteDicomSeg(labels[:5], series, tmp_path / "a.seg", TABLE)
     assert not (tmp_path / "a.seg").exists()
+
+
+def change(series, name, **values):
+    """A slice with other values; None: without."""
+    data = pydicom.dcmread(series / name)
+    for keyword, value in values.items():
+        delattr(data, keyword) if value is None else setattr(data, keyword, value)
+    data.save_as(series / name)
+
+
+def test_mistakes_of_the_series(series, labels, tmp_path):
+    def refuse(words, *arguments, **options):
+        with pytest.raises(itksam.Error, match=words) as caught:
+            itksam.WriteDicomSeg(*arguments, **options)
+        assert "\n" not in str(caught.value) and not (tmp_path / "a.seg").exists()
+
+    out = tmp_path / "a.seg"
+    refuse("nowhere: no such folder", labels, tmp_path / "nowhere", out, TABLE)
+    (tmp_path / "empty").mkdir()
+    refuse("has no image, expected the slices", labels, tmp_path / "empty", out, TABLE)
+    refuse("none.dcm: cannot be read", labels, [tmp_path / "none.dcm"], out, TABLE)
+    refuse("the source series is a int, expected a folder", labels, 3, out, TABLE)
+    refuse("model is a NoneType", labels, series, out, None)
+    refuse("codes: .* for 'liver', expected", labels, series, out, TABLE, codes={"liver": ("1",)})
+    fraction = sitk.Cast(labels, sitk.sitkFloat32) * 1.25
+    refuse("a value is no integer of uint16", fraction, series, out, TABLE)
+    notes = tmp_path / "empty" / "notes.txt"
+    notes.write_text("no image")
+    refuse("notes.txt: is no DICOM file", labels, [notes], out, TABLE)
+    for keyword in ("SOPClassUID", "ImagePositionPatient"):
+        value = getattr(pydicom.dcmread(series / "4.dcm"), keyword)
+        change(series, "4.dcm", **{keyword: "" if keyword == "SOPClassUID" else None})
+        refuse(f"4.dcm: has no {keyword}, expected a slice", labels, series, out, TABLE)
+        change(series, "4.dcm", **{keyword: value})
+    change(series, "4.dcm", StudyInstanceUID="1.2.3")
+    refuse("does not do for a segmentation", labels, series, out, TABLE)
+
+
+def test_other_files_of_the_folder_are_no_slices(series, labels, tmp_path):
+    (series / "notes.txt").write_text("no image")
+    itksam.WriteDicomSeg(sitk.Cast(labels, sitk.sitkFloat64), series, tmp_path / "labels.seg", TABLE)
+    assert highdicom.seg.segread(tmp_path / "labels.seg").number_of_segments == 2
+
+
+def test_more_labels_than_a_byte_holds(series, labels, tmp_path):
+    values = np.zeros((6, 10, 12), np.uint16)
+    values[:3] = np.arange(1, 361).reshape(3, 10, 12)
+    many = sitk.GetImageFromArray(values)
+    many.CopyInformation(labels)
+    table = [itksam.Label(0, "background", (0, 0, 0))]
+    table += [itksam.Label(k, f"part {k}", (k % 256, 1, 2)) for k in range(1, 361)]
+    itksam.WriteDicomSeg(many, series, tmp_path / "labels.seg", table)
+    read = highdicom.seg.segread(tmp_path / "labels.seg")
+    assert read.number_of_segments == 360
+    assert sorted(np.unique(read.get_volume(combine_segments=True).array)) == list(range(1, 361))

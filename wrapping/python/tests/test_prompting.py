@@ -1,4 +1,6 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import json
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -37,6 +39,36 @@ def test_a_point_as_the_program(files, promptable, run):
     assert expected[10].any() and not expected[8].any()
     np.testing.assert_array_equal(pixels(found), expected)
     assert found.GetOrigin() == image.GetOrigin()
+
+
+def test_prompts_of_files_as_the_program(files, promptable, run):
+    folder, image = files
+    point = image.TransformIndexToPhysicalPoint((12, 15, 10))
+    ras = [-point[0], -point[1], point[2]]
+    markup = {"type": "Fiducial", "coordinateSystem": "RAS", "controlPoints": [{"label": "F-1", "position": ras}]}
+    hidden = {"label": "F-2", "position": ras, "visibility": False}
+    (folder / "F.mrk.json").write_text(json.dumps({"markups": [markup]}))
+    (folder / "F.fcsv").write_text("# CoordinateSystem = LPS\n" + ",".join(["0", *map(repr, point)]) + "\n")
+    (folder / "index.json").write_text(json.dumps({"objects": [{"index_points": [[12, 15, 10]]}]}))
+    expected = pixels(make_filter(promptable, image).Execute(image))
+    for name in ("F.mrk.json", "F.fcsv", "index.json"):
+        prompted = itksam.PromptedSegmentationImageFilter()
+        prompted.SetModel(promptable)
+        prompted.AddPromptFile(folder / name)
+        np.testing.assert_array_equal(pixels(prompted.Execute(image)), expected)
+    options = ["--device", "cpu", "--threads", "1", "--model", folder / "sam.safetensors", "--prompts", folder / "F.fcsv"]
+    run("sam-prompt", *options, folder / "image.nrrd", folder / "labels.nrrd")
+    np.testing.assert_array_equal(pixels(sitk.ReadImage(str(folder / "labels.nrrd"))), expected)
+    markup["controlPoints"].append(hidden)
+    (folder / "F.mrk.json").write_text(json.dumps({"markups": [markup]}))
+    prompted.ClearPrompts()
+    prompted.AddPromptFile(folder / "F.mrk.json")
+    with pytest.warns(UserWarning, match="point 'F-2' is hidden and left out"):
+        np.testing.assert_array_equal(pixels(prompted.Execute(image)), expected)
+    prompted.ClearPrompts()
+    prompted.AddPromptFile(folder / "none.json")
+    with pytest.raises(itksam.Error, match="none.json: no such file"):
+        prompted.Execute(image)
 
 
 def test_embeddings_are_kept_while_pixels_stay(promptable):

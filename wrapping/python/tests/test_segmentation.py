@@ -70,6 +70,52 @@ def test_probabilities_are_what_the_labels_were_chosen_by(model):
         segment.GetProbability("none")
 
 
+def test_files_as_the_program(model, run, tmp_path):
+    sitk.WriteImage(make_image(), str(tmp_path / "image.nii.gz"))
+    options = ["--device", "cpu", "--threads", "1", "--model", HIPPOCAMPUS, "--probability"]
+    told = [f"anterior={tmp_path / 'p.nrrd'}", "--uncertainty", tmp_path / "u.nrrd", "--memory-limit", "1G"]
+    run("sam-segment", *options, *told, tmp_path / "image.nii.gz", tmp_path / "labels.nrrd")
+    itksam.SegmentFile(
+        tmp_path / "image.nii.gz",
+        tmp_path / "labels2.nrrd",
+        model,
+        probability={1: tmp_path / "p2.nrrd"},
+        uncertainty=tmp_path / "u2.nrrd",
+        memory_limit="1G",
+    )
+    for name in ("labels", "p", "u"):
+        assert (tmp_path / f"{name}.nrrd").read_bytes() == (tmp_path / f"{name}2.nrrd").read_bytes()
+    for wrong, words in [
+        ({"memory_limit": 1000}, "limit"),
+        ({"memory_limit": "much"}, "memory_limit: 'much', expected a size"),
+        ({"probability": {"liver": tmp_path / "x.nrrd"}}, "'liver' is no label"),
+        ({"probability": {1: tmp_path / "x.nrrd", "anterior": tmp_path / "y.nrrd"}}, "has a file already"),
+        ({"probability": tmp_path / "x.nrrd"}, "expected paths by label"),
+        ({"uncertainty": tmp_path / "x.nothing"}, "x.nothing: no image format"),
+    ]:
+        with pytest.raises(itksam.Error, match=words):
+            itksam.SegmentFile(tmp_path / "image.nii.gz", tmp_path / "never.nrrd", model, **wrong)
+    assert not (tmp_path / "never.nrrd").exists()
+
+
+def test_axes_that_are_not_perpendicular(model, tmp_path):
+    path = tmp_path / "image.nii"
+    image = make_image()
+    image.SetDirection(np.eye(3).ravel())
+    sitk.WriteImage(image, str(path))
+    header = bytearray(path.read_bytes())
+    header[252:254] = np.int16(0).tobytes()  # the matrix counts
+    row = np.frombuffer(header[280:296], np.float32).copy()
+    row[1] += 0.1
+    header[280:296] = row.tobytes()
+    path.write_bytes(header)
+    with pytest.raises(itksam.Error, match="not perpendicular"):
+        itksam.SegmentFile(path, tmp_path / "labels.nii", model)
+    with pytest.warns(UserWarning, match="axes were turned by up to .* degrees"):
+        itksam.SegmentFile(path, tmp_path / "labels.nii", model, fix_direction=True)
+    assert sitk.ReadImage(str(tmp_path / "labels.nii")).GetSize() == image.GetSize()
+
+
 def test_every_pixel_type_gives_the_same_labels(model):
     small = make_image(sitk.sitkUInt8)
     expected = None

@@ -1,9 +1,11 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 import json
+import re
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from conftest import HIPPOCAMPUS
 
 import itksam
 
@@ -50,6 +52,62 @@ def test_a_run_and_its_model(dataset, tmp_path):
     assert [label.name for label in model.labels] == ["background", "ball"]
 
 
+def read_tensors(path):
+    """The bytes of each tensor of a .safetensors file."""
+    data = path.read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    header.pop("__metadata__", None)
+    return {name: data[begin + each["data_offsets"][0] : begin + each["data_offsets"][1]] for name, each in header.items()}
+
+
+def test_options_of_the_program(dataset, tmp_path):
+    told = []
+    options = {**OPTIONS, "steps": 2, "augment_frame": 0.5, "change_plan": {"compatibility": ["set_loss_only"]}}
+    result = itksam.Train(dataset, tmp_path / "run", note=told.append, **options)
+    assert result.steps == 2 and result.loss > 0.0
+    model = itksam.Model(tmp_path / "run" / "model.safetensors", device="cpu")
+    assert "set_loss_only" in model.info["compatibility"]
+    options = {**OPTIONS, "steps": 1, "window": (16, 16, 1)}
+    itksam.Train(dataset, tmp_path / "slices", plan="dapsam", without="prototypes", frame="keep", **options)
+    without = itksam.Model(tmp_path / "slices" / "model.safetensors", device="cpu")
+    assert not without.has_prototypes
+    # Of what is started from the encoder stays.
+    start = tmp_path / "slices" / "last.safetensors"
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(without.info))
+    options = {**OPTIONS, "steps": 1, "initialize": start, "freeze_encoder": True}
+    del options["window"]
+    itksam.Train(dataset, tmp_path / "frozen", plan=plan, **options)
+    before, after = read_tensors(start), read_tensors(tmp_path / "frozen" / "last.safetensors")
+    changed = {name for name in after if name in before and before[name] != after[name]}
+    assert changed and not any(name.startswith("image_encoder.") and "dapter" not in name for name in changed)
+
+
+def test_pretraining(dataset, tmp_path, model):
+    told = []
+    options = {**OPTIONS, "steps": 2, "exclude": "case2*", "hidden": 0.5, "progress": told.append}
+    del options["window"]
+    result = itksam.Pretrain(dataset / "imagesTr", tmp_path / "pretrained", HIPPOCAMPUS, **options)
+    assert result.steps == 2 and told[-1].fraction == 1.0
+    assert (tmp_path / "pretrained" / "model.safetensors").stat().st_size > 0
+    with pytest.raises(itksam.Error, match="method"):
+        itksam.Pretrain([dataset / "imagesTr"], tmp_path / "other", HIPPOCAMPUS, method="square")
+    with pytest.raises(itksam.Error, match="'window' is no option of pretraining"):
+        itksam.Pretrain(dataset, tmp_path / "other", HIPPOCAMPUS, window=(1, 1, 1))
+    with pytest.raises(itksam.Error, match="plan is a NoneType, expected a path"):
+        itksam.Pretrain(dataset, tmp_path / "other", None)
+
+
+def test_what_is_described_is_what_can_be_told(run):
+    """The options of the programs, with underscores, are those of the functions."""
+    shell = {"dataset", "output", "fold", "help", "version", "xml", "progress", "quiet", "images", "plan"}
+    for name, described in (("sam-train", itksam.TrainOptions), ("sam-pretrain", itksam.PretrainOptions)):
+        listed = re.findall(r"^  --([a-z-]+)", run(name, "--help").stdout, re.MULTILINE)
+        names = {option.replace("-", "_") for option in listed} | {"train_sites"}
+        assert set(described.__annotations__) - {"plan"} == names - shell - {"train_site"}
+
+
 def test_what_progress_raises_stops_a_run(dataset, tmp_path):
     def stop(progress):
         raise KeyboardInterrupt
@@ -66,5 +124,13 @@ def test_mistakes(dataset, tmp_path):
         itksam.Train(dataset, tmp_path / "run", rate=1)
     with pytest.raises(itksam.Error, match="epochs: 'ten' is a str"):
         itksam.Train(dataset, tmp_path / "run", epochs="ten")
+    for fold, options in [("0/5", {}), (0, {}), ((0, 5), {"split": "s.json"}), ((0.5, 5), {}), (-1, {"split": "s.json"})]:
+        with pytest.raises(itksam.Error, match="fold is .* expected"):
+            itksam.Train(dataset, tmp_path / "run", fold=fold, **options)
+    with pytest.raises(itksam.Error, match="one of mirror is -1, expected a whole number"):
+        itksam.Train(dataset, tmp_path / "run", mirror=[-1])
+    (dataset / "sites.csv").write_text("case,site\ncase0,here\ncase1,here\ncase2,there\n")
+    with pytest.raises(itksam.Error, match="'hospital'"):
+        itksam.Train(dataset, tmp_path / "run", train_sites="hospital")
     with pytest.raises(itksam.Error, match="dataset.json"):
         itksam.Train(tmp_path, tmp_path / "run")
