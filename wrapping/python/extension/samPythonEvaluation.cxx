@@ -125,7 +125,7 @@ WriteReport(PythonProcess &     process,
             std::uint64_t       seed)
 {
   WithoutLock([&] {
-    CheckOutput(output);
+    CheckOutputs({ cohort.prediction, cohort.reference, cohort.groups, page.images }, {}, { output });
     const auto report = Measure(process, cohort, page.evaluation);
     page.groups = CompareGroups(report, cohort, seed);
     WriteAtomically(output, [&](const std::string & temporary) {

@@ -10,6 +10,7 @@
 #include "samDirectionRepair.h"
 #include "samProcessMemory.h"
 #include "samSegmentation.h"
+#include "samSteps.h"
 
 #include "itkSamSegmentationImageFilter.h"
 
@@ -133,7 +134,17 @@ SegmentFile(PythonProcess &                    process,
   job.mirrorAxes = mirrorAxes;
   job.regions = ToRegions(regions);
   job.memoryLimit = memoryLimit.empty() ? 0 : ParseBytes("memory_limit", memoryLimit);
+  const auto tell = [&warn](const std::string & text) {
+    const nanobind::gil_scoped_acquire locked;
+    warn(text);
+  };
   WithoutLock([&] {
+    std::vector<std::string> inputs{ image };
+    for (const auto & model : models)
+    {
+      inputs.push_back(model.model->GetFileName());
+    }
+    CheckDistinct(inputs, GetOutputs(job));
     std::optional<DirectionRepair> repair;
     if (fixDirection)
     {
@@ -141,12 +152,12 @@ SegmentFile(PythonProcess &                    process,
       job.source = repair->GetFile();
       if (repair->GetAngle() > 0.0)
       {
-        const nanobind::gil_scoped_acquire locked;
-        warn(image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
+        tell(image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
              " degrees to be perpendicular");
       }
     }
-    process.Run([&](const std::function<void(double)> & progress) { Segment(GetModels(models), job, progress); });
+    process.Run(
+      [&](const std::function<void(double)> & progress) { Segment(GetModels(models), job, progress, {}, tell); });
     return 0;
   });
 }

@@ -3,6 +3,7 @@
 
 #include "samPythonProcess.h"
 
+#include "samAugmentation.h"
 #include "samPretraining.h"
 #include "samTrainer.h"
 
@@ -127,6 +128,7 @@ BindTraining(nb::module_ & module)
     .def_rw("freeze_encoder", &TrainingOptions::freezesEncoder)
     .def_rw("window", &TrainingOptions::window, nb::arg().none())
     .def_rw("frame", &TrainingOptions::frame)
+    .def_rw("nest_labels", &TrainingOptions::nestsLabels)
     .def_rw("without", &TrainingOptions::without)
     .def_rw("split", &TrainingOptions::split)
     .def_rw("fold", &TrainingOptions::fold)
@@ -175,6 +177,11 @@ BindTraining(nb::module_ & module)
       nb::arg("note"),
       nb::arg("warn"));
   };
+  module.def(
+    "get_mirror_axes",
+    [](const std::string & augmentation) { return AugmentationOptions::FromWord(augmentation).mirrorAxes; },
+    nb::arg("augmentation"),
+    "The axes that are mirrored where none are given.");
   bind("train", &Train, TrainingOptions());
   bind("pretrain", &Pretrain, PretrainingOptions());
 }

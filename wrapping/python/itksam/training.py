@@ -30,7 +30,7 @@ class RunOptions(TypedDict, total=False):
     precision: str  #: float32 (default) or bfloat16
     augmentation: str  #: compact (default), masksam, slaug or none
     augment_frame: float  #: share of the windows that shrink into a black frame, 0 to 1. Default: 0
-    mirror: Sequence[int]  #: axes along which half of the windows are mirrored. Default: none
+    mirror: Sequence[int]  #: axes along which half of the windows are mirrored. Default: none, all with masksam
     save_interval: float  #: minutes between savings of the state; 0: after every step. Default: 5
     loaders: int  #: threads that make windows; they change no result. Default: 1
     device: str  #: auto (default), cpu, cuda or cuda:N
@@ -46,6 +46,7 @@ class TrainOptions(RunOptions, total=False):
     freeze_encoder: bool  #: train nothing of the encoder that initialize brings but its adapters
     window: "tuple[int, int, int]"  #: voxels of the planned network's window, x, y, z. Default: from the data
     frame: str  #: what the planned network does with a black frame: remove, keep or auto (default)
+    nest_labels: bool  #: the labels of dapsam or unet are nested, each one contains those after it: disc and cup
     without: "Union[str, Sequence[str]]"  #: parts to leave out of the plan dapsam: adapters, prototypes
     split: PathLike  #: nnU-Net's splits_final.json. Default: a random fifth of the patients is for validation
     train_sites: "Union[str, Sequence[str]]"  #: train and validate on the cases of these sites alone
@@ -83,12 +84,14 @@ def _tell(told: Any, values: "Mapping[str, Any]", known: "set[str]", what: str) 
             value = as_path(value, name)
         elif name == "mirror":
             value = wholes(value, name)
-        elif name == "change_plan" and not isinstance(value, str):
-            value = json.dumps(value)
         try:
+            if name == "change_plan" and not isinstance(value, str):
+                value = json.dumps(value)
             setattr(told, name, value)
         except TypeError:
             raise _itksam.Error(f"{name}: {value!r} is a {type(value).__name__}, which does not fit") from None
+    if "mirror" not in values:
+        told.mirror = _itksam.get_mirror_axes(told.augmentation)
 
 
 def _run(
@@ -115,14 +118,13 @@ def Train(
     fold: an entry of split, or (k, n): part k of n, by patient.
     progress: called with a TrainingProgress after every step and validation. note: called with what was decided, and why.
     options: those of sam-train with underscores, as TrainOptions describes them: plan, change_plan, initialize,
-    freeze_encoder, window (x, y, z), frame, without, split, train_sites, sites, cache, epochs, steps, max_minutes,
-    patience, seed, batch, accumulate, learning_rate, schedule, precision, augmentation, augment_frame, mirror (axes),
+    freeze_encoder, window (x, y, z), frame, nest_labels, without, split, train_sites, sites, cache, epochs, steps,
+    max_minutes, patience, seed, batch, accumulate, learning_rate, schedule, precision, augmentation, augment_frame, mirror (axes),
     mirror_validation, foreground, validation_interval, save_interval, loaders, device, threads, resume.
     """
     told = _itksam.TrainingOptions()
-    values: "dict[str, Any]" = dict(options)
-    _tell(told, values, set(TrainOptions.__annotations__), "training")
-    _tell(told, {"dataset": dataset, "output": output}, {"dataset", "output"}, "training")
+    values: "dict[str, Any]" = dict(options, dataset=dataset, output=output)
+    _tell(told, values, {"dataset", "output", *TrainOptions.__annotations__}, "training")
     if fold is not None:
         is_pair = isinstance(fold, (tuple, list)) and len(fold) == 2
         if isinstance(fold, (str, bytes)) or is_pair == ("split" in values):
@@ -152,7 +154,6 @@ def Pretrain(
     schedule, precision, augmentation, augment_frame, mirror (axes), save_interval, loaders, device, threads, resume.
     """
     told = _itksam.PretrainingOptions()
-    _tell(told, options, set(PretrainOptions.__annotations__), "pretraining")
-    given = {"images": images, "output": output, "plan": plan}
-    _tell(told, given, set(given), "pretraining")
+    values: "dict[str, Any]" = dict(options, images=images, output=output, plan=plan)
+    _tell(told, values, {"images", "output", "plan", *PretrainOptions.__annotations__}, "pretraining")
     return _run(_itksam.pretrain, told, progress, note)

@@ -82,6 +82,9 @@ def test_report_as_the_program(run, tmp_path):
     assert seen == sorted(seen) and len(seen) == 2
     itksam.WriteReport(found, tmp_path / "volumes.html", title="Volumes & more")
     assert "<h1>Volumes &amp; more</h1>" in (tmp_path / "volumes.html").read_text()
+    with pytest.raises(itksam.Error, match="sites.csv: "):
+        itksam.WriteReport(found, sites, reference=expected, groups=sites)
+    assert sites.read_text().startswith("case,site")
     with pytest.raises(itksam.Error, match="source is given without"):
         itksam.WriteReport(found, tmp_path / "no.html", source="here")
     with pytest.raises(itksam.Error, match="nowhere"):

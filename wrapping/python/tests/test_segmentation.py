@@ -92,6 +92,8 @@ def test_files_as_the_program(model, run, tmp_path):
         ({"probability": {1: tmp_path / "x.nrrd", "anterior": tmp_path / "y.nrrd"}}, "has a file already"),
         ({"probability": tmp_path / "x.nrrd"}, "expected paths by label"),
         ({"uncertainty": tmp_path / "x.nothing"}, "x.nothing: no image format"),
+        ({"uncertainty": tmp_path / "image.nii.gz"}, "image.nii.gz: "),
+        ({"statistics": HIPPOCAMPUS}, "hippocampus.safetensors: "),
     ]:
         with pytest.raises(itksam.Error, match=words):
             itksam.SegmentFile(tmp_path / "image.nii.gz", tmp_path / "never.nrrd", model, **wrong)

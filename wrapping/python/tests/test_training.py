@@ -99,6 +99,18 @@ def test_pretraining(dataset, tmp_path, model):
         itksam.Pretrain(dataset, tmp_path / "other", None)
 
 
+def test_mirrored_axes_where_none_are_given(dataset, tmp_path):
+    for name, options, axes in [
+        ("masksam", {"augmentation": "masksam"}, [0, 1, 2]),
+        ("none", {"augmentation": "masksam", "mirror": ()}, []),
+        ("compact", {}, []),
+        ("x", {"mirror": [0]}, [0]),
+    ]:
+        itksam.Train(dataset, tmp_path / name, steps=1, **OPTIONS, **options)
+        state = (tmp_path / name / "resume.safetensors").read_bytes().replace(b"\\", b"").replace(b" ", b"")
+        assert b'"mirror_axes":' + json.dumps(axes).replace(" ", "").encode() in state
+
+
 def test_what_is_described_is_what_can_be_told(run):
     """The options of the programs, with underscores, are those of the functions."""
     shell = {"dataset", "output", "fold", "help", "version", "xml", "progress", "quiet", "images", "plan"}
