@@ -193,16 +193,12 @@ TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
   ASSERT_EQ(two.size(), 2u);
   const auto report = ReadFile(m_Data.folder / "two" / "report.html");
   EXPECT_NE(report.find("ball_"), std::string::npos);
-  const auto figures = [&report] {
-    int    count = 0;
-    size_t place = 0;
-    for (; (place = report.find("<figure>", place)) != std::string::npos; ++place)
-    {
-      ++count;
-    }
-    return count;
-  };
-  EXPECT_EQ(figures(), 3) << "the worst cases of all processes";
+  int figures = 0;
+  for (auto found = report.find("<figure>"); found != std::string::npos; found = report.find("<figure>", found + 1))
+  {
+    ++figures;
+  }
+  EXPECT_EQ(figures, 3) << "the worst cases of all processes";
   EXPECT_NEAR(two[0], one[0], 2e-4 * one[0]);
   EXPECT_NEAR(two[1], one[1], 2e-3 * one[1]);
 }

@@ -279,12 +279,12 @@ TEST_F(SamTrainer, LongValidationsBecomeRarer)
 {
   m_Options.epochs = 2;
   m_Options.maximumMinutes = 1000.0;
-  m_Options.validationFraction = 0.6;
+  m_Options.validationFraction = 0.9;
   m_Options.validationInterval = 1;
   m_Options.batch = 1;
-  m_Options.mirrorAxes = { 0, 1 };
+  m_Options.mirrorAxes = { 0, 1, 2 };
   m_Options.mirrorsValidation = true;
-  Run("run");
+  Run("run", false, 26); // the first step behind the first validation
   EXPECT_TRUE(Contains(m_Notes, "epochs instead of 1, so that a third of the time goes into it at most")) << m_Notes;
   EXPECT_FALSE(Contains(StateOf("run").metadata.at("state"), R"("validation_interval":1,)"));
 }
