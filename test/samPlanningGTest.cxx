@@ -336,12 +336,12 @@ TEST(samPlanning, FramesAreRemovedWhereImagesHaveThem)
 TEST(samPlanning, SingleSlicesOfAnyAxisAreTheSlices)
 {
   const auto coronal = sam::PlanDapsam(MakeFingerprint({ 200, 1, 180 }, { 1, 1, 1 }), MakeDataset());
-  EXPECT_EQ(coronal.plan.orientation, "LSP");
+  EXPECT_EQ(coronal.plan.orientation, "nearest LSP");
   EXPECT_EQ(coronal.plan.window, (std::array<int64_t, 3>{ 208, 192, 1 }));
   EXPECT_EQ(coronal.decisions.front(),
             "slices across anterior-posterior: images have one voxel along it, median 1 x 1 x 1 mm");
   const auto sagittal = sam::PlanByName("unet", MakeFingerprint({ 1, 200, 180 }, { 1, 1, 1 }), MakeDataset());
-  EXPECT_EQ(sagittal.plan.orientation, "PSL");
+  EXPECT_EQ(sagittal.plan.orientation, "nearest PSL");
   EXPECT_EQ(sagittal.plan.fit, "window") << "planned as slices";
 
   // Images of two dimensions are no stack and lie across no axis of a body.
