@@ -84,7 +84,7 @@ class Descriptions(unittest.TestCase):
         self.assertEqual(types["sam-report", "pictures"], "integer")
         self.assertEqual(types["sam-segment", "probability"], "string")
         self.assertEqual(types["sam-prompt", "prompts"], "pointfile")
-        self.assertEqual(extensions["sam-prompt", "prompts"], [".json", ".fcsv"])
+        self.assertEqual(extensions["sam-prompt", "prompts"], [".fcsv", ".json"])
         self.assertEqual(extensions["sam-prompt", "model"], [".safetensors", ".pth", ".pt"])
         self.assertEqual(extensions["sam-segment", "statistics"], [".json"])
         self.assertEqual(extensions["sam-evaluate", "output"], [".json", ".csv"])

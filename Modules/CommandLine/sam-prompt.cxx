@@ -50,7 +50,7 @@ main(int argc, char * argv[])
       "whose label or description begins with '-', 'neg' or 'background' lies in the background, and a number as "
       "description is the object (default: 1); what is hidden is left out. May be given several times.",
       false,
-      "FILE.json|FILE.fcsv",
+      "FILE.fcsv|FILE.json",
       parser);
     TCLAP::SwitchArg multimask("",
                                "multimask",
