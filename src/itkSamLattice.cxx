@@ -77,12 +77,12 @@ IndexToIndex(const SamGrid & from, const SamGrid & to)
 }
 
 /** What stands before the letters where oblique axes are kept. */
-const std::string nearest = "nearest ";
+const std::string nearestPrefix = "nearest ";
 
 bool
 KeepsObliqueAxes(const std::string & orientation)
 {
-  return orientation.rfind(nearest, 0) == 0;
+  return orientation.rfind(nearestPrefix, 0) == 0;
 }
 
 /** The orientation's letters as columns of a direction; false where the stored axes are kept. */
@@ -93,7 +93,7 @@ CanonicalDirection(const std::string & word, unsigned int dimension, MatrixType 
   {
     return false;
   }
-  const std::string        orientation = KeepsObliqueAxes(word) ? word.substr(nearest.size()) : word;
+  const std::string        orientation = KeepsObliqueAxes(word) ? word.substr(nearestPrefix.size()) : word;
   static const std::string letters = "LRPASI";
   MatrixType               result{};
   std::array<bool, 3>      used{};

@@ -8,6 +8,8 @@ set_up "$@"
 say "testing"
 results="$build_folder/tests.xml"
 rm -f "$results"
+export TEST_TMPDIR="$build_folder/Testing/Temporary" # GoogleTest's; of two builds at once each has its own
+mkdir -p "$TEST_TMPDIR"
 status=0
 ctest --test-dir "$build_folder" --no-tests=error --output-on-failure --output-junit "$results" || status=$?
 
