@@ -142,6 +142,40 @@ TEST_F(SamTrainProgram, KilledAtAnyMomentEndsWithTheSameWeights)
   EXPECT_TRUE(fs::exists(m_Data.folder / "killed" / "model.safetensors"));
 }
 
+TEST_F(SamTrainProgram, OptimizerIsAsTold)
+{
+  const auto start = [this](const std::string & output, const std::vector<std::string> & more) {
+    std::vector<std::string> arguments{ "--steps", "2", "--cache", Folder("cache"), "--output", Folder(output) };
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return EndsWell(Start(output, arguments));
+  };
+  // Almost no gradient: weights change by their decay alone. The average that forgets everything is the weights.
+  ASSERT_TRUE(start("plain", { "--averaging-decay", "0", "--weight-decay", "0", "--learning-rate", "1e-30" }));
+  ASSERT_TRUE(start("decayed", { "--averaging-decay", "0", "--weight-decay", "1e29", "--learning-rate", "1e-30" }));
+  const std::string name = "image_encoder.blocks.0.mlp.lin1.weight";
+  const auto        plain = StateOf("plain");
+  const auto        decayed = StateOf("decayed");
+  EXPECT_TRUE(decayed.at("weight/" + name).equal(decayed.at("average/" + name)));
+  const auto ratio =
+    decayed.at("weight/" + name).norm().item<double>() / plain.at("weight/" + name).norm().item<double>();
+  EXPECT_LT(ratio, 0.999) << "weights fall by the learning rate times the decay";
+  EXPECT_GT(ratio, 0.5);
+  for (const auto & [option, value] : { std::pair{ "--gradient-norm", "0" },
+                                        std::pair{ "--averaging-decay", "1" },
+                                        std::pair{ "--weight-decay=-1", "" } })
+  {
+    const std::string output = std::string("bad") + option;
+    auto              arguments = std::vector<std::string>{ option };
+    if (*value != '\0')
+    {
+      arguments.emplace_back(value);
+    }
+    EXPECT_FALSE(start(output, arguments)) << option;
+    EXPECT_NE(Said(output).find("expected"), std::string::npos) << Said(output);
+    EXPECT_FALSE(std::filesystem::exists(m_Data.folder / output / "resume.safetensors"));
+  }
+}
+
 TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
 {
   // Losses at random points: fewer than the pixels of a slice.

@@ -106,6 +106,29 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
                "",
                "WORD",
                line.GetParser())
+  , m_WeightDecay("",
+                  "weight-decay",
+                  "How fast weights fall to 0, times the learning rate; norms, biases and tables do not. Default: " +
+                    Fixed(standard.weightDecay, 2) + ".",
+                  false,
+                  "",
+                  "RATE",
+                  line.GetParser())
+  , m_GradientNorm("",
+                   "gradient-norm",
+                   "The longest gradient; longer ones are scaled. Default: 1.",
+                   false,
+                   "",
+                   "NORM",
+                   line.GetParser())
+  , m_AveragingDecay("",
+                     "averaging-decay",
+                     "Of the moving average of the weights, which is validated and kept, from step to step; 0: the "
+                     "weights themselves. Default: 0.995.",
+                     false,
+                     "",
+                     "SHARE",
+                     line.GetParser())
   , m_Precision(
       "",
       "precision",
@@ -190,6 +213,9 @@ RunArguments::Read(RunOptions & options)
   ReadNumber(m_AugmentFrame, options.frameProbability);
   ReadNumber(m_MaximumMinutes, options.maximumMinutes);
   ReadNumber(m_LearningRate, options.learningRate);
+  ReadNumber(m_WeightDecay, options.weightDecay);
+  ReadNumber(m_GradientNorm, options.maximumGradientNorm);
+  ReadNumber(m_AveragingDecay, options.averagingDecay);
   ReadNumber(m_SaveInterval, options.saveMinutes);
   if (!m_Mirror.isSet())
   {

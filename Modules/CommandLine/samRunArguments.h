@@ -45,6 +45,9 @@ private:
   TCLAP::ValueArg<long>          m_Accumulate;
   TCLAP::ValueArg<std::string>   m_LearningRate;
   TCLAP::ValueArg<std::string>   m_Schedule;
+  TCLAP::ValueArg<std::string>   m_WeightDecay;
+  TCLAP::ValueArg<std::string>   m_GradientNorm;
+  TCLAP::ValueArg<std::string>   m_AveragingDecay;
   TCLAP::ValueArg<std::string>   m_Precision;
   TCLAP::ValueArg<std::string>   m_Augmentation;
   TCLAP::ValueArg<std::string>   m_AugmentFrame;

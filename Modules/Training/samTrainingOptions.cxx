@@ -79,6 +79,15 @@ TrainingRecipe::Check() const
   {
     throw Error("learning rate is " + Json(learningRate).dump() + ", expected a number above 0");
   }
+  CheckAtLeast("weight decay", weightDecay, 0.0);
+  if (!(maximumGradientNorm > 0.0))
+  {
+    throw Error("gradient norm is " + Json(maximumGradientNorm).dump() + ", expected a number above 0");
+  }
+  if (!(averagingDecay >= 0.0 && averagingDecay < 1.0))
+  {
+    throw Error("averaging decay is " + Json(averagingDecay).dump() + ", expected 0 or more and less than 1");
+  }
   if (!(frameProbability >= 0.0 && frameProbability <= 1.0))
   {
     throw Error("probability of a frame is " + Json(frameProbability).dump() + ", expected 0 to 1");
@@ -153,6 +162,9 @@ RunOptions::Describe() const
            { "accumulate", Json(accumulate).dump() },
            { "learning-rate", Json(learningRate).dump() },
            { "schedule", Json(schedule).dump() },
+           { "weight-decay", Json(weightDecay).dump() },
+           { "gradient-norm", Json(maximumGradientNorm).dump() },
+           { "averaging-decay", Json(averagingDecay).dump() },
            { "precision", Json(precision).dump() },
            { "augmentation", Json(augmentation).dump() },
            { "augment-frame", Json(frameProbability).dump() },

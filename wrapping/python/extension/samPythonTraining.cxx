@@ -117,7 +117,10 @@ BindTraining(nb::module_ & module)
     .def_rw("augmentation", &RunOptions::augmentation)
     .def_rw("augment_frame", &RunOptions::frameProbability)
     .def_rw("mirror", &RunOptions::mirrorAxes)
-    .def_rw("learning_rate", &RunOptions::learningRate);
+    .def_rw("learning_rate", &RunOptions::learningRate)
+    .def_rw("weight_decay", &RunOptions::weightDecay)
+    .def_rw("gradient_norm", &RunOptions::maximumGradientNorm)
+    .def_rw("averaging_decay", &RunOptions::averagingDecay);
 
   nb::class_<TrainingOptions, RunOptions>(module, "TrainingOptions", "What a training run is told.")
     .def(nb::init<>())

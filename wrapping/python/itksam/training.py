@@ -27,6 +27,9 @@ class RunOptions(TypedDict, total=False):
     accumulate: int  #: passes whose gradients make one step. Default: 1
     learning_rate: float  #: the highest. Default: 0.002, of pretraining 0.001
     schedule: str  #: how it falls: cosine (default), polynomial or dapsam
+    weight_decay: float  #: how fast weights fall to 0, times the learning rate. Default: 0.01, of pretraining 0.05
+    gradient_norm: float  #: the longest gradient; longer ones are scaled. Default: 1
+    averaging_decay: float  #: of the moving average of the weights that is kept; 0: the weights. Default: 0.995
     precision: str  #: float32 (default) or bfloat16
     augmentation: str  #: compact (default), masksam, slaug or none
     augment_frame: float  #: share of the windows that shrink into a black frame, 0 to 1. Default: 0
@@ -119,8 +122,8 @@ def Train(
     progress: called with a TrainingProgress after every step and validation. note: called with what was decided, and why.
     options: those of sam-train with underscores, as TrainOptions describes them: plan, change_plan, initialize,
     freeze_encoder, window (x, y, z), frame, nest_labels, without, split, train_sites, sites, cache, epochs, steps,
-    max_minutes, patience, seed, batch, accumulate, learning_rate, schedule, precision, augmentation, augment_frame, mirror (axes),
-    mirror_validation, foreground, validation_interval, save_interval, loaders, device, threads, resume.
+    max_minutes, patience, seed, batch, accumulate, learning_rate, schedule, weight_decay, gradient_norm, averaging_decay,
+    precision, augmentation, augment_frame, mirror (axes), mirror_validation, foreground, validation_interval, save_interval, loaders, device, threads, resume.
     """
     told = _itksam.TrainingOptions()
     values: "dict[str, Any]" = dict(options, dataset=dataset, output=output)
@@ -151,7 +154,8 @@ def Pretrain(
     is taken. progress and note are those of Train().
     options: those of sam-pretrain with underscores, as PretrainOptions describes them: method, labels, exclude,
     train_sites, sites, hidden, slices, cache, epochs, steps, max_minutes, seed, batch, accumulate, learning_rate,
-    schedule, precision, augmentation, augment_frame, mirror (axes), save_interval, loaders, device, threads, resume.
+    schedule, weight_decay, gradient_norm, averaging_decay, precision, augmentation, augment_frame, mirror (axes),
+    save_interval, loaders, device, threads, resume.
     """
     told = _itksam.PretrainingOptions()
     values: "dict[str, Any]" = dict(options, images=images, output=output, plan=plan)
