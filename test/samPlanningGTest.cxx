@@ -451,6 +451,7 @@ TEST(samCaseReader, ModalitiesLieAlongAFourthAxis)
   ASSERT_GT(values[0].size(), 100u);
   for (size_t k = 0; k < values[0].size(); ++k)
   {
+    ASSERT_LT(values[0][k], 500.0) << "in their order";
     ASSERT_NEAR(values[0][k] + values[1][k], 1000.0, 1e-3);
   }
   auto plan = sam::MakeTinyPlan();

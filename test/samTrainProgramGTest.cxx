@@ -178,12 +178,11 @@ TEST_F(SamTrainProgram, OptimizerIsAsTold)
 
 TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
 {
-  // Losses at random points: fewer than the pixels of a slice.
-  const std::vector<std::string> recipe{ "--epochs",        "2",
-                                         "--learning-rate", "0.001",
-                                         "--change-plan",   R"({"training": {"loss_points": 64}})",
-                                         "--fold",          "0/2" };
-  auto                           arguments = recipe;
+  // Losses at fewer random points than a slice has pixels: with others they differ by 2e-4.
+  const std::vector<std::string> recipe{
+    "--epochs", "2", "--learning-rate", "0.001", "--change-plan", R"({"training": {"loss_points": 64}})", "--fold", "0/2"
+  };
+  auto arguments = recipe;
   arguments.insert(arguments.end(), { "--output", Folder("one"), "--batch", "2" });
   ASSERT_TRUE(EndsWell(Start("one", arguments))) << Said("one");
 
@@ -233,8 +232,8 @@ TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
     ++figures;
   }
   EXPECT_EQ(figures, 3) << "the worst cases of all processes";
-  EXPECT_NEAR(two[0], one[0], 2e-4 * one[0]);
-  EXPECT_NEAR(two[1], one[1], 2e-3 * one[1]);
+  EXPECT_NEAR(two[0], one[0], 3e-5 * one[0]);
+  EXPECT_NEAR(two[1], one[1], 1e-4 * one[1]);
 }
 
 TEST_F(SamTrainProgram, SignalsEndIt)
