@@ -179,10 +179,11 @@ TEST_F(SamTrainProgram, OptimizerIsAsTold)
 TEST_F(SamTrainProgram, TwoProcessesTrainAsOneWithTheDoubledBatch)
 {
   // Losses at fewer random points than a slice has pixels: with others they differ by 2e-4.
-  const std::vector<std::string> recipe{
-    "--epochs", "2", "--learning-rate", "0.001", "--change-plan", R"({"training": {"loss_points": 64}})", "--fold", "0/2"
-  };
-  auto arguments = recipe;
+  const std::vector<std::string> recipe{ "--epochs",        "2",
+                                         "--learning-rate", "0.001",
+                                         "--change-plan",   R"({"training": {"loss_points": 64}})",
+                                         "--fold",          "0/2" };
+  auto                           arguments = recipe;
   arguments.insert(arguments.end(), { "--output", Folder("one"), "--batch", "2" });
   ASSERT_TRUE(EndsWell(Start("one", arguments))) << Said("one");
 

@@ -646,8 +646,9 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
   section.Read("orientation", plan.orientation);
   if (plan.orientation != "acquisition" && !IsOrientation(plan.orientation))
   {
-    section.Fail("unknown word '" + plan.orientation +
-                 "' for 'orientation', expected three of L R P A S I, one per axis, these behind 'nearest ', or acquisition");
+    section.Fail(
+      "unknown word '" + plan.orientation +
+      "' for 'orientation', expected three of L R P A S I, one per axis, these behind 'nearest ', or acquisition");
   }
   if (section.Has("frame"))
   {
