@@ -431,8 +431,19 @@ TEST(samCaseReader, ModalitiesLieAlongAFourthAxis)
   const sam::test::TrainingTestData data(1);
   using SeriesType = itk::Image<float, 4>;
   const auto first = itk::ReadImage<sam::test::TrainingTestData::ImageType>(data.ImageFile(0).string());
+  // As most NIfTI files, not along the axes of LPS.
+  sam::test::TrainingTestData::ImageType::DirectionType direction;
+  SeriesType::DirectionType                             directionOfSeries;
+  direction.SetIdentity();
+  directionOfSeries.SetIdentity();
+  direction(0, 0) = direction(1, 1) = directionOfSeries(0, 0) = directionOfSeries(1, 1) = -1.0;
+  first->SetDirection(direction);
+  const auto labels = itk::ReadImage<sam::test::TrainingTestData::LabelType>(data.LabelFile(0).string());
+  labels->SetDirection(direction);
+  itk::WriteImage(labels.GetPointer(), data.LabelFile(0).string());
   const auto series = SeriesType::New();
   series->SetRegions(SeriesType::SizeType{ { 16, 16, 6, 2 } });
+  series->SetDirection(directionOfSeries);
   series->Allocate();
   const size_t voxels = first->GetLargestPossibleRegion().GetNumberOfPixels();
   for (size_t k = 0; k < voxels; ++k)

@@ -5,6 +5,7 @@
 #include "samImageFile.h"
 #include "samImageReader.h"
 #include "samLabelImage.h"
+#include "samMessage.h"
 
 #include "itkSamResampleImageFilter.h"
 
@@ -36,10 +37,47 @@ Reading(const std::string & file, const TAction & action)
   }
   catch (const itk::ExceptionObject & exception)
   {
-    std::string text = exception.GetDescription();
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    const std::string text = ToOneLine(exception.GetDescription());
     throw Error(text.find(file) == std::string::npos ? file + ": " + text : text);
   }
+}
+
+/** The grid of the first three of \a VAxes axes of a file, from its header alone. */
+template <unsigned int VAxes>
+itk::ImageBase<3>::Pointer
+ReadAxes(const std::string & file)
+{
+  const auto reader = itk::ImageFileReader<itk::Image<float, VAxes>>::New();
+  reader->SetFileName(file);
+  Reading(file, [&reader] { reader->UpdateOutputInformation(); });
+  const auto *                     image = reader->GetOutput();
+  itk::ImageBase<3>::RegionType    region;
+  itk::ImageBase<3>::SpacingType   spacing;
+  itk::ImageBase<3>::PointType     origin;
+  itk::ImageBase<3>::DirectionType direction;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    region.SetSize(i, image->GetLargestPossibleRegion().GetSize(i));
+    spacing[i] = image->GetSpacing()[i];
+    origin[i] = image->GetOrigin()[i];
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      direction(i, j) = image->GetDirection()(i, j);
+    }
+  }
+  auto grid = itk::ImageBase<3>::New();
+  grid->SetRegions(region);
+  grid->SetSpacing(spacing);
+  grid->SetOrigin(origin);
+  grid->SetDirection(direction);
+  return grid;
+}
+
+/** An image of three axes would lose the direction of a file of four. */
+itk::ImageBase<3>::Pointer
+ReadGeometry(const std::string & file, const itk::ImageIOBase * header)
+{
+  return header->GetNumberOfDimensions() > 3 ? ReadAxes<4>(file) : ReadAxes<3>(file);
 }
 
 template <typename TImage>
@@ -64,14 +102,12 @@ ReadImage(const std::string & file)
 ChannelImage::Pointer
 ReadSeries(const std::string & file)
 {
-  const auto reader = itk::ImageFileReader<ScalarImage>::New(); // knows the grid of the first three axes
-  reader->SetFileName(file);
-  Reading(file, [&reader] { reader->UpdateOutputInformation(); });
+  const auto grid = ReadAxes<4>(file);
   const auto series = ReadPixels<itk::Image<float, 4>>(file);
   const auto channels = series->GetLargestPossibleRegion().GetSize(3);
   const auto result = ChannelImage::New();
-  result->CopyInformation(reader->GetOutput());
-  result->SetRegions(reader->GetOutput()->GetLargestPossibleRegion());
+  result->CopyInformation(grid);
+  result->SetRegions(grid->GetLargestPossibleRegion());
   result->SetNumberOfComponentsPerPixel(static_cast<unsigned int>(channels));
   result->Allocate();
   const float * from = series->GetBufferPointer();
@@ -137,10 +173,8 @@ struct FileGrid
 FileGrid
 ReadGrid(const std::string & file)
 {
-  const auto reader = itk::ImageFileReader<ChannelImage>::New();
-  reader->SetFileName(file);
-  Reading(file, [&reader] { reader->UpdateOutputInformation(); });
-  return { GridOf(reader->GetOutput()), CountChannels(reader->GetImageIO()) };
+  const auto header = ReadImageHeader(file);
+  return { GridOf(ReadGeometry(file, header)), CountChannels(header) };
 }
 
 /** The mean of red, green and blue of a color image, whatever else it holds. */
@@ -325,10 +359,7 @@ CheckCase(const DatasetCase & description, size_t channels)
 ImageExtent
 ReadImageExtent(const std::string & image)
 {
-  const auto reader = itk::ImageFileReader<ScalarImage>::New();
-  reader->SetFileName(image);
-  Reading(image, [&reader] { reader->UpdateOutputInformation(); });
-  const auto                        grid = itk::SamGrid::FromImage<3>(reader->GetOutput());
+  const auto                        grid = itk::SamGrid::FromImage<3>(ReadGeometry(image, ReadImageHeader(image)));
   const itk::SamLattice::VectorType own{ { 0.0, 0.0, 0.0 } };
   const itk::SamLattice             lattice(grid, "nearest LPS", own);
   ImageExtent                       result;
