@@ -14,9 +14,9 @@ namespace itk
  *
  * A pixel has content where one of its components is above the smallest value that this component has in the image plus
  * 8/255 of its range: for gray values from 0 to 255, above 8. A thousandth of the pixels at either end of the range are
- * outliers that do not count. A row or column has content where more than a tenth of
- * its pixels in a slice have. All slices along \a sliceAxis get one box, so that nothing of any slice is lost. Where no
- * row or no column has content, as in an image of one value, the box is the whole image.
+ * outliers that do not count. A row or column has content where more than a tenth of its pixels in a slice have. All
+ * slices along \a sliceAxis get one box, so that nothing of any slice is lost. Where no row or no column has content,
+ * as in an image of one value, the box is the whole image.
  *
  * \a image buffers the whole image, whose values are finite. TComponent is any of those of SamSampleLattice(). */
 template <typename TComponent>

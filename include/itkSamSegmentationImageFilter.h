@@ -33,7 +33,7 @@ namespace itk
  * the regions need are requested from the input.
  *
  * Of a model that leaves the black frame around images out, voxels in the frame get 0. So do windows of one value, of
- * models for single slices slices of one value: there is nothing to see, and the network does not run over them.
+ * models for single slices slices of one value: there is nothing to see, and nothing is encoded.
  *
  * The output has the input's region, spacing, origin and direction.
  *

@@ -2,6 +2,8 @@
 #include "itkSamFrame.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace itk
 {
@@ -24,6 +26,7 @@ struct Span
     last = std::max(last, place);
   }
 };
+
 /** Smallest and largest value of a component without its outliers: from histograms over ever smaller ranges, of which
  * the last one resolves what is left. */
 template <typename TComponent>
@@ -71,7 +74,7 @@ FindRange(const SamComponentBuffer<TComponent> & image, SizeValueType component)
     }
     const double from = low + static_cast<double>(first) * width;
     const double to = low + static_cast<double>(last + 1) * width;
-    isResolved = to - from > 0.5 * (high - low) || !(to - from < high - low);
+    isResolved = to - from > 0.5 * (high - low);
     low = from;
     high = std::min(high, to);
   }

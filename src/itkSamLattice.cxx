@@ -2,6 +2,7 @@
 #include "itkSamLattice.h"
 
 #include "itkSamMacro.h"
+#include "samOrientation.h"
 
 #include <Eigen/Dense>
 
@@ -76,15 +77,6 @@ IndexToIndex(const SamGrid & from, const SamGrid & to)
   return ToAffine(inverse * ScaledDirection(from), inverse * (View(from.origin) - View(to.origin)));
 }
 
-/** What stands before the letters where oblique axes are kept. */
-const std::string nearestPrefix = "nearest ";
-
-bool
-KeepsObliqueAxes(const std::string & orientation)
-{
-  return orientation.rfind(nearestPrefix, 0) == 0;
-}
-
 /** The orientation's letters as columns of a direction; false where the stored axes are kept. */
 bool
 CanonicalDirection(const std::string & word, unsigned int dimension, MatrixType & direction)
@@ -93,7 +85,7 @@ CanonicalDirection(const std::string & word, unsigned int dimension, MatrixType 
   {
     return false;
   }
-  const std::string        orientation = KeepsObliqueAxes(word) ? word.substr(nearestPrefix.size()) : word;
+  const std::string        orientation = sam::GetOrientationLetters(word);
   static const std::string letters = "LRPASI";
   MatrixType               result{};
   std::array<bool, 3>      used{};
@@ -102,9 +94,8 @@ CanonicalDirection(const std::string & word, unsigned int dimension, MatrixType 
     const size_t position = orientation.size() == 3 ? letters.find(orientation[j]) : std::string::npos;
     if (position == std::string::npos || used[position / 2])
     {
-      itkSamExceptionMacro("orientation '" << word
-                                           << "', expected three of L R P A S I, one per axis, these behind 'nearest "
-                                              "', or acquisition");
+      itkSamExceptionMacro("orientation '" << word << "', expected three of L R P A S I, one per axis, these behind '"
+                                           << sam::nearestPrefix << "', or acquisition");
     }
     used[position / 2] = true;
     result[position / 2][j] = position % 2 == 0 ? 1.0 : -1.0;
@@ -407,7 +398,7 @@ SamLattice::SamLattice(const SamGrid &           image,
   if (CanonicalDirection(orientation, image.dimension, m_Grid.direction))
   {
     m_ImageAxis = NearestAxes(m_Grid.direction, image.direction);
-    for (unsigned int j = 0; j < 3 && KeepsObliqueAxes(orientation); ++j)
+    for (unsigned int j = 0; j < 3 && sam::KeepsObliqueAxes(orientation); ++j)
     {
       const Vector3 own = View(image.direction).col(m_ImageAxis[j]);
       const double  sign = View(m_Grid.direction).col(j).dot(own) < 0.0 ? -1.0 : 1.0;

@@ -93,7 +93,6 @@ FindBlankSlices(const at::Tensor & image, bool areSlicesAlone)
   const auto isBlank = (image == (areSlicesAlone ? first : first.narrow(1, 0, 1))).all(3).all(2).all(0);
   return areSlicesAlone ? isBlank : isBlank.all().expand({ image.size(1) });
 }
-
 } // namespace
 
 struct SamModel::Implementation
@@ -513,7 +512,7 @@ SamModel::Encode(const SamTensor & image, const ProgressFunction & progress) con
         at::zeros({ network.GetPackedChannels(), x.size(1), x.size(2) / patch, x.size(3) / patch }, x.options()));
     }
     const auto packed = network.Pack(network.Encode(x.unsqueeze(0), MakeReport(progress))).squeeze(0);
-    return MakeSamTensor(packed.masked_fill(isBlank.view({ 1, -1, 1, 1 }), 0.0));
+    return MakeSamTensor(isBlank.any().item<bool>() ? packed.masked_fill(isBlank.view({ 1, -1, 1, 1 }), 0.0) : packed);
   });
 }
 

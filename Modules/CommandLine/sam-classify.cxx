@@ -58,10 +58,7 @@ main(int argc, char * argv[])
     job.output = output.getValue();
     job.probabilities = probabilities.getValue();
     const auto model = sam::ReadModel(line);
-    if (sam::HoldsProvenance(job.output))
-    {
-      sam::KeepMd5(model); // takes seconds of a large model
-    }
+    sam::KeepMd5For(job.output, model);
     sam::Classify(model, job, sam::MakeProgress(line, job.embedding));
     line.Print(job.embedding + " -> " + job.output + "\n");
   });

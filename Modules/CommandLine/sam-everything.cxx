@@ -130,10 +130,7 @@ main(int argc, char * argv[])
     job.json = json.getValue();
     job.preview = preview.getValue();
     const auto model = slices.ReadModel(line);
-    if (sam::HoldsProvenance(job.output))
-    {
-      sam::KeepMd5(model); // takes seconds of a large model
-    }
+    sam::KeepMd5For(job.output, model);
     const auto found = sam::FindEverything(model, job, [&](double fraction) {
       sam::ThrowIfInterrupted();
       line.ShowProgress(fraction, job.slices.image);

@@ -103,10 +103,7 @@ main(int argc, char * argv[])
     job.logits = logits.getValue();
     job.preview = preview.getValue();
     const auto model = slices.ReadModel(line);
-    if (sam::HoldsProvenance(job.output))
-    {
-      sam::KeepMd5(model); // takes seconds of a large model
-    }
+    sam::KeepMd5For(job.output, model);
     const auto lines = sam::Prompt(
       model,
       job,

@@ -1,7 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCohort.h"
 #include "samCommandLine.h"
-#include "samDirectionRepair.h"
 #include "samError.h"
 #include "samModelReading.h"
 #include "samProcessMemory.h"
@@ -12,7 +11,6 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
-#include <optional>
 #include <utility>
 
 int
@@ -161,6 +159,7 @@ main(int argc, char * argv[])
     given.largestComponent = largestComponent.getValue();
     given.minimumSize = minimumSize.getValue();
     given.fillsHoles = fillHoles.getValue();
+    given.fixesDirection = fixDirection.getValue();
     if (!(given.minimumSize >= 0.0))
     {
       throw sam::Error("--minimum-size: expected a volume in mm3, 0 or more");
@@ -234,18 +233,6 @@ main(int argc, char * argv[])
       };
       try
       {
-        auto                                job = jobs[k];
-        std::optional<sam::DirectionRepair> repair;
-        if (fixDirection.getValue())
-        {
-          repair.emplace(job.image);
-          job.source = repair->GetFile();
-          if (repair->GetAngle() > 0.0)
-          {
-            line.Warn(job.image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
-                      " degrees to be perpendicular");
-          }
-        }
         const auto progress = [&](double fraction) {
           sam::ThrowIfInterrupted();
           line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
@@ -253,7 +240,7 @@ main(int argc, char * argv[])
         const auto print = [&line](const std::string & text) { line.Print(text); };
         const auto warn = [&line](const std::string & text) { line.Warn(text); };
         const auto memory =
-          sam::Segment(models, job, progress, isCohort ? std::function<void(const std::string &)>() : print, warn);
+          sam::Segment(models, jobs[k], progress, isCohort ? std::function<void(const std::string &)>() : print, warn);
         peak = std::max(peak, { memory.peak, jobs[k].image });
         line.Print(jobs[k].image + " -> " + jobs[k].output + "\n");
         cases.Add(jobs[k], "segmented", seconds(), {}, memory);

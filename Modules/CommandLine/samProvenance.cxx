@@ -61,6 +61,15 @@ KeepMd5(itk::SamModel * model)
   itk::EncapsulateMetaData<std::string>(model->GetMetaDataDictionary(), modelKey, ComputeMd5(model->GetFileName()));
 }
 
+void
+KeepMd5For(const std::string & output, itk::SamModel * model)
+{
+  if (HoldsProvenance(output))
+  {
+    KeepMd5(model);
+  }
+}
+
 std::vector<std::string>
 GetMd5(const std::vector<itk::SamModel::ConstPointer> & models)
 {

@@ -29,6 +29,10 @@ HoldsProvenance(const std::string & file);
 void
 KeepMd5(itk::SamModel * model);
 
+/** The same where the file to write has room for it: of a large model it takes seconds. */
+void
+KeepMd5For(const std::string & output, itk::SamModel * model);
+
 /** What KeepMd5() kept of each model; empty texts where it was not called. */
 std::vector<std::string>
 GetMd5(const std::vector<itk::SamModel::ConstPointer> & models);

@@ -2,6 +2,7 @@
 #include "samSegmentation.h"
 
 #include "samComponents.h"
+#include "samDirectionRepair.h"
 #include "samError.h"
 #include "samImageReading.h"
 #include "samLabelImage.h"
@@ -10,6 +11,7 @@
 #include "samProvenance.h"
 #include "samStatistics.h"
 #include "samSteps.h"
+#include "samText.h"
 
 #include "itkSamSegmentationImageFilter.h"
 
@@ -24,6 +26,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <type_traits>
 
@@ -510,8 +513,21 @@ Segment(const Models &                                   models,
         const std::function<void(const std::string &)> & warn)
 {
   CheckOutputs({ job.image }, GetImageOutputs(job), { job.statistics, job.preview });
-  return WithPipeline(
-    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models, job, progress, print, warn); });
+  auto                           readable = job;
+  std::optional<DirectionRepair> repair;
+  if (job.fixesDirection)
+  {
+    repair.emplace(job.image);
+    readable.source = repair->GetFile();
+    if (warn && repair->GetAngle() > 0.0)
+    {
+      warn(job.image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
+           " degrees to be perpendicular");
+    }
+  }
+  return WithPipeline(models, readable, [&](const auto & pipeline) {
+    return SegmentAs(pipeline, models, readable, progress, print, warn);
+  });
 }
 
 std::set<int>
@@ -522,9 +538,7 @@ ParseLabels(const std::string & option, const std::string & text, const itk::Sam
   std::istringstream words(text);
   for (std::string word; std::getline(words, word, ',');)
   {
-    word.erase(0, word.find_first_not_of(' '));
-    word.erase(word.find_last_not_of(' ') + 1);
-    values.insert(FindLabel(option, word, table, model->GetFileName()));
+    values.insert(FindLabel(option, Trim(word), table, model->GetFileName()));
   }
   if (values.empty())
   {

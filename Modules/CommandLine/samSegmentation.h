@@ -34,6 +34,7 @@ struct SegmentationJob
   bool                largestComponent{ false }; ///< of each label only that one is kept
   double              minimumSize{ 0.0 };        ///< mm³ of each component
   bool                fillsHoles{ false };
+  bool                fixesDirection{ false }; ///< of NIfTI files, see DirectionRepair
 
   std::map<int, std::string> probabilities; ///< image of the probability of a label, by its value
 
@@ -70,7 +71,8 @@ struct MemoryUse
  * everything or nothing. With a memory limit, the image is read and segmented in parts along its slowest axis where
  * the whole takes more; the label map is collected, or written in parts, too. It is the same.
  * \a progress is called with the fraction done and may throw to stop; \a print, when given, with a line about memory
- * before the work and one after it; \a warn, when given, before the work where the machine has less memory.
+ * before the work and one after it; \a warn, when given, before the work where the machine has less memory or
+ * a direction was repaired.
  * \throws Error naming the file and what is wrong with it; also when the limit cannot be kept, with the smallest one
  * that can. */
 MemoryUse

@@ -2,6 +2,7 @@
 #include "samPlan.h"
 
 #include "samError.h"
+#include "samOrientation.h"
 
 #include <nlohmann/json.hpp>
 
@@ -601,8 +602,7 @@ ReadDriver(Section section, Plan & plan)
 bool
 IsOrientation(const std::string & word)
 {
-  const std::string nearest = "nearest ";
-  const std::string code = word.rfind(nearest, 0) == 0 ? word.substr(nearest.size()) : word;
+  const std::string code = GetOrientationLetters(word);
   if (code.size() != 3)
   {
     return false;
@@ -646,9 +646,9 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
   section.Read("orientation", plan.orientation);
   if (plan.orientation != "acquisition" && !IsOrientation(plan.orientation))
   {
-    section.Fail(
-      "unknown word '" + plan.orientation +
-      "' for 'orientation', expected three of L R P A S I, one per axis, these behind 'nearest ', or acquisition");
+    section.Fail("unknown word '" + plan.orientation +
+                 "' for 'orientation', expected three of L R P A S I, one per axis, these behind '" + nearestPrefix +
+                 "', or acquisition");
   }
   if (section.Has("frame"))
   {
@@ -899,13 +899,13 @@ Plan::FromJson(const std::string & text, const std::string & where)
 Plan
 Plan::Changed(const std::string & change, const std::string & where) const
 {
-  const auto patch = Json::parse(change, nullptr, false);
-  if (!patch.is_object())
+  const auto changes = Json::parse(change, nullptr, false);
+  if (!changes.is_object())
   {
     throw Error(where + ": not a JSON object, expected one such as {\"driver\": {\"overlap\": [0, 0, 0]}}");
   }
   auto json = Json::parse(this->ToJson());
-  json.merge_patch(patch);
+  json.merge_patch(changes);
   return FromJson(json.dump(), where);
 }
 

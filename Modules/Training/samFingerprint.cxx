@@ -55,7 +55,7 @@ ReadFingerprint(const Dataset &                          dataset,
     fingerprint.oblique += extent.isOblique ? 1 : 0;
     for (const size_t axis : { 2, 1, 0 })
     {
-      if (extent.extent[axis] < 1.5 * extent.spacing[axis])
+      if (HasOneVoxel(extent.extent[axis], extent.spacing[axis]))
       {
         const std::array<const char *, 3> across{ "PSL", "LSP", "LPS" };
         fingerprint.contents.push_back(ReadContent(*cases[k], channels, across[axis]));

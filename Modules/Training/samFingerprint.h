@@ -31,6 +31,13 @@ struct DatasetFingerprint
   std::vector<ForegroundIntensity>   intensities;  ///< per channel; without samples where they were not asked for
 };
 
+/** Whether an image of this extent and spacing in mm has one voxel along an axis. */
+inline bool
+HasOneVoxel(double extent, double spacing)
+{
+  return extent < 1.5 * spacing;
+}
+
 /** Whether the values of a channel of this name mean the same in every image, as those of CT do. */
 bool
 HasAbsoluteIntensities(const std::string & channel);

@@ -310,7 +310,7 @@ CollectImages(const ImageCollectionOptions & options, const std::function<void(c
 {
   Patterns                 excluded(options.excluded);
   std::vector<ImageFolder> folders;
-  std::set<std::string>    seen{ fs::weakly_canonical(options.sites).string() }; // the table is no image
+  std::set<std::string>    seen{ fs::weakly_canonical(options.sites).string() }; // a table is no image
   bool                     hasTable = false;
   if (options.trainSites.empty() && !options.sites.empty())
   {
@@ -320,14 +320,12 @@ CollectImages(const ImageCollectionOptions & options, const std::function<void(c
   {
     ImageFolder folder;
     folder.path = path;
+    seen.insert(fs::weakly_canonical(fs::path(path) / "sites.csv").string());
     for (const auto & name : ListFiles(path))
     {
       if (excluded.Fit(name))
       {
         ++folder.excluded;
-      }
-      else if (name == "sites.csv")
-      {
       }
       else if (!options.takesLabels && IsInLabels(name))
       {

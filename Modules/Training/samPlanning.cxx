@@ -2,6 +2,7 @@
 #include "samPlanning.h"
 
 #include "samError.h"
+#include "samOrientation.h"
 #include "samPublishedDapsam.h"
 #include "samPublishedMaskSam.h"
 
@@ -114,7 +115,7 @@ AreSingle(const DatasetFingerprint & fingerprint, size_t axis)
 {
   for (size_t k = 0; k < fingerprint.spacings.size(); ++k)
   {
-    if (fingerprint.extents[k][axis] > 1.5 * fingerprint.spacings[k][axis])
+    if (!HasOneVoxel(fingerprint.extents[k][axis], fingerprint.spacings[k][axis]))
     {
       return false;
     }
@@ -155,14 +156,14 @@ OrderAxes(const DatasetFingerprint & fingerprint, const std::array<double, 3> & 
 std::string
 KeepingAxes(const std::string & orientation)
 {
-  return (orientation.size() == 3 ? "nearest " : "") + orientation;
+  return nearestPrefix + GetOrientationLetters(orientation);
 }
 
 /** Voxels of a large slice along its two axes. */
 std::array<double, 2>
 CountPlaneVoxels(const DatasetFingerprint & fingerprint, const std::string & orientation)
 {
-  const std::string     axes = orientation.substr(orientation.find(' ') + 1);
+  const std::string     axes = GetOrientationLetters(orientation);
   std::array<double, 2> result{};
   for (size_t axis = 0; axis < 2; ++axis)
   {

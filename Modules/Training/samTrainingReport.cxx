@@ -3,6 +3,7 @@
 
 #include "samHtmlPage.h"
 #include "samMarkup.h"
+#include "samOrientation.h"
 
 #include <nlohmann/json.hpp>
 
@@ -130,7 +131,7 @@ SetGeometry(itk::ImageBase<3> * image, const TrainingCase & item, const std::str
   {
     size[i] = static_cast<itk::SizeValueType>(item.labels.size(2 - static_cast<int64_t>(i)));
     spacing[i] = item.spacing[i];
-    const auto letters = orientation.substr(orientation.find(' ') + 1);
+    const auto letters = GetOrientationLetters(orientation);
     const auto place = letters.size() == 3 ? std::string("LRPASI").find(letters[i]) : 2 * i;
     direction(static_cast<unsigned int>(place / 2), i) = place % 2 == 0 ? 1.0 : -1.0;
   }

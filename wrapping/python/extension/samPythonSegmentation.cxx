@@ -7,7 +7,6 @@
 #include "samPythonRegion.h"
 
 #include "samCohort.h"
-#include "samDirectionRepair.h"
 #include "samProcessMemory.h"
 #include "samSegmentation.h"
 #include "samSteps.h"
@@ -22,7 +21,6 @@
 #include <nanobind/stl/vector.h>
 
 #include <map>
-#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -132,6 +130,7 @@ SegmentFile(PythonProcess &                    process,
   job.probabilities = probabilities;
   job.uncertainty = uncertainty;
   job.mirrorAxes = mirrorAxes;
+  job.fixesDirection = fixDirection;
   job.regions = ToRegions(regions);
   job.memoryLimit = memoryLimit.empty() ? 0 : ParseBytes("memory_limit", memoryLimit);
   const auto tell = [&warn](const std::string & text) {
@@ -145,17 +144,6 @@ SegmentFile(PythonProcess &                    process,
       inputs.push_back(model.model->GetFileName());
     }
     CheckDistinct(inputs, GetOutputs(job));
-    std::optional<DirectionRepair> repair;
-    if (fixDirection)
-    {
-      repair.emplace(image);
-      job.source = repair->GetFile();
-      if (repair->GetAngle() > 0.0)
-      {
-        tell(image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
-             " degrees to be perpendicular");
-      }
-    }
     process.Run(
       [&](const std::function<void(double)> & progress) { Segment(GetModels(models), job, progress, {}, tell); });
     return 0;
