@@ -3,6 +3,7 @@
 #include "samNetwork.h"
 #include "samSafetensors.h"
 #include "samTestMessage.h"
+#include "samTextFile.h"
 #include "samTrainer.h"
 #include "samTrainingTestData.h"
 
@@ -408,6 +409,16 @@ TEST_F(SamTrainer, ImagesOfOneValueAreNamed)
   EXPECT_TRUE(Contains(m_Warnings, ": all voxels of the channel MR have the same value")) << m_Warnings;
   EXPECT_FALSE(Contains(m_Warnings, "ball_111: all voxels")) << m_Warnings;
   EXPECT_TRUE(Contains(m_Notes, "12 patients are recognized by the names of 12 cases")) << m_Notes;
+}
+
+TEST_F(SamTrainer, WhatIsMissingIsAWarning)
+{
+  const auto path = (m_Data.folder / "data" / "dataset.json").string();
+  auto       text = sam::ReadTextFile(path);
+  text.insert(1, R"("numTraining": 13, )");
+  std::ofstream(path) << text;
+  Run("run", false, 1);
+  EXPECT_TRUE(Contains(m_Warnings, "numTraining is 13, but 12 training cases were found")) << m_Warnings;
 }
 
 TEST_F(SamTrainer, PlannedNetworksOfSlicesLearnAndAreOrdinaryModels)
