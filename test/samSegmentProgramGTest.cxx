@@ -10,11 +10,15 @@
 #include "itkGDCMImageIO.h"
 #include "itkMetaDataObject.h"
 #include "itkRegionOfInterestImageFilter.h"
+#include "itk_zlib.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <numeric>
@@ -136,6 +140,60 @@ TEST_F(SamSegmentProgram, TheHeaderTellsByWhatLabelsWereMade)
   expect("two.nrrd", hashes[0] + " " + hashes[1]);
   EXPECT_EQ(ReadJson("s.json")["models_md5"], nlohmann::json(hashes));
   EXPECT_EQ(ReadJson("s.json")["version"], sam::GetVersion());
+}
+
+TEST_F(SamSegmentProgram, NiftiHasNamesAndColors)
+{
+  for (const std::string name : { "out.nii", "out.nii.gz" })
+  {
+    const auto outcome = Run(Quoted("images/a.nii.gz") + " " + Quoted(name));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+    EXPECT_EQ(Listing("."), (std::set<std::string>{ "images", "model.safetensors", "output.txt", name }))
+      << "nothing else is left";
+
+    std::array<char, 1 << 13> raw{};
+    const gzFile              file = gzopen((folder / name).c_str(), "rb");
+    ASSERT_GT(gzread(file, raw.data(), raw.size()), 1000);
+    gzclose(file);
+    std::array<std::int32_t, 2> extension{};
+    std::memcpy(extension.data(), raw.data() + 352, sizeof(extension));
+    EXPECT_EQ(raw[348], 1);
+    EXPECT_EQ(extension[0] % 16, 0);
+    EXPECT_EQ(extension[1], 30) << "the code of the Connectome Workbench";
+    std::int16_t intent = 0;
+    std::memcpy(&intent, raw.data() + 68, sizeof(intent));
+    EXPECT_EQ(intent, 1002) << "labels";
+    float voxels = 0;
+    std::memcpy(&voxels, raw.data() + 108, sizeof(voxels));
+    EXPECT_EQ(voxels, 352 + extension[0]);
+    const std::string text(raw.data() + 360);
+    for (const std::string part :
+         { R"(<Label Key="0" Red="0" Green="0" Blue="0" Alpha="0">background</Label>)",
+           R"(<Label Key="3" Red="0.901961" Green="0.623529" Blue="0" Alpha="1">first</Label>)",
+           R"(<MD><Name>SegmentAnything_Version</Name><Value>)",
+           R"(<VolumeType>Label</VolumeType>)" })
+    {
+      EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+    }
+    EXPECT_NE(text.find("<Value>" + sam::ComputeMd5((folder / "model.safetensors").string()) + "</Value>"),
+              std::string::npos);
+    EXPECT_EQ(
+      std::count(raw.begin() + 360 + static_cast<std::ptrdiff_t>(text.size()), raw.begin() + 352 + extension[0], '\0'),
+      extension[0] - 8 - static_cast<std::int32_t>(text.size()))
+      << "zeros to the end";
+
+    ASSERT_TRUE(Run(Quoted("images/a.nii.gz") + " " + Quoted("same.mha")).isWell);
+    const auto labels = sam::Read<Labels>((folder / name).string());
+    const auto same = sam::Read<Labels>((folder / "same.mha").string());
+    EXPECT_EQ(ReadPixels<Labels>(folder / name), ReadPixels<Labels>(folder / "same.mha"));
+    for (unsigned int d = 0; d < 3; ++d)
+    {
+      EXPECT_NEAR(labels->GetOrigin()[d], same->GetOrigin()[d], 1e-5);
+      EXPECT_NEAR(labels->GetSpacing()[d], same->GetSpacing()[d], 1e-6);
+    }
+    fs::remove(folder / name);
+    fs::remove(folder / "same.mha");
+  }
 }
 
 TEST_F(SamSegmentProgram, ProbabilitiesOfLabels)

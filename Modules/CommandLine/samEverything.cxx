@@ -92,7 +92,7 @@ FindEverythingIn(const itk::SamModel * model, const EverythingJob & job, const s
     WritePreview(MakePreview(ToGray(image.GetPointer()).GetPointer(), labels, {}), file);
   };
   WriteAllAtomically(
-    { { job.output, [&](const std::string & file) { WriteImage(labels, file, true); } },
+    { { job.output, [&](const std::string & file) { WriteSegmentation({}, labels, file); } },
       { job.json, [&](const std::string & file) { WriteText(MakeReport(filter.GetPointer(), model, job), file); } },
       { job.preview, writePreview } });
   return filter->GetMasks().size();

@@ -182,7 +182,7 @@ PromptAs(const itk::SamModel *                            model,
   std::string       lines;
   const std::string report = MakeScoreReport(filter.GetPointer(), job, model, lines);
   WriteAllAtomically(
-    { { job.output, [&](const std::string & file) { WriteImage(labels, file, true); } },
+    { { job.output, [&](const std::string & file) { WriteSegmentation(table, labels, file); } },
       { job.scores, [&](const std::string & file) { WriteText(report, file); } },
       { job.masks, [&](const std::string & file) { WriteImage(filter->GetMasks().GetPointer(), file, true); } },
       { job.logits, [&](const std::string & file) { WriteImage(filter->GetLogits().GetPointer(), file, false); } },

@@ -9,6 +9,7 @@
 #include <itksys/MD5.h>
 #include <itksys/SystemTools.hxx>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 
@@ -17,7 +18,8 @@ namespace sam
 namespace
 {
 constexpr const char * modelKey = "SegmentAnything_ModelMD5";
-}
+constexpr const char * versionKey = "SegmentAnything_Version";
+} // namespace
 
 std::string
 GetVersion()
@@ -51,8 +53,11 @@ ComputeMd5(const std::string & path)
 bool
 HoldsProvenance(const std::string & file)
 {
-  const auto ending = itksys::SystemTools::LowerCase(itksys::SystemTools::GetFilenameLastExtension(file));
-  return ending == ".nrrd" || ending == ".nhdr" || ending == ".mha" || ending == ".mhd";
+  const auto name = itksys::SystemTools::LowerCase(file);
+  const auto endings = { ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz" };
+  return std::any_of(endings.begin(), endings.end(), [&name](const char * ending) {
+    return itksys::SystemTools::StringEndsWith(name, ending);
+  });
 }
 
 void
@@ -89,7 +94,22 @@ DescribeProvenance(const std::vector<itk::SamModel::ConstPointer> & models, itk:
   {
     text += (text.empty() ? "" : " ") + (hash.empty() ? "unknown" : hash);
   }
-  itk::EncapsulateMetaData<std::string>(dictionary, "SegmentAnything_Version", GetVersion());
+  itk::EncapsulateMetaData<std::string>(dictionary, versionKey, GetVersion());
   itk::EncapsulateMetaData<std::string>(dictionary, modelKey, text);
+}
+
+std::vector<std::pair<std::string, std::string>>
+GetProvenance(const itk::MetaDataDictionary & dictionary)
+{
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (const char * const key : { versionKey, modelKey })
+  {
+    std::string value;
+    if (itk::ExposeMetaData<std::string>(dictionary, key, value))
+    {
+      entries.emplace_back(key, value);
+    }
+  }
+  return entries;
 }
 } // namespace sam

@@ -7,6 +7,7 @@
 #include "itkMetaDataDictionary.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 /** By which version of this software and by which models a result was made. */
@@ -20,7 +21,7 @@ GetVersion();
 std::string
 ComputeMd5(const std::string & path);
 
-/** Whether the format of an image file, by its name, has room for version and MD5: NRRD and MetaImage. */
+/** Whether the format of an image file, by its name, has room for version and MD5: NRRD, MetaImage and NIfTI. */
 bool
 HoldsProvenance(const std::string & file);
 
@@ -38,9 +39,13 @@ std::vector<std::string>
 GetMd5(const std::vector<itk::SamModel::ConstPointer> & models);
 
 /** Version and MD5 of the models into the header of an image: SegmentAnything_Version, SegmentAnything_ModelMD5 (of
- * several models with spaces between). NRRD and MetaImage have room for them. */
+ * several models with spaces between). Writers of NRRD and MetaImage keep them. */
 void
 DescribeProvenance(const std::vector<itk::SamModel::ConstPointer> & models, itk::MetaDataDictionary & dictionary);
+
+/** These keys and their values, as far as the header has them. */
+std::vector<std::pair<std::string, std::string>>
+GetProvenance(const itk::MetaDataDictionary & dictionary);
 } // namespace sam
 
 #endif

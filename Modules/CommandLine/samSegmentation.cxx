@@ -368,7 +368,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
       scalar->UpdateLargestPossibleRegion();
     }
     std::vector<FileToWrite> files{
-      { job.output, [&](const std::string & temporary) { WriteImage(labels, temporary, true); } },
+      { job.output, [&](const std::string & temporary) { WriteSegmentation(table, labels, temporary); } },
       { job.statistics,
         [&](const std::string & temporary) {
           auto               report = MakeStatisticsReport<LabelImage>(

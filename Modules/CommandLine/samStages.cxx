@@ -386,10 +386,11 @@ ClassifyAs(const itk::SamModel * model, const ClassificationJob & job, const Sta
     progress(1.0);
     labels = ChooseLabels<LabelImageType>(model, probabilities);
   }
-  DescribeSegmentation(GetLabels(model), labels.GetPointer());
+  const auto table = GetLabels(model);
+  DescribeSegmentation(table, labels.GetPointer());
   DescribeProvenance({ model }, labels->GetMetaDataDictionary());
   WriteAllAtomically(
-    { { job.output, [&](const std::string & file) { WriteImage(labels.GetPointer(), file, true); } },
+    { { job.output, [&](const std::string & file) { WriteSegmentation(table, labels.GetPointer(), file); } },
       { job.probabilities, [&](const std::string & file) { WriteImage(probabilities, file, false); } } });
 }
 } // namespace

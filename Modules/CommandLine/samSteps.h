@@ -6,6 +6,8 @@
 #include "samError.h"
 #include "samLabelTable.h"
 #include "samMessage.h"
+#include "samNiftiLabels.h"
+#include "samProvenance.h"
 
 #include "itkCommand.h"
 #include "itkImageBase.h"
@@ -160,6 +162,16 @@ DescribeSegmentation(const LabelTable & table, TLabelImage * labels)
   add("Segmentation_MasterRepresentation", "Binary labelmap");
   add("Segmentation_ContainedRepresentationNames", "Binary labelmap|");
   add("Segmentation_ReferenceImageExtentOffset", "0 0 0");
+}
+
+/** Write a label map. NIfTI, which keeps no keys, gets names and colors and by what it was made, too.
+ * \throws itk::ExceptionObject or Error when the file cannot be written. */
+template <typename TLabelImage>
+void
+WriteSegmentation(const LabelTable & table, const TLabelImage * labels, const std::string & path)
+{
+  WriteImage(labels, path, true);
+  AddNiftiLabels(path, table, GetProvenance(labels->GetMetaDataDictionary()));
 }
 } // namespace sam
 
