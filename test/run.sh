@@ -10,8 +10,9 @@ results="$build_folder/tests.xml"
 rm -f "$results"
 export TEST_TMPDIR="$build_folder/Testing/Temporary" # GoogleTest's; of two builds at once each has its own
 mkdir -p "$TEST_TMPDIR"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # tests run side by side, and OpenMP's threads wait actively
 status=0
-ctest --test-dir "$build_folder" --no-tests=error --output-on-failure --output-junit "$results" || status=$?
+ctest --test-dir "$build_folder" --parallel "$jobs" --no-tests=error --output-on-failure --output-junit "$results" || status=$?
 
 # GoogleTest prints the place of a GTEST_SKIP, then its reason, then the test; unittest all on one line.
 awk '/: Skipped$/ { getline reason }
