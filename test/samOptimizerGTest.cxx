@@ -7,6 +7,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <gtest/gtest.h>
 
@@ -88,6 +89,53 @@ TEST(SamOptimizer, TensorsWithoutGradientStayAsTheyAre)
   EXPECT_TRUE(trained.Step({}));
   EXPECT_EQ(trained.ChangesFrom(before), (std::set<std::string>{ first, second }));
   EXPECT_TRUE(trained.Get(first).equal(rests));
+}
+
+TEST(SamOptimizer, SgdFollowsNesterovsMomentum)
+{
+  constexpr double momentum = 0.99;
+  for (const double weightDecay : { 0.0, decay })
+  {
+    sam::Network   network(sam::MakeTinyPlan(), 5);
+    sam::Network   average(sam::MakeTinyPlan(), 5);
+    sam::Optimizer optimizer(network, average, { weightDecay, true, 1e9, 0.5, true });
+    auto           weight = network.GetParameters().GetTensors().at(first);
+    auto           expected = weight.detach().to(at::kDouble);
+    auto           velocity = at::zeros_like(expected);
+    for (const double value : { 0.5, -0.25, 2.0 })
+    {
+      const auto gradient = at::full_like(expected, value) + weightDecay * expected;
+      velocity = momentum * velocity + gradient;
+      expected = expected - learningRate * (gradient + momentum * velocity);
+      weight.mutable_grad() = at::full_like(weight.detach(), value);
+      ASSERT_TRUE(optimizer.Step(learningRate));
+      EXPECT_TRUE(at::allclose(weight.detach().to(at::kDouble), expected, 1e-5, 1e-6)) << value;
+    }
+  }
+}
+
+TEST(SamOptimizer, SgdGoesOnWithItsMomentum)
+{
+  const auto makeStep = [](sam::Network & network, sam::Optimizer & optimizer, float value) {
+    auto weight = network.GetParameters().GetTensors().at(first);
+    weight.mutable_grad() = at::full_like(weight.detach(), value);
+    optimizer.Step(learningRate);
+    return weight.detach();
+  };
+  sam::Network                      network(sam::MakeTinyPlan(), 5);
+  sam::Network                      average(sam::MakeTinyPlan(), 5);
+  sam::Optimizer                    optimizer(network, average, { 0.0, true, 1e9, 0.5, true });
+  std::map<std::string, at::Tensor> state;
+  makeStep(network, optimizer, 3.0f);
+  for (const auto & [name, tensor] : optimizer.GetState())
+  {
+    state[name] = tensor.clone();
+  }
+  sam::Network   other(sam::MakeTinyPlan(), 6);
+  sam::Network   otherAverage(sam::MakeTinyPlan(), 6);
+  sam::Optimizer resumed(other, otherAverage, { 0.0, true, 1e9, 0.5, true });
+  resumed.SetState(state, 1, "test");
+  EXPECT_TRUE(makeStep(network, optimizer, 0.1f).equal(makeStep(other, resumed, 0.1f)));
 }
 
 TEST(SamOptimizer, RestoresTheStepsOfEachTensor)

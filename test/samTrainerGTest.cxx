@@ -192,6 +192,7 @@ TEST_F(SamTrainer, ResumedRunRefusesOtherOptions)
   };
   refuses(m_Options.batch, 4, "batch is 4, this run began with 2, expected the same or no --batch");
   refuses(m_Options.learningRate, 0.5, "learning-rate is 0.5, this run began with 0.01,");
+  refuses(m_Options.optimizer, "sgd", "optimizer is sgd, this run began with adamw,");
   refuses(m_Options.seed, 9u, "seed is 9, this run began with 1,");
   refuses(m_Options.fold, 1, "fold is 1/3, this run began with 0/3,");
   refuses(m_Options.plan, "unet", "plan is unet, this run began with /");

@@ -99,6 +99,13 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
                    "",
                    "RATE",
                    line.GetParser())
+  , m_Optimizer("",
+                "optimizer",
+                "adamw, or sgd: Nesterov's momentum of 0.99, as in nnU-Net and in MaskSAM for ACDC. Default: adamw.",
+                false,
+                "",
+                "WORD",
+                line.GetParser())
   , m_Schedule("",
                "schedule",
                "How the learning rate falls: cosine, polynomial or dapsam. Default: cosine.",
@@ -207,6 +214,7 @@ RunArguments::Read(RunOptions & options)
   options.accumulate = m_Accumulate.getValue();
   options.loaders = m_Loaders.getValue();
   read(m_Cache, options.cache);
+  read(m_Optimizer, options.optimizer);
   read(m_Schedule, options.schedule);
   read(m_Precision, options.precision);
   read(m_Augmentation, options.augmentation);

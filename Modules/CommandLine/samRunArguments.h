@@ -44,6 +44,7 @@ private:
   TCLAP::ValueArg<long>          m_Batch;
   TCLAP::ValueArg<long>          m_Accumulate;
   TCLAP::ValueArg<std::string>   m_LearningRate;
+  TCLAP::ValueArg<std::string>   m_Optimizer;
   TCLAP::ValueArg<std::string>   m_Schedule;
   TCLAP::ValueArg<std::string>   m_WeightDecay;
   TCLAP::ValueArg<std::string>   m_GradientNorm;

@@ -10,6 +10,7 @@
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -26,6 +27,7 @@ namespace
 constexpr double beta1 = 0.9;
 constexpr double beta2 = 0.999;
 constexpr double epsilon = 1e-8;
+constexpr double momentum = 0.99;
 
 bool
 Decays(const std::string & name, const at::Tensor & tensor)
@@ -51,7 +53,8 @@ Optimizer::Optimizer(const NamedTensors & weights, const NamedTensors & averages
     group.weights.back().requires_grad_(true);
     group.averages.push_back(averages.at(name));
     group.firstMoments.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
-    group.secondMoments.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
+    const auto options = tensor.options().requires_grad(false);
+    group.secondMoments.push_back(settings.isSgd ? at::zeros({ 0 }, options) : at::zeros_like(tensor, options));
     group.steps.push_back(at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(tensor.device())));
   }
   m_Groups[0].weightDecay = settings.weightDecay;
@@ -124,23 +127,36 @@ Optimizer::Step(double learningRate, const std::function<void(at::Tensor &)> & s
         at::_foreach_mul_(gradients, scale);
       }
       at::_foreach_add_(used.steps, 1.0);
-      at::_fused_adamw_(used.weights,
-                        gradients,
-                        used.firstMoments,
-                        used.secondMoments,
-                        {},
-                        used.steps,
-                        learningRate,
-                        beta1,
-                        beta2,
-                        group.weightDecay,
-                        epsilon,
-                        false,
-                        false);
+      this->Follow(used, gradients, group.weightDecay, learningRate);
     }
     at::_foreach_lerp_(group.averages, group.weights, 1.0 - decay);
   }
   return isFinite;
+}
+
+void
+Optimizer::Follow(Group & used, std::vector<at::Tensor> & gradients, double weightDecay, double learningRate) const
+{
+  if (m_Settings.isSgd)
+  {
+    // Momentum begins as zero, with which a first step is like any other.
+    at::_fused_sgd_(
+      used.weights, gradients, used.firstMoments, weightDecay, momentum, learningRate, 0.0, true, false, false);
+    return;
+  }
+  at::_fused_adamw_(used.weights,
+                    gradients,
+                    used.firstMoments,
+                    used.secondMoments,
+                    {},
+                    used.steps,
+                    learningRate,
+                    beta1,
+                    beta2,
+                    weightDecay,
+                    epsilon,
+                    false,
+                    false);
 }
 
 void

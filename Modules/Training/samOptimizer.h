@@ -14,11 +14,12 @@
 namespace sam
 {
 /** \class Optimizer
- * \brief AdamW on a network's parameters, with a moving average of the weights.
+ * \brief AdamW or SGD on a network's parameters, with a moving average of the weights.
  *
- * Weight decay leaves out everything with one axis and all embeddings, tokens and position tables. A tensor without a
- * gradient, which the loss does not depend on, keeps its value and moments in that step. The networks' tensors are
- * changed in place.
+ * SGD is that of nnU-Net, and of MaskSAM for ACDC and Synapse: Nesterov's momentum of 0.99, weight decay as a part of
+ * the gradient. Weight decay leaves out everything with one axis and all embeddings, tokens and position tables. A
+ * tensor without a gradient, which the loss does not depend on, keeps its value and moments in that step. The networks'
+ * tensors are changed in place.
  */
 class Optimizer
 {
@@ -29,6 +30,7 @@ public:
     bool   decaysEverything{ false }; ///< no tensor is left out
     double maximumGradientNorm{ 1.0 };
     double averagingDecay{ 0.995 };
+    bool   isSgd{ false };
   };
 
   using NamedTensors = std::map<std::string, at::Tensor>;
@@ -72,9 +74,13 @@ private:
     std::vector<at::Tensor>  weights;
     std::vector<at::Tensor>  averages;
     std::vector<at::Tensor>  firstMoments;
-    std::vector<at::Tensor>  secondMoments;
-    std::vector<at::Tensor>  steps; ///< scalars: those in which there was a gradient
+    std::vector<at::Tensor>  secondMoments; ///< of AdamW; empty tensors of SGD
+    std::vector<at::Tensor>  steps;         ///< scalars: those in which there was a gradient
   };
+
+  /** A step of the tensors that have a gradient. */
+  void
+  Follow(Group & used, std::vector<at::Tensor> & gradients, double weightDecay, double learningRate) const;
 
   void
   SumGradients(const std::function<void(at::Tensor & gradients)> & sum);

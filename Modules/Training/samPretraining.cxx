@@ -328,7 +328,8 @@ private:
     m_Optimizer = std::make_unique<Optimizer>(
       weights,
       averages,
-      Optimizer::Settings{ recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay });
+      Optimizer::Settings{
+        recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay, recipe.optimizer == "sgd" });
     if (m_Method != "masked")
     {
       m_FinishWindow = [isBoth = m_Method == "both"](TrainingWindow & window, int64_t pass, RandomStream & random) {

@@ -337,7 +337,8 @@ private:
     m_Optimizer = std::make_unique<Optimizer>(
       *m_Network,
       *m_Average,
-      Optimizer::Settings{ recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay });
+      Optimizer::Settings{
+        recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay, recipe.optimizer == "sgd" });
   }
 
   void

@@ -55,6 +55,7 @@ VisitEntries(TRecipe & recipe, const TVisit & visit)
   visit("frame_probability", recipe.frameProbability);
   visit("mirrors_validation", recipe.mirrorsValidation);
   visit("validation_interval", recipe.validationInterval);
+  visit("optimizer", recipe.optimizer);
   visit("learning_rate", recipe.learningRate);
   visit("warm_up_steps", recipe.warmUpSteps);
   visit("last_learning_rate", recipe.lastLearningRate);
@@ -70,6 +71,7 @@ void
 TrainingRecipe::Check() const
 {
   CheckWord("schedule", schedule, { "cosine", "polynomial", "dapsam" });
+  CheckWord("optimizer", optimizer, { "adamw", "sgd" });
   CheckWord("precision", precision, { "float32", "bfloat16" });
   CheckWord("augmentation", augmentation, { "compact", "masksam", "slaug", "none" });
   CheckAtLeast<int64_t>("batch", batch, 1);
@@ -125,7 +127,8 @@ TrainingRecipe::FromJson(const std::string & text, const std::string & where)
   {
     const auto json = Json::parse(text);
     VisitEntries(recipe, [&json](const char * key, auto & value) {
-      if (std::string(key) != "frame_probability" || json.contains(key)) // older runs have none
+      const bool isLater = std::string(key) == "frame_probability" || std::string(key) == "optimizer";
+      if (!isLater || json.contains(key)) // older runs have none
       {
         json.at(key).get_to(value);
       }
@@ -160,6 +163,7 @@ RunOptions::Describe() const
   return { { "seed", Json(seed).dump() },
            { "batch", Json(batch).dump() },
            { "accumulate", Json(accumulate).dump() },
+           { "optimizer", Json(optimizer).dump() },
            { "learning-rate", Json(learningRate).dump() },
            { "schedule", Json(schedule).dump() },
            { "weight-decay", Json(weightDecay).dump() },

@@ -27,6 +27,7 @@ struct TrainingRecipe
   double              frameProbability{ 0.0 };   ///< of windows that shrink into a black frame, AugmentationOptions
   bool                mirrorsValidation{ false }; ///< predictions of validation are means over the mirrored axes
   int64_t             validationInterval{ 5 };    ///< epochs between validations; the last epoch is always validated
+  std::string         optimizer{ "adamw" };       ///< or sgd
   double              learningRate{ 2e-3 };
   int64_t             warmUpSteps{ 100 };
   double              lastLearningRate{ 0.01 }; ///< fraction of the highest

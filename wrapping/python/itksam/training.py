@@ -26,6 +26,7 @@ class RunOptions(TypedDict, total=False):
     batch: int  #: windows of one pass. Default: 2, of pretraining 8
     accumulate: int  #: passes whose gradients make one step. Default: 1
     learning_rate: float  #: the highest. Default: 0.002, of pretraining 0.001
+    optimizer: str  #: adamw (default) or sgd, with Nesterov's momentum of 0.99
     schedule: str  #: how it falls: cosine (default), polynomial or dapsam
     weight_decay: float  #: how fast weights fall to 0, times the learning rate. Default: 0.01, of pretraining 0.05
     gradient_norm: float  #: the longest gradient; longer ones are scaled. Default: 1
@@ -122,8 +123,9 @@ def Train(
     progress: called with a TrainingProgress after every step and validation. note: called with what was decided, and why.
     options: those of sam-train with underscores, as TrainOptions describes them: plan, change_plan, initialize,
     freeze_encoder, window (x, y, z), frame, nest_labels, without, split, train_sites, sites, cache, epochs, steps,
-    max_minutes, patience, seed, batch, accumulate, learning_rate, schedule, weight_decay, gradient_norm, averaging_decay,
-    precision, augmentation, augment_frame, mirror (axes), mirror_validation, foreground, validation_interval, save_interval, loaders, device, threads, resume.
+    max_minutes, patience, seed, batch, accumulate, optimizer, learning_rate, schedule, weight_decay, gradient_norm,
+    averaging_decay, precision, augmentation, augment_frame, mirror (axes), mirror_validation, foreground,
+    validation_interval, save_interval, loaders, device, threads, resume.
     """
     told = _itksam.TrainingOptions()
     values: "dict[str, Any]" = dict(options, dataset=dataset, output=output)
@@ -153,8 +155,8 @@ def Pretrain(
     images: one folder or several, with everything below them. plan: a JSON file, or a model file, of which the plan alone
     is taken. progress and note are those of Train().
     options: those of sam-pretrain with underscores, as PretrainOptions describes them: method, labels, exclude,
-    train_sites, sites, hidden, slices, cache, epochs, steps, max_minutes, seed, batch, accumulate, learning_rate,
-    schedule, weight_decay, gradient_norm, averaging_decay, precision, augmentation, augment_frame, mirror (axes),
+    train_sites, sites, hidden, slices, cache, epochs, steps, max_minutes, seed, batch, accumulate, optimizer,
+    learning_rate, schedule, weight_decay, gradient_norm, averaging_decay, precision, augmentation, augment_frame, mirror (axes),
     save_interval, loaders, device, threads, resume.
     """
     told = _itksam.PretrainingOptions()
