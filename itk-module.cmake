@@ -13,7 +13,6 @@ itk_module(SegmentAnything
     ITKCommon
   COMPILE_DEPENDS
     ITKDistanceMap
-    ITKImageCompose
     ITKImageFunction
     ITKImageGrid
     ITKImageIntensity

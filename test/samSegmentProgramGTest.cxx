@@ -196,6 +196,131 @@ TEST_F(SamSegmentProgram, NiftiHasNamesAndColors)
   }
 }
 
+/** A model of two channels, and two cases with their channels in one vector image, along a fourth axis and in files of
+ * their own, in a turned grid. */
+class SamSegmentChannels : public SamSegmentProgram
+{
+protected:
+  SamSegmentChannels()
+  {
+    itk::SamTestModelOptions options;
+    options.isSharp = true;
+    options.channels = R"([{"name": "T1", "normalization": "z_score"}, {"name": "T2", "normalization": "z_score"}])";
+    itk::MakeSamTestModel(options)->Write((folder / "model.safetensors").string());
+    for (const std::string name : { "vectors", "series", "files" })
+    {
+      fs::create_directory(folder / name);
+    }
+    constexpr double angle = 0.3;
+    for (const int number : { 1, 2 })
+    {
+      using Vectors = itk::VectorImage<short, 3>;
+      using Series = itk::Image<short, 4>;
+      const std::string name = "p" + std::to_string(number);
+      const auto        vectors = Vectors::New();
+      const auto        series = Series::New();
+      vectors->SetRegions(Vectors::SizeType{ { 20, 18, 6 } });
+      vectors->SetNumberOfComponentsPerPixel(2);
+      series->SetRegions(Series::SizeType{ { 20, 18, 6, 2 } });
+      auto turn = vectors->GetDirection();
+      auto turnOfFour = series->GetDirection();
+      turn(0, 0) = turn(1, 1) = turnOfFour(0, 0) = turnOfFour(1, 1) = std::cos(angle);
+      turn(1, 0) = turnOfFour(1, 0) = std::sin(angle);
+      turn(0, 1) = turnOfFour(0, 1) = -turn(1, 0);
+      vectors->SetDirection(turn);
+      series->SetDirection(turnOfFour);
+      vectors->Allocate();
+      series->Allocate();
+      for (const int channel : { 0, 1 })
+      {
+        const auto volume = MakeImage<Volume>({ 20, 18, 6 }, { 1.0, 1.0, 1.0 }, { 0.0, 0.0, 0.0 });
+        volume->SetDirection(turn);
+        for (itk::ImageRegionIteratorWithIndex<Volume> it(volume, volume->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+        {
+          const auto & index = it.GetIndex();
+          it.Set(static_cast<short>((number * 37 * index[0] + (11 + 6 * channel) * index[1] * index[2]) % 101));
+          auto pixel = vectors->GetPixel(index);
+          pixel[static_cast<unsigned int>(channel)] = it.Get();
+          vectors->SetPixel(index, pixel);
+          series->SetPixel({ { index[0], index[1], index[2], channel } }, it.Get());
+        }
+        Write(volume.GetPointer(), folder / "files" / (name + "_000" + std::to_string(channel) + ".nii.gz"));
+      }
+      Write(vectors.GetPointer(), folder / "vectors" / (name + ".nrrd"));
+      Write(series.GetPointer(), folder / "series" / (name + ".nii.gz"));
+    }
+  }
+};
+
+TEST_F(SamSegmentChannels, AreTakenHoweverTheyAreStored)
+{
+  for (const std::string kind : { "vectors", "series", "files" })
+  {
+    const auto outcome = Run(Quoted(kind) + " " + Quoted("of_" + kind));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+  }
+  EXPECT_EQ(Listing("of_files"), (std::set<std::string>{ "p1.nii.gz", "p2.nii.gz" }));
+  for (const std::string name : { "p1", "p2" })
+  {
+    const auto expected = ReadPixels<Labels>(folder / "of_vectors" / (name + ".nrrd"));
+    EXPECT_GT(std::set<unsigned char>(expected.begin(), expected.end()).size(), 1u) << "of several labels";
+    EXPECT_EQ(ReadPixels<Labels>(folder / "of_series" / (name + ".nii.gz")), expected);
+    EXPECT_EQ(ReadPixels<Labels>(folder / "of_files" / (name + ".nii.gz")), expected);
+    const auto grid = sam::Read<Labels>((folder / "of_series" / (name + ".nii.gz")).string());
+    EXPECT_NEAR(grid->GetDirection()(1, 0), std::sin(0.3), 1e-6);
+  }
+  EXPECT_NE(ReadPixels<Labels>(folder / "of_files/p1.nii.gz"), ReadPixels<Labels>(folder / "of_files/p2.nii.gz"));
+
+  for (const std::string kind : { "series", "files" })
+  {
+    const auto outcome =
+      RunProgram(folder,
+                 "sam-resample",
+                 "--model " + Quoted("model.safetensors") + " " +
+                   Quoted(kind + (kind == "series" ? "/p1.nii.gz" : "/p1_0000.nii.gz")) + " " + Quoted(kind + ".mha"));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+    const auto report = RunProgram(folder,
+                                   "sam-report",
+                                   "--prediction " + Quoted("of_" + kind) + " --image " + Quoted(kind) + " --output " +
+                                     Quoted(kind + ".html"));
+    EXPECT_TRUE(report.isWell) << report.output;
+    EXPECT_NE(ReadText(folder / (kind + ".html")).find("src=\"data:image/png;base64,"), std::string::npos);
+  }
+  EXPECT_EQ(ReadText(folder / "series.mha"), ReadText(folder / "files.mha"));
+
+  // One image has the name that it is given.
+  ASSERT_TRUE(Run(Quoted("files/p1_0000.nii.gz") + " " + Quoted("one.nrrd")).isWell);
+  EXPECT_EQ(ReadPixels<Labels>(folder / "one.nrrd"), ReadPixels<Labels>(folder / "of_files/p1.nii.gz"));
+}
+
+TEST_F(SamSegmentChannels, OneThatIsMissingOrElsewhereIsNamed)
+{
+  const auto elsewhere = MakeImage<Volume>({ 20, 18, 5 }, { 1.0, 1.0, 1.0 }, { 0.0, 0.0, 0.0 });
+  Write(elsewhere.GetPointer(), folder / "files/p1_0001.nii.gz");
+  fs::remove(folder / "files/p2_0001.nii.gz");
+  const auto outcome = Run(Quoted("files") + " " + Quoted("out"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("p1_0001.nii.gz: sizes differ"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("p2_0000.nii.gz: the image has 1 channel, expected 2"), std::string::npos)
+    << outcome.output;
+  EXPECT_TRUE(Listing("out").empty());
+}
+
+TEST_F(SamSegmentProgram, NumbersOfTheFirstChannelAreNoPartOfTheName)
+{
+  fs::create_directory(folder / "numbered");
+  for (const std::string name : { "b_0000.nii.gz", "a_0000.nii.gz" })
+  {
+    fs::copy(folder / "images/a.nii.gz", folder / "numbered" / name);
+  }
+  ASSERT_TRUE(Run(Quoted("numbered") + " " + Quoted("plain")).isWell);
+  EXPECT_EQ(Listing("plain"), (std::set<std::string>{ "a.nii.gz", "b.nii.gz" }));
+  // A case may be called so without meaning a channel.
+  fs::copy(folder / "images/a.nii.gz", folder / "numbered/a_0001.nii.gz");
+  ASSERT_TRUE(Run(Quoted("numbered") + " " + Quoted("numbers")).isWell);
+  EXPECT_EQ(Listing("numbers"), (std::set<std::string>{ "a_0000.nii.gz", "a_0001.nii.gz", "b_0000.nii.gz" }));
+}
+
 TEST_F(SamSegmentProgram, ProbabilitiesOfLabels)
 {
   using Map = itk::Image<float, 3>;

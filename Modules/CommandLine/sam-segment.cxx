@@ -191,7 +191,7 @@ main(int argc, char * argv[])
         throw sam::Error("--probability: '" + text + "', the label has a file already");
       }
     }
-    const auto jobs = sam::MakeJobs(given, part);
+    const auto jobs = sam::MakeJobs(given, part, models.front()->GetNumberOfChannels());
     const bool isCohort = jobs.size() > 1;
     auto       inputs = model.getValue();
     inputs.insert(inputs.end(), { image.getValue(), "" });

@@ -4,6 +4,7 @@
 #include "samCommandLine.h"
 #include "samDicomSeries.h"
 #include "samError.h"
+#include "samImageFile.h"
 #include "samProvenance.h"
 #include "samSteps.h"
 
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 namespace sam
 {
@@ -44,6 +46,51 @@ ReadList(const std::string & path)
     images.push_back((image.has_filename() ? image : image.parent_path()).string());
   }
   return images;
+}
+
+/** Where nnU-Net's number of the first channel is in the name of an image; npos where it is not. */
+size_t
+FindFirstChannel(const fs::path & image)
+{
+  return image.filename().string().rfind(GetChannelSuffix(0) + '.');
+}
+
+/** Images by the paths whose names their label maps get. Files of further channels are left out, and nnU-Net's number
+ * of the first one where all images have it. */
+std::vector<std::pair<fs::path, std::string>>
+NameCases(std::vector<std::string> images, size_t channels)
+{
+  std::set<std::string> further;
+  for (const auto & image : images)
+  {
+    try
+    {
+      const auto files = FindChannelFiles(image, channels);
+      further.insert(files.begin() + 1, files.end());
+    }
+    catch (const Error &)
+    {
+      continue; // said when the case is read
+    }
+  }
+  images.erase(std::remove_if(images.begin(),
+                              images.end(),
+                              [&further](const std::string & image) { return further.count(image) > 0; }),
+               images.end());
+  const bool haveNumbers = std::all_of(images.begin(), images.end(), [](const std::string & image) {
+    return FindFirstChannel(image) != std::string::npos && !fs::is_directory(image);
+  });
+  std::vector<std::pair<fs::path, std::string>> cases;
+  for (const auto & image : images)
+  {
+    std::string name = fs::path(image).filename().string();
+    if (haveNumbers)
+    {
+      name.erase(FindFirstChannel(image), GetChannelSuffix(0).size());
+    }
+    cases.emplace_back(fs::path(image).replace_filename(name), image);
+  }
+  return cases;
 }
 
 /** The name of a file or folder without its ending; folders have none. */
@@ -90,7 +137,7 @@ ParseShard(const std::string & option, const std::string & text)
 }
 
 std::vector<SegmentationJob>
-MakeJobs(const SegmentationJob & given, const Shard & shard)
+MakeJobs(const SegmentationJob & given, const Shard & shard, size_t channels)
 {
   const bool isDirectory = fs::is_directory(given.image);
   const bool isFolder = isDirectory && FindDicomFile(given.image).empty();
@@ -112,14 +159,14 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
     }
     std::map<std::string, std::string> names;
     std::map<std::string, std::string> stems;
-    for (const auto & image : isFolder ? FindImages(given.image) : ReadList(given.image))
+    for (const auto & [name, image] : NameCases(isFolder ? FindImages(given.image) : ReadList(given.image), channels))
     {
-      const auto [named, isNewName] = names.emplace(NameLabelMap(image), image);
+      const auto [named, isNewName] = names.emplace(NameLabelMap(name), image);
       if (!isNewName)
       {
         throw Error(named->second + " and " + image + ": their label maps would have the same name, expected others");
       }
-      const auto [first, isNew] = stems.emplace(StemOf(image), image);
+      const auto [first, isNew] = stems.emplace(StemOf(name), image);
       if (!isNew && GetOutputs(given).size() > 1)
       {
         throw Error(
@@ -128,23 +175,23 @@ MakeJobs(const SegmentationJob & given, const Shard & shard)
       }
       SegmentationJob job = given;
       job.image = image;
-      job.output = (fs::path(given.output) / NameLabelMap(image)).string();
+      job.output = (fs::path(given.output) / NameLabelMap(name)).string();
       if (!given.statistics.empty())
       {
-        job.statistics = (fs::path(given.statistics) / StemOf(image)).string() + ".json";
+        job.statistics = (fs::path(given.statistics) / StemOf(name)).string() + ".json";
       }
       if (!given.preview.empty())
       {
-        job.preview = (fs::path(given.preview) / StemOf(image)).string() + ".png";
+        job.preview = (fs::path(given.preview) / StemOf(name)).string() + ".png";
       }
       // Whatever the format of the image is, this one has room for them.
       if (!given.uncertainty.empty())
       {
-        job.uncertainty = (fs::path(given.uncertainty) / StemOf(image)).string() + ".nrrd";
+        job.uncertainty = (fs::path(given.uncertainty) / StemOf(name)).string() + ".nrrd";
       }
       for (auto & [value, file] : job.probabilities)
       {
-        file = (fs::path(file) / StemOf(image)).string() + ".nrrd";
+        file = (fs::path(file) / StemOf(name)).string() + ".nrrd";
       }
       jobs.push_back(job);
     }

@@ -26,11 +26,12 @@ ParseShard(const std::string & option, const std::string & text);
  * with the path of one in each line (relative paths start in the folder of the text file; lines that begin with # are
  * left out). For a folder or a list, label maps get the names of the images in the folder \c given.output (those of
  * series NAME.nii.gz, of JPEG NAME.png), and statistics, previews and maps (.nrrd) their stems in folders of their
- * own; these folders are made. Each shard gets its part of the jobs, which may be none.
+ * own; these folders are made. Files of the further ones of \a channels are no cases, and where all images have
+ * nnU-Net's _0000 for the first channel, their names lose it. Each shard gets its part of the jobs, which may be none.
  * \throws Error naming the folder or list when it has no image, the file that is missing, or two images of a list that
  * have the same name. */
 std::vector<SegmentationJob>
-MakeJobs(const SegmentationJob & given, const Shard & shard);
+MakeJobs(const SegmentationJob & given, const Shard & shard, size_t channels);
 
 /** Whether all that a job writes is there. Files are complete as soon as they have their names. */
 bool

@@ -23,7 +23,7 @@ AddImage(const itk::SamModel * model, const std::string & path, PrototypeUse & u
   const auto resample = itk::SamResampleImageFilter<ChannelImage>::New();
   const auto encoder = itk::SamEncoderImageFilter<ChannelImage>::New();
   const auto prompter = itk::SamPrototypePromptImageFilter<ChannelImage>::New();
-  resample->SetInput(Read<ChannelImage>(path));
+  resample->SetInput(Read<ChannelImage>(path, model->GetNumberOfChannels()));
   encoder->SetInput(resample->GetOutput());
   prompter->SetInput(encoder->GetOutput());
   resample->SetModel(model);
@@ -47,7 +47,8 @@ MeasurePrototypeUse(const itk::SamModel * model, const std::vector<std::string> 
   PrototypeUse use;
   for (const auto & image : images)
   {
-    ReadImageDimension(image) == 2 ? AddImage<2>(model, image, use) : AddImage<3>(model, image, use);
+    ReadImageDimension(image, model->GetNumberOfChannels()) == 2 ? AddImage<2>(model, image, use)
+                                                                 : AddImage<3>(model, image, use);
   }
   return use;
 }

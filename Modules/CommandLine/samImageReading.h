@@ -9,13 +9,13 @@
 
 namespace sam
 {
-/** Read the pixels of a file whose header was read, or of a DICOM series.
+/** Read the pixels of a file whose header was read, or of a DICOM series; of several channels see MakeImageReader().
  * \throws Error naming the file, also as CheckSlices(). */
 template <typename TImage>
 typename TImage::Pointer
-Read(const std::string & path)
+Read(const std::string & path, std::size_t channels = 1)
 {
-  const auto reader = MakeImageReader<TImage>(path);
+  const auto reader = MakeImageReader<TImage>(path, channels);
   Naming(path, [&reader] { reader->Update(); });
   CheckSlices(reader->GetOutput(), path);
   return reader->GetOutput();
@@ -24,9 +24,9 @@ Read(const std::string & path)
 /** An image with the geometry of a file and no pixels. */
 template <typename TImage>
 typename TImage::Pointer
-ReadGrid(const std::string & path)
+ReadGrid(const std::string & path, std::size_t channels = 1)
 {
-  const auto reader = MakeImageReader<TImage>(path);
+  const auto reader = MakeImageReader<TImage>(path, channels);
   Naming(path, [&reader] { reader->UpdateOutputInformation(); });
   auto grid = TImage::New();
   grid->CopyInformation(reader->GetOutput());

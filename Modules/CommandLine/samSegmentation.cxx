@@ -106,11 +106,19 @@ struct Way
   }
 };
 
+/** How the file of an image is read. */
+struct FileFormat
+{
+  bool          canStream{ false };
+  std::uint64_t valueBytes{ 1 };     ///< of a number in the file
+  double        readingBytes{ 2.0 }; ///< held for each number of the image meanwhile: formats hold theirs twice
+};
+
 template <typename TFilter>
 Way
 Estimate(const TFilter *         segment,
          const SegmentationJob & job,
-         itk::ImageIOBase *      imageIO,
+         const FileFormat &      format,
          unsigned int            pieces,
          bool                    holds)
 {
@@ -134,19 +142,18 @@ Estimate(const TFilter *         segment,
     firstImage = piece == 0 ? memory.image : firstImage;
     way.memory = way.memory.Max(memory);
   }
-  if (!imageIO->CanStreamRead())
+  if (!format.canStream)
   {
     way.memory.image = voxels * channels * numberBytes;
   }
-  // The numbers of the file before they become ours; formats hold them twice meanwhile.
-  const std::uint64_t fileBytes = imageIO->GetComponentSize();
-  way.reading = way.memory.image / numberBytes * 2 * fileBytes;
+  way.reading = static_cast<std::uint64_t>(static_cast<double>(way.memory.image / numberBytes) * format.readingBytes);
   if (pieces > 1)
   {
     // The buffer of the first piece remains until that of a larger one is there.
     way.reading = std::max(way.reading, firstImage);
     // When intensities are measured.
-    way.reading = std::max(way.reading, itk::SamNormalization::VoxelsOfPart * channels * (fileBytes + 2 * numberBytes));
+    way.reading =
+      std::max(way.reading, itk::SamNormalization::VoxelsOfPart * channels * (format.valueBytes + 2 * numberBytes));
   }
   if (holds)
   {
@@ -163,9 +170,9 @@ Estimate(const TFilter *         segment,
  * \throws Error with the smallest limit that would do, and why it is not smaller. */
 template <typename TFilter>
 Way
-FindWay(const TFilter * segment, const SegmentationJob & job, itk::ImageIOBase * imageIO)
+FindWay(const TFilter * segment, const SegmentationJob & job, const FileFormat & format)
 {
-  Way least = Estimate(segment, job, imageIO, 1, true);
+  Way least = Estimate(segment, job, format, 1, true);
   if (job.memoryLimit == 0 || least.GetTotal() <= job.memoryLimit)
   {
     return least;
@@ -180,7 +187,7 @@ FindWay(const TFilter * segment, const SegmentationJob & job, itk::ImageIOBase *
     for (unsigned int pieces = 2; !NeedsImage(job) && !NeedsMaps(job) && (holds || writesPieces);
          pieces = std::min(2 * pieces, layers))
     {
-      const Way way = Estimate(segment, job, imageIO, std::min(pieces, layers), holds);
+      const Way way = Estimate(segment, job, format, std::min(pieces, layers), holds);
       if (way.GetTotal() <= job.memoryLimit)
       {
         return way;
@@ -203,7 +210,7 @@ FindWay(const TFilter * segment, const SegmentationJob & job, itk::ImageIOBase *
   {
     add("--probability and --uncertainty need the whole maps");
   }
-  if (!imageIO->CanStreamRead())
+  if (!format.canStream)
   {
     add("the image's format cannot be read in parts" + advice);
   }
@@ -250,16 +257,24 @@ CheckLattice(const itk::SamModel * model, const SegmentationJob & job, const itk
   }
 }
 
-/** The ImageIO of a reader that was made by MakeImageReader(). */
+/** Of a reader that was made by MakeImageReader(). */
 template <typename TImage>
-itk::ImageIOBase *
-GetImageIO(itk::ImageSource<TImage> * source)
+FileFormat
+GetFormat(itk::ImageSource<TImage> * source)
 {
-  if (auto * reader = dynamic_cast<itk::ImageFileReader<TImage> *>(source))
+  if (const auto * reader = dynamic_cast<ChannelReader<TImage::ImageDimension> *>(source))
   {
-    return reader->GetModifiableImageIO();
+    // One channel at a time, or all of a file with a fourth axis, as an image of its own.
+    const auto & files = reader->GetFileNames();
+    const auto   bytes = ReadImageHeader(files.front())->GetComponentSize();
+    const auto   whole = static_cast<double>(sizeof(float) + 2 * bytes);
+    return { false, bytes, whole / static_cast<double>(files.size()) };
   }
-  return dynamic_cast<itk::ImageSeriesReader<TImage> &>(*source).GetModifiableImageIO();
+  auto *     reader = dynamic_cast<itk::ImageFileReader<TImage> *>(source);
+  auto *     imageIO = reader != nullptr ? reader->GetModifiableImageIO()
+                                         : dynamic_cast<itk::ImageSeriesReader<TImage> &>(*source).GetModifiableImageIO();
+  const auto bytes = imageIO->GetComponentSize();
+  return { imageIO->CanStreamRead(), bytes, 2.0 * static_cast<double>(bytes) };
 }
 
 /** What a job runs, ready to run. */
@@ -275,7 +290,7 @@ struct Pipeline
   Way                                              way;
 
   Pipeline(const Models & models, const SegmentationJob & job)
-    : reader(MakeImageReader<ChannelImage>(GetFileToRead(job)))
+    : reader(MakeImageReader<ChannelImage>(GetFileToRead(job), models.front()->GetNumberOfChannels()))
   {
     segment->SetInput(reader->GetOutput());
     segment->SetModel(models.front());
@@ -297,7 +312,7 @@ struct Pipeline
       segment->UpdateOutputInformation();
       CheckGrid<VDimension>(GetImageOutputs(job), reader->GetOutput());
       CheckLattice<VDimension>(models.front(), job, reader->GetOutput());
-      way = FindWay(segment.GetPointer(), job, GetImageIO<ChannelImage>(reader));
+      way = FindWay(segment.GetPointer(), job, GetFormat<ChannelImage>(reader));
     });
   }
 };
@@ -311,7 +326,7 @@ WithPipeline(const Models & models, const SegmentationJob & job, const TAction &
     return action(Pipeline<decltype(dimension)::value, decltype(label)>(models, job));
   };
   const bool isSmall = HasSmallLabels(models.front());
-  if (ReadImageDimension(GetFileToRead(job)) == 2)
+  if (ReadImageDimension(GetFileToRead(job), models.front()->GetNumberOfChannels()) == 2)
   {
     constexpr std::integral_constant<unsigned int, 2> plane{};
     return isSmall ? pipeline(plane, static_cast<unsigned char>(0)) : pipeline(plane, short{ 0 });

@@ -92,12 +92,12 @@ PartOf(const StageProgress & progress, size_t k, size_t count)
   };
 }
 
-/** Call \a action with an image type of the file's dimension. */
+/** Call \a action with an image type of the file's dimension; of \a channels see MakeImageReader(). */
 template <typename TAction>
 void
-WithDimension(const std::string & path, const TAction & action)
+WithDimension(const std::string & path, const TAction & action, size_t channels = 1)
 {
-  ReadImageDimension(path) == 2 ? action(StageImage<2>::New()) : action(StageImage<3>::New());
+  ReadImageDimension(path, channels) == 2 ? action(StageImage<2>::New()) : action(StageImage<3>::New());
 }
 
 template <typename TPointer>
@@ -138,7 +138,7 @@ ResampleAs(const itk::SamModel *       model,
            const std::string &         output,
            const StageProgress &       progress)
 {
-  const auto pixels = Read<TImage>(image);
+  const auto pixels = Read<TImage>(image, model->GetNumberOfChannels());
   CheckGrid<TImage::ImageDimension>({ output }, pixels);
   const auto resample = itk::SamResampleImageFilter<TImage>::New();
   resample->SetInput(pixels);
@@ -312,7 +312,8 @@ BlendWindows(const itk::SamModel *                 model,
   std::vector<bool> isUsed(windows.size(), false);
   const auto        segment = FilterType::New();
   // The frame that a model leaves out is found in the pixels.
-  const auto image = model->RemovesFrame() ? Read<TImage>(job.image) : ReadGrid<TImage>(job.image);
+  const auto channels = model->GetNumberOfChannels();
+  const auto image = model->RemovesFrame() ? Read<TImage>(job.image, channels) : ReadGrid<TImage>(job.image, channels);
   CheckGrid<TImage::ImageDimension>({ job.output }, image);
   segment->SetInput(image);
   segment->SetModel(model);
@@ -404,7 +405,9 @@ Resample(const itk::SamModel *       model,
 {
   CheckOutputs({ image }, { output }, {});
   WithDimension(
-    image, [&](const auto & type) { ResampleAs<ImageOf<decltype(type)>>(model, image, region, output, progress); });
+    image,
+    [&](const auto & type) { ResampleAs<ImageOf<decltype(type)>>(model, image, region, output, progress); },
+    model->GetNumberOfChannels());
 }
 
 void
@@ -468,10 +471,13 @@ Classify(const itk::SamModel * model, const ClassificationJob & job, const Stage
     throw Error("--region: is a part of an image, expected --image");
   }
   const auto files = FindStageFiles({ job.embedding, job.prompts, "" }, "", "");
-  WithDimension(job.image.empty() ? files.front().embedding : job.image, [&](const auto & type) {
-    using ImageType = ImageOf<decltype(type)>;
-    HasSmallLabels(model) ? ClassifyAs<ImageType, unsigned char>(model, job, progress)
-                          : ClassifyAs<ImageType, short>(model, job, progress);
-  });
+  WithDimension(
+    job.image.empty() ? files.front().embedding : job.image,
+    [&](const auto & type) {
+      using ImageType = ImageOf<decltype(type)>;
+      HasSmallLabels(model) ? ClassifyAs<ImageType, unsigned char>(model, job, progress)
+                            : ClassifyAs<ImageType, short>(model, job, progress);
+    },
+    job.image.empty() ? 1 : model->GetNumberOfChannels());
 }
 } // namespace sam

@@ -4,10 +4,11 @@
 #include "samError.h"
 #include "samHtmlPage.h"
 #include "samImageFile.h"
+#include "samImageReader.h"
 #include "samMarkup.h"
 #include "samMessage.h"
 
-#include "itkImageFileReader.h"
+#include "itkVectorIndexSelectionCastImageFilter.h"
 
 #include <algorithm>
 #include <array>
@@ -345,9 +346,11 @@ FindImage(const std::string & images, const CaseMetrics & item)
   }
   for (const auto & entry : fs::directory_iterator(images))
   {
-    const auto name = GetCaseName(entry.path().string());
-    if (entry.is_regular_file() && (name == item.name || name == item.name + "_0000") &&
-        entry.path().filename().string().front() != '.')
+    const bool isSeries = entry.is_directory();
+    const auto file = entry.path().filename().string();
+    const auto name = isSeries ? file : GetCaseName(entry.path().string());
+    if ((entry.is_regular_file() || isSeries) && (name == item.name || name == item.name + GetChannelSuffix(0)) &&
+        file.front() != '.')
     {
       return entry.path().string();
     }
@@ -365,6 +368,36 @@ ReadMeasured(const std::string & file, const std::map<int, int> & map, const std
   return image;
 }
 
+/** The gray values of a file, of several images along a fourth axis the first one's. */
+template <unsigned int VDimension>
+typename itk::Image<float, VDimension>::Pointer
+ReadPicture(const std::string & file)
+{
+  using Image = itk::Image<float, VDimension>;
+  const auto header = ReadImageHeader(file);
+  const auto channels = CountChannels(header);
+  const bool isSeries = VDimension == 3 && HoldsChannelSeries(header, channels);
+  try
+  {
+    if (!isSeries)
+    {
+      const auto reader = MakeImageReader<Image>(file);
+      reader->Update();
+      return reader->GetOutput();
+    }
+    const auto reader = MakeImageReader<itk::VectorImage<float, VDimension>>(file, channels);
+    const auto first = itk::VectorIndexSelectionCastImageFilter<itk::VectorImage<float, VDimension>, Image>::New();
+    first->SetInput(reader->GetOutput());
+    first->SetIndex(0);
+    first->Update();
+    return first->GetOutput();
+  }
+  catch (const itk::ExceptionObject & exception)
+  {
+    throw Error(file + ": cannot be read: " + ToOneLine(exception.GetDescription()));
+  }
+}
+
 template <unsigned int VDimension>
 std::string
 MakeFigure(const CaseMetrics &       item,
@@ -373,21 +406,10 @@ MakeFigure(const CaseMetrics &       item,
            const std::string &       file,
            const std::string &       folder)
 {
-  using Image = itk::Image<float, VDimension>;
   using Labels = LabelImage<VDimension>;
-  ReadImageHeader(file);
-  const auto reader = itk::ImageFileReader<Image>::New();
-  reader->SetFileName(file);
-  try
-  {
-    reader->Update();
-  }
-  catch (const itk::ExceptionObject & exception)
-  {
-    throw Error(file + ": cannot be read: " + ToOneLine(exception.GetDescription()));
-  }
+  const auto image = ReadPicture<VDimension>(file);
   const auto segmentation = ReadMeasured<VDimension>(item.prediction, measured.predictionMap, measured.regions);
-  CheckSameGrid<VDimension>(reader->GetOutput(), segmentation, file, item.prediction);
+  CheckSameGrid<VDimension>(image, segmentation, file, item.prediction);
   typename Labels::Pointer reference;
   if (!item.reference.empty())
   {
@@ -399,7 +421,7 @@ MakeFigure(const CaseMetrics &       item,
   options.context = false;
   const auto picture = [&](const Labels * labels, const std::string & what) {
     return "<img alt=\"" + what + "\" src=\"" +
-           ToDataUri(MakePreview<Labels>(reader->GetOutput(), labels, table, {}, options, reference), folder) + "\">\n";
+           ToDataUri(MakePreview<Labels>(image, labels, table, {}, options, reference), folder) + "\">\n";
   };
   const auto dice = MeanDice(item);
   return std::string("<figure") + (reference ? " class=\"pair\"" : "") + "><figcaption><b>" + EscapeMarkup(item.name) +

@@ -242,4 +242,49 @@ CountChannels(const itk::ImageIOBase * header)
   const std::size_t components = header->GetNumberOfComponents();
   return components == 1 && header->GetNumberOfDimensions() > 3 ? header->GetDimensions(3) : components;
 }
+
+bool
+HoldsChannelSeries(const itk::ImageIOBase * header, std::size_t channels)
+{
+  return channels > 1 && header->GetNumberOfComponents() == 1 && CountChannels(header) == channels;
+}
+
+std::vector<std::string>
+FindChannelFiles(const std::string & path, std::size_t channels)
+{
+  const fs::path    file(path);
+  const std::string name = file.filename().string();
+  const auto        place = name.find(GetChannelSuffix(0) + '.');
+  if (channels < 2 || place == std::string::npos || fs::is_directory(file))
+  {
+    return { path };
+  }
+  std::vector<std::string> files;
+  for (std::size_t channel = 0; channel < channels; ++channel)
+  {
+    std::string ofChannel = name;
+    ofChannel.replace(place, GetChannelSuffix(0).size(), GetChannelSuffix(channel));
+    files.push_back((file.parent_path() / ofChannel).string());
+  }
+  // A color image is one file, whatever its number.
+  if (!fs::exists(files[1]) || CountChannels(ReadImageHeader(path)) > 1)
+  {
+    return { path };
+  }
+  for (const auto & ofChannel : files)
+  {
+    if (!fs::exists(ofChannel))
+    {
+      throw Error(ofChannel + ": no such file, expected the " + std::to_string(channels) + " channels of " + path);
+    }
+  }
+  return files;
+}
+
+std::string
+GetChannelSuffix(std::size_t channel)
+{
+  const std::string number = std::to_string(channel);
+  return "_" + std::string(number.size() < 4 ? 4 - number.size() : 0, '0') + number;
+}
 } // namespace sam

@@ -5,6 +5,7 @@
 #include "itkImageIOBase.h"
 
 #include <string>
+#include <vector>
 
 namespace sam
 {
@@ -20,6 +21,20 @@ ReadImageHeader(const std::string & path);
  * Segmentation Decathlon stores modalities. */
 std::size_t
 CountChannels(const itk::ImageIOBase * header);
+
+/** Whether a file of one component has \a channels images along a fourth axis, more than one. */
+bool
+HoldsChannelSeries(const itk::ImageIOBase * header, std::size_t channels);
+
+/** The files of an image of several channels: where \a path is NAME_0000.ENDING and has one channel, this and
+ * NAME_0001.ENDING and so on, as nnU-Net names them, else \a path alone.
+ * \throws Error as ReadImageHeader(), or naming the file of a channel that is missing. */
+std::vector<std::string>
+FindChannelFiles(const std::string & path, std::size_t channels);
+
+/** nnU-Net's "_0000" for the first channel. */
+std::string
+GetChannelSuffix(std::size_t channel);
 } // namespace sam
 
 #endif

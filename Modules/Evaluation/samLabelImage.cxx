@@ -64,11 +64,11 @@ FirstPixel(const itk::ImageBase<VDimension> * image)
 } // namespace
 
 unsigned int
-GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path)
+GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path, std::size_t channels)
 {
-  if (std::filesystem::is_directory(path))
+  if (std::filesystem::is_directory(path) || HoldsChannelSeries(imageIO, channels))
   {
-    return 3; // the header is that of a slice
+    return 3; // of a folder the header is that of a slice
   }
   unsigned int dimension = imageIO->GetNumberOfDimensions();
   while (dimension > 3 && imageIO->GetDimensions(dimension - 1) <= 1)
@@ -93,9 +93,9 @@ GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path)
 }
 
 unsigned int
-ReadImageDimension(const std::string & path)
+ReadImageDimension(const std::string & path, std::size_t channels)
 {
-  return GetImageDimension(ReadImageHeader(path), path);
+  return GetImageDimension(ReadImageHeader(path), path, channels);
 }
 
 template <unsigned int VDimension>

@@ -29,15 +29,15 @@ using LabelImage = itk::Image<int, VDimension>;
   macro(int, 2);                        \
   macro(int, 3)
 
-/** The dimension of an image file, 2 or 3; further axes are ignored when they hold one sample.
+/** The dimension of an image file, 2 or 3; further axes are ignored when they hold one sample, or \a channels.
  * Throws sam::Error naming the file when it is missing, no image, of another dimension, or of further axes and a
  * direction other than the identity, which ITK's readers leave out. */
 unsigned int
-ReadImageDimension(const std::string & path);
+ReadImageDimension(const std::string & path, std::size_t channels = 1);
 
 /** The same of a header that was read. */
 unsigned int
-GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path);
+GetImageDimension(const itk::ImageIOBase * imageIO, const std::string & path, std::size_t channels = 1);
 
 /** Reads a label image. Throws sam::Error naming the file when it cannot be read, has several components per pixel,
  * another dimension, or a value that is not an integer (files of floating point pixels are accepted when all their

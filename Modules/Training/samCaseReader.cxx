@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCaseReader.h"
 
+#include "samChannelReader.h"
 #include "samError.h"
 #include "samImageFile.h"
 #include "samImageReader.h"
@@ -9,7 +10,6 @@
 
 #include "itkSamResampleImageFilter.h"
 
-#include "itkComposeImageFilter.h"
 #include "itkNearestNeighborInterpolateImageFunction.h"
 #include "itkResampleImageFilter.h"
 
@@ -42,85 +42,34 @@ Reading(const std::string & file, const TAction & action)
   }
 }
 
-/** The grid of the first three of \a VAxes axes of a file, from its header alone. */
-template <unsigned int VAxes>
-itk::ImageBase<3>::Pointer
-ReadAxes(const std::string & file)
-{
-  const auto reader = itk::ImageFileReader<itk::Image<float, VAxes>>::New();
-  reader->SetFileName(file);
-  Reading(file, [&reader] { reader->UpdateOutputInformation(); });
-  const auto *                     image = reader->GetOutput();
-  itk::ImageBase<3>::RegionType    region;
-  itk::ImageBase<3>::SpacingType   spacing;
-  itk::ImageBase<3>::PointType     origin;
-  itk::ImageBase<3>::DirectionType direction;
-  for (unsigned int i = 0; i < 3; ++i)
-  {
-    region.SetSize(i, image->GetLargestPossibleRegion().GetSize(i));
-    spacing[i] = image->GetSpacing()[i];
-    origin[i] = image->GetOrigin()[i];
-    for (unsigned int j = 0; j < 3; ++j)
-    {
-      direction(i, j) = image->GetDirection()(i, j);
-    }
-  }
-  auto grid = itk::ImageBase<3>::New();
-  grid->SetRegions(region);
-  grid->SetSpacing(spacing);
-  grid->SetOrigin(origin);
-  grid->SetDirection(direction);
-  return grid;
-}
-
-/** An image of three axes would lose the direction of a file of four. */
+/** From the header alone. */
 itk::ImageBase<3>::Pointer
 ReadGeometry(const std::string & file, const itk::ImageIOBase * header)
 {
-  return header->GetNumberOfDimensions() > 3 ? ReadAxes<4>(file) : ReadAxes<3>(file);
+  itk::ImageBase<3>::Pointer grid;
+  Reading(file, [&] {
+    if (header->GetNumberOfDimensions() > 3)
+    {
+      grid = ReadGridOfSeries(file);
+      return;
+    }
+    const auto reader = itk::ImageFileReader<ScalarImage>::New();
+    reader->SetFileName(file);
+    reader->UpdateOutputInformation();
+    grid = reader->GetOutput();
+  });
+  return grid;
 }
 
 template <typename TImage>
 typename TImage::Pointer
-ReadPixels(const std::string & file)
+ReadImage(const std::string & file, size_t channels = 1)
 {
-  const auto reader = MakeImageReader<TImage>(file);
+  GetImageDimension(ReadImageHeader(file), file, channels);
+  const auto reader = MakeImageReader<TImage>(file, channels);
   Reading(file, [&reader] { reader->Update(); });
   CheckSlices(reader->GetOutput(), file);
   return reader->GetOutput();
-}
-
-template <typename TImage>
-typename TImage::Pointer
-ReadImage(const std::string & file)
-{
-  GetImageDimension(ReadImageHeader(file), file);
-  return ReadPixels<TImage>(file);
-}
-
-/** An image whose channels lie along a fourth axis. */
-ChannelImage::Pointer
-ReadSeries(const std::string & file)
-{
-  const auto grid = ReadAxes<4>(file);
-  const auto series = ReadPixels<itk::Image<float, 4>>(file);
-  const auto channels = series->GetLargestPossibleRegion().GetSize(3);
-  const auto result = ChannelImage::New();
-  result->CopyInformation(grid);
-  result->SetRegions(grid->GetLargestPossibleRegion());
-  result->SetNumberOfComponentsPerPixel(static_cast<unsigned int>(channels));
-  result->Allocate();
-  const float * from = series->GetBufferPointer();
-  const auto    voxels = result->GetLargestPossibleRegion().GetNumberOfPixels();
-  for (size_t channel = 0; channel < channels; ++channel)
-  {
-    float * to = result->GetBufferPointer() + channel;
-    for (size_t k = 0; k < voxels; ++k, to += channels)
-    {
-      *to = *from++;
-    }
-  }
-  return result;
 }
 
 /** \a channels is how many are expected: another number of images along a fourth axis is none of channels. */
@@ -129,21 +78,12 @@ ReadChannels(const std::vector<std::string> & files, size_t channels)
 {
   if (files.size() == 1)
   {
-    const auto header = ReadImageHeader(files.front());
-    if (channels > 1 && header->GetNumberOfComponents() == 1 && CountChannels(header) == channels)
-    {
-      return ReadSeries(files.front());
-    }
-    GetImageDimension(header, files.front());
-    return ReadPixels<ChannelImage>(files.front());
+    return ReadImage<ChannelImage>(files.front(), channels);
   }
-  const auto compose = itk::ComposeImageFilter<ScalarImage, ChannelImage>::New();
-  for (unsigned int k = 0; k < files.size(); ++k)
-  {
-    compose->SetInput(k, ReadImage<ScalarImage>(files[k]));
-  }
-  Reading(files.front(), [&compose] { compose->Update(); });
-  return compose->GetOutput();
+  const auto reader = ChannelReader<3>::New();
+  reader->SetFileNames(files);
+  Reading(files.front(), [&reader] { reader->Update(); });
+  return reader->GetOutput();
 }
 
 ImageGrid

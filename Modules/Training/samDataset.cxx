@@ -84,14 +84,6 @@ Stem(const std::string & path, const std::string & fileEnding)
   return fs::path(name).stem().string();
 }
 
-/** nnU-Net's "_0000" for the first channel. */
-std::string
-ChannelSuffix(size_t channel)
-{
-  std::string number = std::to_string(channel);
-  return "_" + std::string(number.size() < 4 ? 4 - number.size() : 0, '0') + number;
-}
-
 void
 RequireFile(const std::string & path, const std::string & dataset, const char * what)
 {
@@ -213,7 +205,7 @@ HoldsChannels(const std::string & path, size_t channels)
 std::vector<std::string>
 FindChannels(const fs::path & image, const std::string & labelStem, const Dataset & dataset)
 {
-  const auto suffix = ChannelSuffix(0);
+  const auto suffix = GetChannelSuffix(0);
   const auto stem = Stem(image.string(), dataset.fileEnding);
   const auto ending = image.filename().string().substr(stem.size());
   const bool isFirstChannel = stem.ends_with(suffix) && stem.substr(0, stem.size() - suffix.size()) == labelStem;
@@ -226,7 +218,7 @@ FindChannels(const fs::path & image, const std::string & labelStem, const Datase
   std::vector<std::string> images;
   for (size_t channel = 0; channel < dataset.channels.size(); ++channel)
   {
-    images.push_back((image.parent_path() / (base + ChannelSuffix(channel) + ending)).string());
+    images.push_back((image.parent_path() / (base + GetChannelSuffix(channel) + ending)).string());
   }
   // A color image is one file, whatever its number.
   if (isFirstChannel && !fs::is_regular_file(images[1]) && HoldsChannels(image.string(), images.size()))
@@ -272,7 +264,7 @@ AddCase(const Json & image, const Json & label, const fs::path & folder, Dataset
                 std::to_string(dataset.channels.size()) + ", one per channel of " + dataset.path);
   }
   result.name = Stem(result.images.front(), dataset.fileEnding);
-  const auto suffix = ChannelSuffix(0);
+  const auto suffix = GetChannelSuffix(0);
   if (result.name.ends_with(suffix) && result.name.substr(0, result.name.size() - suffix.size()) == labelStem)
   {
     result.name = labelStem;
@@ -315,7 +307,7 @@ AddCasesOfFolder(const fs::path & folder, Dataset & dataset)
   {
     throw Error(dataset.path + ": has neither a list 'training' nor a folder imagesTr beside it");
   }
-  const auto ending = ChannelSuffix(0) + dataset.fileEnding;
+  const auto ending = GetChannelSuffix(0) + dataset.fileEnding;
   for (const auto & entry : fs::directory_iterator(images))
   {
     const auto name = entry.path().filename().string();

@@ -151,19 +151,19 @@ SegmentFile(PythonProcess &                    process,
 }
 
 /** The images of a folder, a list (.txt) or a single one, as sam-segment takes them for cases. */
-std::vector<std::string>
-FindCases(const std::string & path, const std::string & output)
+std::vector<std::pair<std::string, std::string>>
+FindCases(const std::string & path, const std::string & output, size_t channels)
 {
   return WithoutLock([&] {
     SegmentationJob given;
     given.image = path;
     given.output = output;
-    std::vector<std::string> images;
-    for (const auto & job : MakeJobs(given, {}))
+    std::vector<std::pair<std::string, std::string>> cases;
+    for (const auto & job : MakeJobs(given, {}, channels))
     {
-      images.push_back(job.image);
+      cases.emplace_back(job.image, job.output);
     }
-    return images;
+    return cases;
   });
 }
 } // namespace
@@ -211,7 +211,8 @@ BindSegmentation(nanobind::module_ & module)
              &FindCases,
              nb::arg("path"),
              nb::arg("output"),
-             "The images that sam-segment takes for cases; the folder of their label maps is made.");
+             nb::arg("channels"),
+             "The images that sam-segment takes for cases, and their label maps, whose folder is made.");
   module.def(
     "parse_labels",
     [](const std::string & text, const PythonModel & model) { return ParseLabels("labels", text, model.model); },

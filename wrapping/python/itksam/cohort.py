@@ -60,17 +60,23 @@ def _segment_case(
     return CohortCase(name, image, output, "segmented", time.monotonic() - start, "")
 
 
-def _name_cases(cases: Any, output: str) -> "dict[str, str]":
+def _count_channels(model: "Union[str, Model]") -> int:
+    return len((model if isinstance(model, Model) else _read(os.path.abspath(model), "cpu", "float32")).channels)
+
+
+def _name_cases(cases: Any, output: str, model: "Union[str, Model]") -> "dict[str, str]":
     """Paths by the names of cases."""
     if isinstance(cases, Mapping):
         return {str(name): os.path.abspath(as_path(path, "a case")) for name, path in cases.items()}
     if isinstance(cases, (str, os.PathLike)):
-        cases = _itksam.find_cases(as_path(cases, "cases"), output)
+        found = _itksam.find_cases(as_path(cases, "cases"), output, _count_channels(model))
+    else:
+        found = [(path, path) for path in texts(cases, "cases")]
     named: "dict[str, str]" = {}
-    for path in texts(cases, "cases"):
-        name = pathlib.Path(path).name
+    for path, labels in found:
+        name = pathlib.Path(labels).name
         # the folder of a series may be named by numbers with points
-        for known in () if os.path.isdir(path) else (".nii.gz", ".seg.nrrd", pathlib.Path(name).suffix):
+        for known in () if os.path.isdir(labels) else (".nii.gz", ".seg.nrrd", pathlib.Path(name).suffix):
             if known and name.lower().endswith(known.lower()):
                 name = name[: -len(known)]
                 break
@@ -114,7 +120,8 @@ def SegmentCohort(
     NAME.json, NAME.png and NAME.nrrd.
     """
     folder = _make_folder(output, "output")
-    named = _name_cases(cases, str(folder))
+    read = as_models(model)
+    named = _name_cases(cases, str(folder), read[0])
     threads = whole(threads, "threads")
     files = {key: _make_folder(options[key], key) for key in _FILES if options.get(key)}
     maps = {
@@ -125,7 +132,7 @@ def SegmentCohort(
         (each.path, each.device, each.precision)
         if isinstance(each, Model)
         else (os.path.abspath(each), device, precision)
-        for each in as_models(model)
+        for each in read
     ]
     for path, *_ in told:
         if not os.path.exists(path):
