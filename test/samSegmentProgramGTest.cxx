@@ -279,11 +279,10 @@ TEST_F(SamSegmentChannels, AreTakenHoweverTheyAreStored)
                  "--model " + Quoted("model.safetensors") + " " +
                    Quoted(kind + (kind == "series" ? "/p1.nii.gz" : "/p1_0000.nii.gz")) + " " + Quoted(kind + ".mha"));
     ASSERT_TRUE(outcome.isWell) << outcome.output;
-    const auto report = RunProgram(folder,
-                                   "sam-report",
-                                   "--prediction " + Quoted("of_" + kind) + " --image " + Quoted(kind) + " --output " +
-                                     Quoted(kind + ".html"));
-    EXPECT_TRUE(report.isWell) << report.output;
+    EXPECT_EQ(std::system(("\"" SEGMENTANYTHING_PROGRAMS "/sam-report\" --quiet --prediction " + Quoted("of_" + kind) +
+                           " --image " + Quoted(kind) + " --output " + Quoted(kind + ".html"))
+                            .c_str()),
+              0);
     EXPECT_NE(ReadText(folder / (kind + ".html")).find("src=\"data:image/png;base64,"), std::string::npos);
   }
   EXPECT_EQ(ReadText(folder / "series.mha"), ReadText(folder / "files.mha"));
