@@ -96,7 +96,7 @@ add_python_packages() {
 }
 
 set_up() {
-  local argument arguments=("$@") wanted state jobs memory
+  local argument arguments=("$@") wanted state memory
   for argument in "$@"; do
     [[ "$argument" == -D?*=* ]] || fail "'$argument' was found; expected -DVARIABLE=VALUE, which goes to CMake"
   done
@@ -129,7 +129,7 @@ set_up() {
     printf '%s\n' "$state" >"$build_folder/arguments"
   fi
 
-  # A file that includes LibTorch takes up to 1.5 GB.
+  # A file that includes LibTorch takes up to 1.5 GB; test/run.sh runs as many tests at a time.
   jobs="${CMAKE_BUILD_PARALLEL_LEVEL:-}"
   if [ -z "$jobs" ]; then
     jobs="$(nproc)"
