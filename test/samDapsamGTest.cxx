@@ -165,8 +165,9 @@ TEST_P(SamDapsamPlans, SnapshotsAreRecognized)
   plan.decoderHeads = 8;
   plan.compatibility = sam::Plan::GetCompatibilityWords("prototype");
   const sam::Network network(plan, 7);
-  const auto         path = (std::filesystem::path(testing::TempDir()) / "snapshot.safetensors").string();
-  const auto         write = [&path](std::map<std::string, at::Tensor> tensors) {
+  const auto         path =
+    (std::filesystem::path(testing::TempDir()) / (std::string("snapshot_") + GetParam() + ".safetensors")).string();
+  const auto write = [&path](std::map<std::string, at::Tensor> tensors) {
     sam::WriteSafetensors(path, { std::move(tensors), {} });
   };
   const auto & tensors = network.GetParameters().GetTensors();
