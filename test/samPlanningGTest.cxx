@@ -472,3 +472,36 @@ TEST(samCaseReader, ModalitiesLieAlongAFourthAxis)
   EXPECT_EQ(item.image.sizes().vec(), (std::vector<int64_t>{ 2, 6, 16, 16 }));
   EXPECT_LT((item.image[0] + item.image[1]).abs().max().item<double>(), 1e-3) << "normalized, one upside down";
 }
+
+TEST(samCaseReader, ChannelsAreFilesOfSlicesToo)
+{
+  const sam::test::TrainingTestData data;
+  using Slice = itk::Image<unsigned char, 2>;
+  const auto folder = data.folder / "slices";
+  std::filesystem::create_directory(folder);
+  const auto write = [&folder](const std::string & name, unsigned char scale, const Slice::SizeType & size) {
+    const auto slice = Slice::New();
+    slice->SetRegions(size);
+    slice->Allocate();
+    for (size_t k = 0; k < slice->GetLargestPossibleRegion().GetNumberOfPixels(); ++k)
+    {
+      slice->GetBufferPointer()[k] = static_cast<unsigned char>(k % 2 * scale);
+    }
+    itk::WriteImage(slice.GetPointer(), (folder / name).string());
+  };
+  write("first.png", 100, { { 6, 4 } });
+  write("second.png", 50, { { 6, 4 } });
+  write("labels.png", 1, { { 6, 4 } });
+  std::ofstream(folder / "dataset.json") << R"({"channel_names": {"0": "one", "1": "two"}, "file_ending": ".png",
+    "labels": {"background": 0, "odd": 1},
+    "dataset": {"case": {"images": ["first.png", "second.png"], "label": "labels.png"}}})";
+  const auto dataset = sam::Dataset::Read(folder.string());
+  sam::CheckCase(dataset.cases[0], 2);
+  const auto values = sam::ReadForeground(dataset, dataset.cases[0], 100);
+  ASSERT_EQ(values.size(), 2u);
+  EXPECT_EQ(values[0], std::vector<double>(12, 100.0));
+  EXPECT_EQ(values[1], std::vector<double>(12, 50.0));
+
+  write("second.png", 50, { { 6, 5 } });
+  EXPECT_THROW(sam::ReadForeground(dataset, dataset.cases[0], 100), sam::Error);
+}

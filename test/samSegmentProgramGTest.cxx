@@ -67,6 +67,23 @@ protected:
     return RunProgram(folder, "sam-segment", "--model " + Quoted("model.safetensors") + " " + arguments);
   }
 
+  /** Pictures on the page that sam-report makes of a folder of label maps and one of images. */
+  size_t
+  CountPictures(const std::string & labels, const std::string & images) const
+  {
+    const std::string arguments =
+      " --prediction " + Quoted(labels) + " --image " + Quoted(images) + " --output " + Quoted("page.html");
+    EXPECT_EQ(std::system(("\"" SEGMENTANYTHING_PROGRAMS "/sam-report\" --quiet" + arguments).c_str()), 0);
+    const auto        page = ReadText(folder / "page.html");
+    const std::string picture = "src=\"data:image/png;base64,";
+    size_t            count = 0;
+    for (auto place = page.find(picture); place != std::string::npos; place = page.find(picture, place + 1))
+    {
+      ++count;
+    }
+    return count;
+  }
+
   nlohmann::json
   ReadJson(const std::string & name) const
   {
@@ -201,12 +218,19 @@ TEST_F(SamSegmentProgram, NiftiHasNamesAndColors)
 class SamSegmentChannels : public SamSegmentProgram
 {
 protected:
-  SamSegmentChannels()
+  void
+  WriteModel(unsigned int dimension) const
   {
     itk::SamTestModelOptions options;
     options.isSharp = true;
+    options.dimension = dimension;
     options.channels = R"([{"name": "T1", "normalization": "z_score"}, {"name": "T2", "normalization": "z_score"}])";
     itk::MakeSamTestModel(options)->Write((folder / "model.safetensors").string());
+  }
+
+  SamSegmentChannels()
+  {
+    this->WriteModel(3);
     for (const std::string name : { "vectors", "series", "files" })
     {
       fs::create_directory(folder / name);
@@ -279,17 +303,43 @@ TEST_F(SamSegmentChannels, AreTakenHoweverTheyAreStored)
                  "--model " + Quoted("model.safetensors") + " " +
                    Quoted(kind + (kind == "series" ? "/p1.nii.gz" : "/p1_0000.nii.gz")) + " " + Quoted(kind + ".mha"));
     ASSERT_TRUE(outcome.isWell) << outcome.output;
-    EXPECT_EQ(std::system(("\"" SEGMENTANYTHING_PROGRAMS "/sam-report\" --quiet --prediction " + Quoted("of_" + kind) +
-                           " --image " + Quoted(kind) + " --output " + Quoted(kind + ".html"))
-                            .c_str()),
-              0);
-    EXPECT_NE(ReadText(folder / (kind + ".html")).find("src=\"data:image/png;base64,"), std::string::npos);
+    EXPECT_EQ(CountPictures("of_" + kind, kind), 2u);
   }
   EXPECT_EQ(ReadText(folder / "series.mha"), ReadText(folder / "files.mha"));
 
   // One image has the name that it is given.
   ASSERT_TRUE(Run(Quoted("files/p1_0000.nii.gz") + " " + Quoted("one.nrrd")).isWell);
   EXPECT_EQ(ReadPixels<Labels>(folder / "one.nrrd"), ReadPixels<Labels>(folder / "of_files/p1.nii.gz"));
+}
+
+TEST_F(SamSegmentChannels, OfSlicesAreTakenToo)
+{
+  this->WriteModel(2);
+  using Slice = itk::Image<unsigned char, 2>;
+  using Vectors = itk::VectorImage<unsigned char, 2>;
+  const auto vectors = Vectors::New();
+  vectors->SetRegions(Vectors::SizeType{ { 20, 18 } });
+  vectors->SetNumberOfComponentsPerPixel(2);
+  vectors->Allocate();
+  fs::create_directory(folder / "slices");
+  for (const size_t channel : { 0, 1 })
+  {
+    const auto slice = Slice::New();
+    slice->SetRegions(Slice::SizeType{ { 20, 18 } });
+    slice->Allocate();
+    for (size_t k = 0; k < slice->GetLargestPossibleRegion().GetNumberOfPixels(); ++k)
+    {
+      slice->GetBufferPointer()[k] = static_cast<unsigned char>((k * (7 + 4 * channel)) % 101);
+      vectors->GetBufferPointer()[2 * k + channel] = slice->GetBufferPointer()[k];
+    }
+    Write(slice.GetPointer(), folder / "slices" / ("s_000" + std::to_string(channel) + ".png"));
+  }
+  Write(vectors.GetPointer(), folder / "vectors.nrrd");
+  const auto outcome = Run(Quoted("slices") + " " + Quoted("of_slices"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  EXPECT_EQ(Listing("of_slices"), (std::set<std::string>{ "s.png" }));
+  ASSERT_TRUE(Run(Quoted("vectors.nrrd") + " " + Quoted("expected.png")).isWell);
+  EXPECT_EQ(ReadPixels<Slice>(folder / "of_slices/s.png"), ReadPixels<Slice>(folder / "expected.png"));
 }
 
 TEST_F(SamSegmentChannels, OneThatIsMissingOrElsewhereIsNamed)
@@ -686,6 +736,14 @@ TEST_F(SamSegmentProgram, ADicomSeriesIsAVolume)
     EXPECT_NEAR(found->GetSpacing()[d], expected->GetSpacing()[d], 1e-4);
     EXPECT_NEAR(found->GetOrigin()[d], expected->GetOrigin()[d], 1e-4);
   }
+
+  fs::create_directories(folder / "cohort");
+  fs::rename(folder / "series", folder / "cohort/1.2");
+  fs::create_directories(folder / "cohort/none");
+  ASSERT_TRUE(Run(Quoted("cohort") + " " + Quoted("out")).isWell);
+  EXPECT_EQ(Listing("out"), (std::set<std::string>{ "1.2.nii.gz" }));
+  EXPECT_EQ(CountPictures("out", "cohort"), 1u);
+  fs::rename(folder / "cohort/1.2", folder / "series");
 
   WriteSeries(image, folder / "gap", "1.2.3.4", 2);
   outcome = Run(Quoted("gap") + " " + Quoted("none.mha"));

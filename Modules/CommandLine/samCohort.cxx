@@ -48,13 +48,6 @@ ReadList(const std::string & path)
   return images;
 }
 
-/** Where nnU-Net's number of the first channel is in the name of an image; npos where it is not. */
-size_t
-FindFirstChannel(const fs::path & image)
-{
-  return image.filename().string().rfind(GetChannelSuffix(0) + '.');
-}
-
 /** Images by the paths whose names their label maps get. Files of further channels are left out, and nnU-Net's number
  * of the first one where all images have it. */
 std::vector<std::pair<fs::path, std::string>>
@@ -78,7 +71,7 @@ NameCases(std::vector<std::string> images, size_t channels)
                               [&further](const std::string & image) { return further.count(image) > 0; }),
                images.end());
   const bool haveNumbers = std::all_of(images.begin(), images.end(), [](const std::string & image) {
-    return FindFirstChannel(image) != std::string::npos && !fs::is_directory(image);
+    return FindFirstChannel(fs::path(image).filename().string()) != std::string::npos && !fs::is_directory(image);
   });
   std::vector<std::pair<fs::path, std::string>> cases;
   for (const auto & image : images)
@@ -86,7 +79,7 @@ NameCases(std::vector<std::string> images, size_t channels)
     std::string name = fs::path(image).filename().string();
     if (haveNumbers)
     {
-      name.erase(FindFirstChannel(image), GetChannelSuffix(0).size());
+      name.erase(FindFirstChannel(name), GetChannelSuffix(0).size());
     }
     cases.emplace_back(fs::path(image).replace_filename(name), image);
   }

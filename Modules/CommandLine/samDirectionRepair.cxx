@@ -3,10 +3,9 @@
 
 #include "samError.h"
 #include "samImageFile.h"
+#include "samNiftiFile.h"
 
-#include "itkByteSwapper.h"
 #include "itkMath.h"
-#include "itk_zlib.h"
 
 #include <vnl/algo/vnl_svd.h>
 #include <vnl/vnl_matrix.h>
@@ -17,9 +16,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <fstream>
-#include <memory>
 #include <vector>
 
 namespace sam
@@ -28,58 +25,12 @@ namespace
 {
 namespace fs = std::filesystem;
 
-/** Numbers at places of a header, in the file's order of bytes. */
-class Header
-{
-public:
-  explicit Header(std::vector<char> & bytes)
-    : m_Bytes(bytes)
-    , m_IsSwapped((bytes[0] == 0) != itk::ByteSwapper<int>::SystemIsBigEndian())
-  {}
-
-  template <typename TValue>
-  TValue
-  Get(size_t place) const
-  {
-    std::array<char, sizeof(TValue)> raw{};
-    std::copy_n(m_Bytes.begin() + static_cast<std::ptrdiff_t>(place), raw.size(), raw.begin());
-    this->Swap(raw);
-    TValue value;
-    std::memcpy(&value, raw.data(), raw.size());
-    return value;
-  }
-
-  template <typename TValue>
-  void
-  Set(size_t place, TValue value)
-  {
-    std::array<char, sizeof(TValue)> raw{};
-    std::memcpy(raw.data(), &value, raw.size());
-    this->Swap(raw);
-    std::copy(raw.begin(), raw.end(), m_Bytes.begin() + static_cast<std::ptrdiff_t>(place));
-  }
-
-private:
-  template <typename TRaw>
-  void
-  Swap(TRaw & raw) const
-  {
-    if (m_IsSwapped)
-    {
-      std::reverse(raw.begin(), raw.end());
-    }
-  }
-
-  std::vector<char> & m_Bytes;
-  bool                m_IsSwapped;
-};
-
 std::vector<char>
 ReadDecompressed(const std::string & path)
 {
-  const std::unique_ptr<std::remove_pointer_t<gzFile>, decltype(&gzclose)> file(gzopen(path.c_str(), "rb"), &gzclose);
-  std::vector<char>                                                        bytes;
-  std::vector<char>                                                        part(1 << 20);
+  const GzipFile    file(gzopen(path.c_str(), "rb"));
+  std::vector<char> bytes;
+  std::vector<char> part(1 << 20);
   for (int count = 1; file && count > 0;)
   {
     count = gzread(file.get(), part.data(), static_cast<unsigned int>(part.size()));
@@ -96,7 +47,7 @@ ReadDecompressed(const std::string & path)
 /** Make the matrix at \a place orthonormal but for the spacings; answers the largest angle between axes, degrees. */
 template <typename TReal>
 double
-RepairMatrix(const std::string & path, Header & header, size_t place, size_t spacings)
+RepairMatrix(const std::string & path, NiftiHeader & header, size_t place, size_t spacings)
 {
   vnl_matrix<double>    directions(3, 3);
   std::array<double, 3> lengths{};
@@ -145,11 +96,10 @@ DirectionRepair::DirectionRepair(const std::string & image)
       throw;
     }
   }
-  auto       bytes = ReadDecompressed(image);
-  Header     header(bytes);
-  const auto isSecond = header.Get<std::int32_t>(0) == 540;
+  auto        bytes = ReadDecompressed(image);
+  NiftiHeader header(bytes);
   // The quaternion is left out, so that the matrix counts.
-  if (isSecond)
+  if (header.IsSecond())
   {
     m_Angle = RepairMatrix<double>(image, header, 400, 104);
     header.Set<std::int32_t>(344, 0);

@@ -264,11 +264,14 @@ GetFormat(itk::ImageSource<TImage> * source)
 {
   if (const auto * reader = dynamic_cast<ChannelReader<TImage::ImageDimension> *>(source))
   {
-    // One channel at a time, or all of a file with a fourth axis, as an image of its own.
+    // One channel at a time; of a file with a fourth axis all of them, before the image's memory is touched.
     const auto & files = reader->GetFileNames();
-    const auto   bytes = ReadImageHeader(files.front())->GetComponentSize();
-    const auto   whole = static_cast<double>(sizeof(float) + 2 * bytes);
-    return { false, bytes, whole / static_cast<double>(files.size()) };
+    const auto   bytes = PeekImageHeader(files.front())->GetComponentSize();
+    const auto   ofFormat = 2.0 * static_cast<double>(bytes);
+    return { false,
+             bytes,
+             files.size() > 1 ? (sizeof(float) + ofFormat) / static_cast<double>(files.size())
+                              : std::max<double>(sizeof(float), ofFormat) };
   }
   auto *     reader = dynamic_cast<itk::ImageFileReader<TImage> *>(source);
   auto *     imageIO = reader != nullptr ? reader->GetModifiableImageIO()

@@ -3,10 +3,10 @@
 #define samChannelReader_h
 
 #include "samError.h"
+#include "samFileReader.h"
 #include "samImageFile.h"
 #include "samLabelImage.h"
 
-#include "itkImageFileReader.h"
 #include "itkImageSource.h"
 #include "itkVectorImage.h"
 
@@ -50,7 +50,8 @@ ReadGridOfSeries(const std::string & file)
  * \brief Reads an image whose channels are files of their own (nnU-Net), or lie along the fourth axis of one file
  * (Medical Segmentation Decathlon). It is read as a whole.
  *
- * \throws Error when the files do not lie on the same grid.
+ * A channel may be the folder of a DICOM series. \throws Error naming the file that is not of one channel or on the
+ * grid of the first one.
  */
 template <unsigned int VDimension>
 class ChannelReader : public itk::ImageSource<itk::VectorImage<float, VDimension>>
@@ -87,16 +88,16 @@ protected:
   void
   GenerateOutputInformation() override
   {
-    const auto grid = this->ReadGrid(0);
+    const auto grid = this->ReadGrid(m_Files.front());
     for (size_t k = 1; k < m_Files.size(); ++k)
     {
-      CheckSameGrid<VDimension>(grid, this->ReadGrid(k), m_Files[0], m_Files[k]);
+      CheckSameGrid<VDimension>(grid, this->ReadGrid(m_Files[k]), m_Files.front(), m_Files[k]);
     }
     auto * output = this->GetOutput();
     output->CopyInformation(grid);
     output->SetLargestPossibleRegion(grid->GetLargestPossibleRegion());
     output->SetNumberOfComponentsPerPixel(
-      static_cast<unsigned int>(this->IsSeries() ? CountChannels(ReadImageHeader(m_Files.front())) : m_Files.size()));
+      static_cast<unsigned int>(this->IsSeries() ? CountChannels(PeekImageHeader(m_Files.front())) : m_Files.size()));
   }
 
   void
@@ -136,29 +137,30 @@ private:
   typename itk::Image<float, VAxes>::Pointer
   ReadPixels(const std::string & file)
   {
-    const auto reader = itk::ImageFileReader<itk::Image<float, VAxes>>::New();
-    reader->SetFileName(file);
+    const auto reader = MakeFileReader<itk::Image<float, VAxes>>(file);
     reader->Update();
+    CheckSlices(reader->GetOutput(), file);
     return reader->GetOutput();
   }
 
   typename itk::ImageBase<VDimension>::Pointer
-  ReadGrid(size_t k)
+  ReadGrid(const std::string & file)
   {
     if constexpr (VDimension == 3)
     {
       if (this->IsSeries())
       {
-        return ReadGridOfSeries(m_Files[k]);
+        return ReadGridOfSeries(file);
       }
     }
-    const auto header = ReadImageHeader(m_Files[k]);
-    if (GetImageDimension(header, m_Files[k]) != VDimension || header->GetNumberOfComponents() != 1)
+    const auto header = ReadImageHeader(file);
+    const auto dimension = GetImageDimension(header, file);
+    if (dimension > VDimension || header->GetNumberOfComponents() != 1)
     {
-      throw Error(m_Files[k] + ": expected an image of one channel, of as many axes as " + m_Files[0]);
+      throw Error(file + ": has " + std::to_string(header->GetNumberOfComponents()) + " components and " +
+                  std::to_string(dimension) + " dimensions, expected one channel like " + m_Files.front());
     }
-    const auto reader = itk::ImageFileReader<itk::Image<float, VDimension>>::New();
-    reader->SetFileName(m_Files[k]);
+    const auto reader = MakeFileReader<itk::Image<float, VDimension>>(file);
     reader->UpdateOutputInformation();
     return reader->GetOutput();
   }

@@ -346,13 +346,13 @@ FindImage(const std::string & images, const CaseMetrics & item)
   }
   for (const auto & entry : fs::directory_iterator(images))
   {
-    const bool isSeries = entry.is_directory();
+    const auto path = entry.path().string();
     const auto file = entry.path().filename().string();
-    const auto name = isSeries ? file : GetCaseName(entry.path().string());
-    if ((entry.is_regular_file() || isSeries) && (name == item.name || name == item.name + GetChannelSuffix(0)) &&
-        file.front() != '.')
+    const auto name = entry.is_directory() ? file : GetCaseName(path);
+    if ((name == item.name || name == item.name + GetChannelSuffix(0)) && file.front() != '.' &&
+        (entry.is_directory() ? !FindDicomFile(path).empty() : entry.is_regular_file()))
     {
-      return entry.path().string();
+      return path;
     }
   }
   throw Error(images + ": no image for the case '" + item.name + "', expected one of this name");

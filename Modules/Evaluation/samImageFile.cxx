@@ -4,20 +4,16 @@
 #include "samDicomSeries.h"
 #include "samError.h"
 #include "samMessage.h"
+#include "samNiftiFile.h"
 #include "samText.h"
 
-#include "itkByteSwapper.h"
 #include "itkImageFileReader.h"
 #include "itkImageIOFactory.h"
-#include "itk_zlib.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <vector>
 
 namespace sam
@@ -62,26 +58,16 @@ struct NiftiLayout
   bool          isBigEndian{ false };
 };
 
-/** NIfTI 1 begins with its header's length 348, NIfTI 2 with 540; the fields differ in place and type. */
 NiftiLayout
-ParseNiftiHeader(const std::vector<char> & header)
+ParseNiftiHeader(std::vector<char> & bytes)
 {
+  const NiftiHeader header(bytes);
+  const bool        isSecond = header.IsSecond();
+  const auto        type = header.Get<std::int16_t>(isSecond ? 12 : 70);
+  const auto        start =
+    isSecond ? static_cast<double>(header.Get<std::int64_t>(168)) : static_cast<double>(header.Get<float>(108));
   NiftiLayout layout;
-  layout.isBigEndian = header[0] == 0;
-  const auto read = [&](auto value, std::size_t place) {
-    std::array<char, sizeof(value)> raw{};
-    std::copy_n(header.begin() + static_cast<std::ptrdiff_t>(place), raw.size(), raw.begin());
-    if (layout.isBigEndian != itk::ByteSwapper<int>::SystemIsBigEndian())
-    {
-      std::reverse(raw.begin(), raw.end());
-    }
-    std::memcpy(&value, raw.data(), raw.size());
-    return value;
-  };
-  const bool isSecond = read(std::int32_t{}, 0) == 540;
-  const auto type = read(std::int16_t{}, isSecond ? 12 : 70);
-  const auto start =
-    isSecond ? static_cast<double>(read(std::int64_t{}, 168)) : static_cast<double>(read(float{}, 108));
+  layout.isBigEndian = header.IsBigEndian();
   layout.realWidth = type == 16 ? 4 : type == 64 ? 8 : 0;
   if (start > 352.0 && start < 1e9)
   {
@@ -94,7 +80,7 @@ ParseNiftiHeader(const std::vector<char> & header)
 void
 CheckNifti(const std::string & path, std::uint64_t pixelBytes)
 {
-  const std::unique_ptr<std::remove_pointer_t<gzFile>, decltype(&gzclose)> file(gzopen(path.c_str(), "rb"), &gzclose);
+  const GzipFile file(gzopen(path.c_str(), "rb"));
   if (!file)
   {
     throw Error(path + ": cannot be opened");
@@ -181,7 +167,7 @@ CheckMetaImage(const std::string & path, std::uint64_t pixelBytes)
 } // namespace
 
 itk::ImageIOBase::Pointer
-ReadImageHeader(const std::string & path)
+PeekImageHeader(const std::string & path)
 {
   if (!fs::exists(path))
   {
@@ -194,7 +180,7 @@ ReadImageHeader(const std::string & path)
     {
       throw Error(path + ": is a folder without DICOM images, expected an image file or a DICOM series");
     }
-    return ReadImageHeader(slice);
+    return PeekImageHeader(slice);
   }
   itk::ImageIOBase::Pointer imageIO;
   try
@@ -220,6 +206,13 @@ ReadImageHeader(const std::string & path)
   {
     throw Error(path + ": is not an image that can be read");
   }
+  return imageIO;
+}
+
+itk::ImageIOBase::Pointer
+ReadImageHeader(const std::string & path)
+{
+  auto              imageIO = PeekImageHeader(path);
   const auto        bytes = static_cast<std::uint64_t>(imageIO->GetImageSizeInBytes());
   const std::string format = imageIO->GetNameOfClass();
   // Pairs of .hdr and .img have no header before the voxels.
@@ -249,12 +242,18 @@ HoldsChannelSeries(const itk::ImageIOBase * header, std::size_t channels)
   return channels > 1 && header->GetNumberOfComponents() == 1 && CountChannels(header) == channels;
 }
 
+std::size_t
+FindFirstChannel(const std::string & name)
+{
+  return name.rfind(GetChannelSuffix(0) + '.');
+}
+
 std::vector<std::string>
 FindChannelFiles(const std::string & path, std::size_t channels)
 {
   const fs::path    file(path);
   const std::string name = file.filename().string();
-  const auto        place = name.find(GetChannelSuffix(0) + '.');
+  const auto        place = FindFirstChannel(name);
   if (channels < 2 || place == std::string::npos || fs::is_directory(file))
   {
     return { path };
@@ -267,7 +266,7 @@ FindChannelFiles(const std::string & path, std::size_t channels)
     files.push_back((file.parent_path() / ofChannel).string());
   }
   // A color image is one file, whatever its number.
-  if (!fs::exists(files[1]) || CountChannels(ReadImageHeader(path)) > 1)
+  if (!fs::exists(files[1]) || CountChannels(PeekImageHeader(path)) > 1)
   {
     return { path };
   }

@@ -17,6 +17,10 @@ namespace sam
 itk::ImageIOBase::Pointer
 ReadImageHeader(const std::string & path);
 
+/** The same without a look at the data. */
+itk::ImageIOBase::Pointer
+PeekImageHeader(const std::string & path);
+
 /** Values per voxel: its components or, of one component, the images along a fourth axis, as which the Medical
  * Segmentation Decathlon stores modalities. */
 std::size_t
@@ -28,13 +32,17 @@ HoldsChannelSeries(const itk::ImageIOBase * header, std::size_t channels);
 
 /** The files of an image of several channels: where \a path is NAME_0000.ENDING and has one channel, this and
  * NAME_0001.ENDING and so on, as nnU-Net names them, else \a path alone.
- * \throws Error as ReadImageHeader(), or naming the file of a channel that is missing. */
+ * \throws Error as PeekImageHeader(), or naming the file of a channel that is missing. */
 std::vector<std::string>
 FindChannelFiles(const std::string & path, std::size_t channels);
 
 /** nnU-Net's "_0000" for the first channel. */
 std::string
 GetChannelSuffix(std::size_t channel);
+
+/** Where "_0000" is at the end of the name of a file, before its ending; npos where it is not. */
+std::size_t
+FindFirstChannel(const std::string & name);
 } // namespace sam
 
 #endif

@@ -3,15 +3,8 @@
 #define samImageReader_h
 
 #include "samChannelReader.h"
-#include "samDicomSeries.h"
-#include "samError.h"
+#include "samFileReader.h"
 
-#include "itkGDCMImageIO.h"
-#include "itkImageFileReader.h"
-#include "itkImageSeriesReader.h"
-#include "itkMetaDataObject.h"
-
-#include <filesystem>
 #include <string>
 #include <type_traits>
 
@@ -27,43 +20,14 @@ MakeImageReader(const std::string & path, std::size_t channels = 1)
   if constexpr (std::is_same_v<TImage, itk::VectorImage<float, TImage::ImageDimension>>)
   {
     const auto files = FindChannelFiles(path, channels);
-    if (files.size() > 1 || (channels > 1 && HoldsChannelSeries(ReadImageHeader(path), channels)))
+    if (files.size() > 1 || (channels > 1 && HoldsChannelSeries(PeekImageHeader(path), channels)))
     {
       const auto reader = ChannelReader<TImage::ImageDimension>::New();
       reader->SetFileNames(files);
       return reader.GetPointer();
     }
   }
-  if constexpr (TImage::ImageDimension == 3)
-  {
-    if (std::filesystem::is_directory(path))
-    {
-      const auto reader = itk::ImageSeriesReader<TImage>::New();
-      reader->SetImageIO(itk::GDCMImageIO::New());
-      reader->SetFileNames(FindDicomSeries(path));
-      // A gantry that was tilted gives slices that are no box.
-      reader->ForceOrthogonalDirectionOff();
-      return reader.GetPointer();
-    }
-  }
-  const auto reader = itk::ImageFileReader<TImage>::New();
-  reader->SetFileName(path);
-  return reader.GetPointer();
-}
-
-/** \throws Error naming the file of an image that was read when it is a DICOM series whose slices are not evenly
- * spaced: one may be missing. */
-inline void
-CheckSlices(const itk::DataObject * image, const std::string & path)
-{
-  constexpr double tolerance = 0.05; // mm
-  double           deviation = 0.0;
-  if (itk::ExposeMetaData(image->GetMetaDataDictionary(), "ITK_non_uniform_sampling_deviation", deviation) &&
-      deviation > tolerance)
-  {
-    throw Error(path + ": slices are up to " + std::to_string(deviation) +
-                " mm away from even places, expected a series without a gap");
-  }
+  return MakeFileReader<TImage>(path);
 }
 } // namespace sam
 

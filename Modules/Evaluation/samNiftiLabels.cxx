@@ -3,8 +3,7 @@
 
 #include "samError.h"
 #include "samMarkup.h"
-
-#include "itk_zlib.h"
+#include "samNiftiFile.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +11,6 @@
 #include <cstring>
 #include <filesystem>
 #include <locale>
-#include <memory>
 #include <sstream>
 
 namespace sam
@@ -26,34 +24,6 @@ constexpr std::size_t headerSize = 348;
 constexpr std::size_t intentPlace = 68;
 constexpr std::size_t voxelsPlace = 108;
 constexpr std::size_t startSize = headerSize + 4;
-
-using StartType = std::array<char, startSize>;
-
-struct FileCloser
-{
-  void
-  operator()(gzFile file) const
-  {
-    gzclose(file);
-  }
-};
-using FilePointer = std::unique_ptr<std::remove_pointer_t<gzFile>, FileCloser>;
-
-template <typename TValue>
-TValue
-Get(const StartType & start, std::size_t place)
-{
-  TValue value;
-  std::memcpy(&value, start.data() + place, sizeof(value));
-  return value;
-}
-
-template <typename TValue>
-void
-Set(StartType & start, std::size_t place, TValue value)
-{
-  std::memcpy(start.data() + place, &value, sizeof(value));
-}
 
 void
 AddLabel(std::ostream & stream, const LabelDescription & label, int alpha)
@@ -96,10 +66,12 @@ MakeExtension(const LabelTable & table, const std::vector<std::pair<std::string,
 
 /** Whether the file is as ITK writes it: NIfTI 1 in one file, in this machine's order of bytes, without extensions. */
 bool
-IsPlainNifti(const StartType & start)
+IsPlainNifti(std::vector<char> & start)
 {
-  return Get<std::int32_t>(start, 0) == headerSize && std::memcmp(start.data() + 344, "n+1", 4) == 0 &&
-         Get<float>(start, voxelsPlace) == startSize && start[headerSize] == 0;
+  const NiftiHeader header(start);
+  return header.Get<std::int32_t>(0) == headerSize && std::memcmp(start.data() + 344, "n+1", 4) == 0 &&
+         header.IsBigEndian() == itk::ByteSwapper<int>::SystemIsBigEndian() &&
+         header.Get<float>(voxelsPlace) == startSize && start[headerSize] == 0;
 }
 } // namespace
 
@@ -108,24 +80,25 @@ AddNiftiLabels(const std::string &                                      path,
                const LabelTable &                                       table,
                const std::vector<std::pair<std::string, std::string>> & notes)
 {
-  const bool  isCompressed = fs::path(path).extension() == ".gz";
-  FilePointer source(gzopen(path.c_str(), "rb"));
-  StartType   start{};
+  const bool        isCompressed = fs::path(path).extension() == ".gz";
+  GzipFile          source(gzopen(path.c_str(), "rb"));
+  std::vector<char> start(startSize);
   if (!source || gzread(source.get(), start.data(), startSize) != static_cast<int>(startSize) || !IsPlainNifti(start))
   {
     return;
   }
   const std::string extension = MakeExtension(table, notes);
-  Set<std::int16_t>(start, intentPlace, 1002); // NIFTI_INTENT_LABEL
-  Set<float>(start, voxelsPlace, static_cast<float>(startSize + extension.size()));
+  NiftiHeader       header(start);
+  header.Set<std::int16_t>(intentPlace, 1002); // NIFTI_INTENT_LABEL
+  header.Set<float>(voxelsPlace, static_cast<float>(startSize + extension.size()));
   start[headerSize] = 1;
 
   const std::string temporary = path + ".labels";
-  FilePointer       target(gzopen(temporary.c_str(), isCompressed ? "wb" : "wbT"));
+  GzipFile          target(gzopen(temporary.c_str(), isCompressed ? "wb" : "wbT"));
   const auto        write = [&target](const char * data, std::size_t size) {
     return target && gzwrite(target.get(), data, static_cast<unsigned int>(size)) == static_cast<int>(size);
   };
-  bool              isWritten = write(start.data(), startSize) && write(extension.data(), extension.size());
+  bool              isWritten = write(start.data(), start.size()) && write(extension.data(), extension.size());
   std::vector<char> buffer(1 << 18);
   int               count = 0;
   while (isWritten && (count = gzread(source.get(), buffer.data(), static_cast<unsigned int>(buffer.size()))) > 0)

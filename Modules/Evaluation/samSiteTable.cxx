@@ -3,6 +3,7 @@
 
 #include "samCsvFile.h"
 #include "samError.h"
+#include "samImageFile.h"
 #include "samEvaluation.h"
 #include "samText.h"
 
@@ -94,7 +95,8 @@ SiteTable::Read(const std::string & path)
 const std::string &
 SiteTable::GetSite(const std::string & name, const std::string & ending) const
 {
-  for (const auto & key : { name, name + ending, name + "_0000", name + "_0000" + ending })
+  const std::string first = name + GetChannelSuffix(0);
+  for (const auto & key : { name, name + ending, first, first + ending })
   {
     const auto found = m_Sites.find(key);
     if (found != m_Sites.end())

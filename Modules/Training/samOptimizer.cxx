@@ -37,6 +37,12 @@ Decays(const std::string & name, const at::Tensor & tensor)
 }
 } // namespace
 
+Optimizer::Settings
+Optimizer::Settings::FromRecipe(const TrainingRecipe & recipe)
+{
+  return { recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay, recipe.optimizer == "sgd" };
+}
+
 Optimizer::Optimizer(const Network & network, const Network & average, const Settings & settings)
   : Optimizer(GetVariables(network), average.GetParameters().GetTensors(), settings)
 {}

@@ -3,6 +3,7 @@
 #define samOptimizer_h
 
 #include "samNetwork.h"
+#include "samTrainingOptions.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -31,6 +32,9 @@ public:
     double maximumGradientNorm{ 1.0 };
     double averagingDecay{ 0.995 };
     bool   isSgd{ false };
+
+    static Settings
+    FromRecipe(const TrainingRecipe & recipe);
   };
 
   using NamedTensors = std::map<std::string, at::Tensor>;

@@ -325,11 +325,7 @@ private:
         averages.emplace(headPrefix + name, tensor.clone());
       }
     }
-    m_Optimizer = std::make_unique<Optimizer>(
-      weights,
-      averages,
-      Optimizer::Settings{
-        recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay, recipe.optimizer == "sgd" });
+    m_Optimizer = std::make_unique<Optimizer>(weights, averages, Optimizer::Settings::FromRecipe(recipe));
     if (m_Method != "masked")
     {
       m_FinishWindow = [isBoth = m_Method == "both"](TrainingWindow & window, int64_t pass, RandomStream & random) {

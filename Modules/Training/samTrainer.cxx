@@ -334,11 +334,7 @@ private:
     }
     m_Network->To(m_Device);
     m_Average = CopyNetwork(*m_Network);
-    m_Optimizer = std::make_unique<Optimizer>(
-      *m_Network,
-      *m_Average,
-      Optimizer::Settings{
-        recipe.weightDecay, false, recipe.maximumGradientNorm, recipe.averagingDecay, recipe.optimizer == "sgd" });
+    m_Optimizer = std::make_unique<Optimizer>(*m_Network, *m_Average, Optimizer::Settings::FromRecipe(recipe));
   }
 
   void

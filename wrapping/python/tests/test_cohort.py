@@ -1,6 +1,7 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -70,6 +71,15 @@ def test_a_folder_or_a_list_of_cases(cases, tmp_path):
         itksam.SegmentCohort(str(tmp_path / "nowhere"), HIPPOCAMPUS, tmp_path / "out")
     with pytest.raises(itksam.Error, match="cases is a int, expected a list"):
         itksam.SegmentCohort(3, HIPPOCAMPUS, tmp_path / "out")
+
+
+def test_the_number_of_the_first_channel_is_no_part_of_the_name(cases, tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("a", "b"):
+        shutil.copy(cases[0], tmp_path / "images" / f"{name}_0000.nrrd")
+    results = itksam.SegmentCohort(tmp_path / "images", HIPPOCAMPUS, tmp_path / "out", device="cpu")
+    assert [(case.name, case.status) for case in results] == [("a", "segmented"), ("b", "segmented")]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.nii.gz", "b.nii.gz"]
 
 
 def test_over_a_dask_cluster(cases, tmp_path, model):
