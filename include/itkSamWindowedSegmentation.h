@@ -31,6 +31,7 @@ struct SamWindowAnswer
  * \brief Keeps the answers of windows that reach over the part of a volume that is segmented, for the next part.
  *
  * Only windows that the last part touched are kept, until the parts so far have covered them.
+ * \ingroup SegmentAnything
  */
 class SamWindowKeeper
 {
