@@ -24,6 +24,7 @@ itk_module(SegmentAnything
     ITKIONRRD
     ITKIOPNG
     ITKIOTIFF
+    ITKThresholding
     ITKZLIB
   TEST_DEPENDS
     ITKGoogleTest

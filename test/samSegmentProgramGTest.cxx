@@ -598,6 +598,79 @@ TEST_F(SamSegmentProgram, APlanCanBeChangedForSpeed)
   EXPECT_LT(count(read("changed.safetensors")), count(read("model.safetensors")));
 }
 
+TEST_F(SamSegmentProgram, DevicesShareACohort)
+{
+  const auto run = [this](const std::string & devices, const std::string & arguments) {
+    return RunProgram(folder,
+                      "sam-segment",
+                      "--model " + Quoted("model.safetensors") + " " + arguments,
+                      "--threads 1 --device " + devices);
+  };
+  std::ofstream(folder / "images/broken.nrrd") << "no image";
+  auto outcome = run("cpu", Quoted("images") + " " + Quoted("one"));
+  EXPECT_FALSE(outcome.isWell);
+  outcome = run("cpu,cpu", "--report " + Quoted("r.json") + " " + Quoted("images") + " " + Quoted("two"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("1 of 4 images were not segmented"), std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find("at the peak"), std::string::npos) << "it is the program's: " << outcome.output;
+  const std::set<std::string> names{ "a.nii.gz", "b.nrrd", "c.mha" };
+  EXPECT_EQ(Listing("two"), names);
+  for (const auto & name : names)
+  {
+    EXPECT_EQ(ReadPixels<Labels>(folder / "two" / name), ReadPixels<Labels>(folder / "one" / name)) << name;
+  }
+  const auto report = ReadJson("r.json");
+  EXPECT_EQ(report["counts"], nlohmann::json({ { "segmented", 3 }, { "skipped", 0 }, { "failed", 1 } }));
+  std::set<std::string> images;
+  for (const auto & item : report["cases"])
+  {
+    images.insert(fs::path(item["image"].get<std::string>()).filename().string());
+    EXPECT_FALSE(item.contains("memory_peak_bytes"));
+  }
+  EXPECT_EQ(images, (std::set<std::string>{ "a.nii.gz", "b.nrrd", "broken.nrrd", "c.mha" }));
+
+  outcome =
+    run("cpu,cpu", "--skip-existing --report " + Quoted("r.json") + " " + Quoted("images") + " " + Quoted("two"));
+  EXPECT_EQ(ReadJson("r.json")["counts"], nlohmann::json({ { "segmented", 0 }, { "skipped", 3 }, { "failed", 1 } }));
+  outcome = run("cpu,gpu", Quoted("images") + " " + Quoted("bad"));
+  EXPECT_NE(outcome.output.find("--device: 'gpu', expected auto, cpu, cuda or cuda:N"), std::string::npos);
+  outcome = run("cpu,cpu", "--memory-limit 2G " + Quoted("images") + " " + Quoted("bad"));
+  EXPECT_NE(outcome.output.find("--memory-limit: expected one --device"), std::string::npos) << outcome.output;
+  outcome = RunProgram(folder,
+                       "sam-encode",
+                       "--model " + Quoted("model.safetensors") + " " + Quoted("images/c.mha") + " " + Quoted("e.nrrd"),
+                       "--device cpu,cpu");
+  EXPECT_NE(outcome.output.find("--device: 'cpu,cpu', expected one device"), std::string::npos) << outcome.output;
+  EXPECT_FALSE(fs::exists(folder / "bad"));
+}
+
+TEST_F(SamSegmentProgram, TheBodyIsARegion)
+{
+  const auto volume = MakeImage<Volume>({ 60, 50, 30 }, { 2.0, 2.0, 3.0 }, { -60, -40, 10 });
+  for (itk::ImageRegionIteratorWithIndex<Volume> it(volume, volume->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+  {
+    const auto & index = it.GetIndex();
+    const bool   isBody = index[0] >= 20 && index[0] < 36 && index[1] >= 16 && index[1] < 28;
+    it.Set(static_cast<short>((isBody ? 100 : -1000) + (7 * index[0] + 3 * index[1] * index[2]) % 30));
+  }
+  Write(volume.GetPointer(), folder / "ct.nrrd");
+  auto outcome = Run("--crop-to-body " + Quoted("ct.nrrd") + " " + Quoted("body.nrrd"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const std::string word = "region: ";
+  const auto        begin = outcome.output.find(word) + word.size();
+  const auto        box = outcome.output.substr(begin, outcome.output.find('\n', begin) - begin);
+  EXPECT_EQ(box, "-5,3,53.5,52.1,44.1,110.1") << "16 x 12 x 30 voxels and 10 mm on each side";
+  outcome = Run("--region=" + box + " " + Quoted("ct.nrrd") + " " + Quoted("region.nrrd"));
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  const auto labels = ReadPixels<Labels>(folder / "body.nrrd");
+  EXPECT_EQ(labels, ReadPixels<Labels>(folder / "region.nrrd"));
+  EXPECT_GT(std::set<int>(labels.begin(), labels.end()).size(), 1u);
+  outcome = Run("--crop-to-body --region=" + box + " " + Quoted("ct.nrrd") + " " + Quoted("bad.nrrd"));
+  EXPECT_NE(outcome.output.find("--crop-to-body: expected no --region"), std::string::npos) << outcome.output;
+  outcome = Run("--crop-to-body --memory-limit 1M " + Quoted("ct.nrrd") + " " + Quoted("bad.nrrd"));
+  EXPECT_NE(outcome.output.find("--crop-to-body need the whole image"), std::string::npos) << outcome.output;
+}
+
 TEST_F(SamSegmentProgram, ShardsShareACohort)
 {
   auto outcome = Run(Quoted("images") + " " + Quoted("all"));

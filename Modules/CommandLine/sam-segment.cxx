@@ -1,5 +1,5 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
-#include "samCohort.h"
+#include "samCohortRun.h"
 #include "samCommandLine.h"
 #include "samError.h"
 #include "samModelReading.h"
@@ -9,9 +9,6 @@
 #include "samSteps.h"
 
 #include <algorithm>
-#include <chrono>
-#include <functional>
-#include <utility>
 
 int
 main(int argc, char * argv[])
@@ -44,6 +41,12 @@ main(int argc, char * argv[])
                                         false,
                                         "BOX",
                                         parser);
+    TCLAP::SwitchArg             cropToBody("",
+                                "crop-to-body",
+                                "Segment the box around the body only, and 10 mm on each side: what is brighter than "
+                                            "Otsu's threshold of the first "
+                                            "channel. The rest becomes background. The box is printed as --region takes it.",
+                                parser);
     TCLAP::ValueArg<std::string> statistics(
       "",
       "statistics",
@@ -122,7 +125,7 @@ main(int argc, char * argv[])
       "",
       "SIZE",
       parser);
-    line.AddDevice();
+    line.AddDevices();
     line.AddPrecision();
     line.AddThreads();
     line.AddQuiet();
@@ -160,6 +163,7 @@ main(int argc, char * argv[])
     given.minimumSize = minimumSize.getValue();
     given.fillsHoles = fillHoles.getValue();
     given.fixesDirection = fixDirection.getValue();
+    given.cropsToBody = cropToBody.getValue();
     if (!(given.minimumSize >= 0.0))
     {
       throw sam::Error("--minimum-size: expected a volume in mm3, 0 or more");
@@ -168,17 +172,30 @@ main(int argc, char * argv[])
     {
       given.regions.push_back(sam::ParseRegion("--region", text));
     }
+    if (given.cropsToBody && !given.regions.empty())
+    {
+      throw sam::Error("--crop-to-body: expected no --region beside it");
+    }
     if (memoryLimit.isSet())
     {
       given.memoryLimit = sam::ParseBytes("--memory-limit", memoryLimit.getValue());
     }
-    const auto                          part = sam::ParseShard("--shard", shard.getValue());
-    std::vector<itk::SamModel::Pointer> read;
-    for (const auto & file : model.getValue())
+    const auto part = sam::ParseShard("--shard", shard.getValue());
+    const auto devices = line.GetDevices();
+    if (devices.size() > 1 && memoryLimit.isSet())
     {
-      read.emplace_back(sam::ReadModel(line, file));
+      throw sam::Error("--memory-limit: expected one --device, since the memory that is counted is the program's");
     }
-    const std::vector<itk::SamModel::ConstPointer> models(read.begin(), read.end());
+    std::vector<itk::SamModel::Pointer>                   read; // those of one device after those of the other
+    std::vector<std::vector<itk::SamModel::ConstPointer>> ofDevices(devices.size());
+    for (size_t k = 0; k < devices.size(); ++k)
+    {
+      for (const auto & file : model.getValue())
+      {
+        ofDevices[k].emplace_back(read.emplace_back(sam::ReadModel(line, file, devices[k])));
+      }
+    }
+    const auto & models = ofDevices.front();
     if (labels.isSet())
     {
       given.labels = sam::ParseLabels("--labels", labels.getValue(), models.front());
@@ -212,63 +229,22 @@ main(int argc, char * argv[])
       std::for_each(read.begin(), read.end(), [](const auto & one) { sam::KeepMd5(one); });
     }
     sam::CohortReport cases(report.getValue(), models, part);
-    size_t            failed = 0;
     if (isCohort && !line.GetQuiet()) // opens each file
     {
       const auto [largest, estimate] = sam::FindMostMemory(models, jobs, isSkipped);
-      line.Print(largest.empty() ? "" : "memory: " + estimate.text + " for the largest case, " + largest + "\n");
+      const auto atATime = devices.size() > 1 ? ", of " + std::to_string(devices.size()) + " at a time" : "";
+      line.Print(largest.empty() ? ""
+                                 : "memory: " + estimate.text + " for the largest case, " + largest + atATime + "\n");
     }
-    std::pair<std::uint64_t, std::string> peak; // the highest one, and of which image
-    for (size_t k = 0; k < jobs.size(); ++k)
+    const auto outcome = sam::SegmentCohort(line, ofDevices, jobs, isSkipped, cases);
+    if (isCohort && outcome.peak.first > 0)
     {
-      if (isSkipped(jobs[k]))
-      {
-        line.Print(jobs[k].image + ": " + jobs[k].output + " is there\n");
-        cases.Add(jobs[k], "skipped", 0.0);
-        continue;
-      }
-      const auto start = std::chrono::steady_clock::now();
-      const auto seconds = [start] {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      };
-      try
-      {
-        const auto progress = [&](double fraction) {
-          sam::ThrowIfInterrupted();
-          line.ShowProgress((static_cast<double>(k) + fraction) / static_cast<double>(jobs.size()), jobs[k].image);
-        };
-        const auto print = [&line](const std::string & text) { line.Print(text); };
-        const auto warn = [&line](const std::string & text) { line.Warn(text); };
-        const auto memory =
-          sam::Segment(models, jobs[k], progress, isCohort ? std::function<void(const std::string &)>() : print, warn);
-        peak = std::max(peak, { memory.peak, jobs[k].image });
-        line.Print(jobs[k].image + " -> " + jobs[k].output + "\n");
-        cases.Add(jobs[k], "segmented", seconds(), {}, memory);
-      }
-      catch (const sam::Interrupted &)
-      {
-        throw;
-      }
-      catch (...)
-      {
-        const auto message = sam::DescribeException();
-        cases.Add(jobs[k], "failed", seconds(), message);
-        if (jobs.size() == 1)
-        {
-          throw;
-        }
-        // The other cases of a cohort do not wait for one that is broken, or for which memory does not suffice.
-        line.Warn(message);
-        ++failed;
-      }
+      line.Print("memory: " + sam::FormatBytes(outcome.peak.first) + " at the peak, for " + outcome.peak.second + "\n");
     }
-    if (isCohort && peak.first > 0)
+    if (outcome.failed > 0)
     {
-      line.Print("memory: " + sam::FormatBytes(peak.first) + " at the peak, for " + peak.second + "\n");
-    }
-    if (failed > 0)
-    {
-      throw sam::Error(std::to_string(failed) + " of " + std::to_string(jobs.size()) + " images were not segmented");
+      throw sam::Error(std::to_string(outcome.failed) + " of " + std::to_string(jobs.size()) +
+                       " images were not segmented");
     }
   });
 }

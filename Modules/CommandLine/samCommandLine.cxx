@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <list>
 #include <locale>
 #include <numeric>
@@ -365,6 +366,13 @@ struct CommandLine::Implementation
     parser.setExceptionHandling(false);
   }
 
+  void
+  AddDevice(const std::string & explanation, const std::string & type)
+  {
+    device = std::make_unique<TCLAP::ValueArg<std::string>>(
+      "", "device", explanation + " Default: auto.", false, "auto", type, parser);
+  }
+
   std::string                                   program;
   std::string                                   description;
   std::vector<std::string>                      arguments;
@@ -379,6 +387,7 @@ struct CommandLine::Implementation
   std::chrono::steady_clock::time_point         start{ std::chrono::steady_clock::now() };
   std::unique_ptr<TCLAP::ValueArg<std::string>> model;
   std::unique_ptr<TCLAP::ValueArg<std::string>> device;
+  bool                                          takesDevices{ false };
   std::unique_ptr<TCLAP::ValueArg<std::string>> precision;
   std::unique_ptr<TCLAP::ValueArg<int>>         threads;
   std::unique_ptr<TCLAP::SwitchArg>             quiet;
@@ -421,14 +430,18 @@ CommandLine::AddModel(const std::string & explanation)
 void
 CommandLine::AddDevice()
 {
-  m_Implementation->device = std::make_unique<TCLAP::ValueArg<std::string>>(
-    "",
-    "device",
-    "Where the network runs: auto (a GPU when there is one), cpu, cuda or cuda:N. Default: auto.",
-    false,
-    "auto",
-    "DEVICE",
-    m_Implementation->parser);
+  m_Implementation->AddDevice("Where the network runs: auto (a GPU when there is one), cpu, cuda or cuda:N.", "DEVICE");
+}
+
+void
+CommandLine::AddDevices()
+{
+  m_Implementation->AddDevice(
+    "Where the network runs: auto (a GPU when there is one), cpu, cuda or cuda:N. Several with commas between, such as "
+    "cuda:0,cuda:1, share the images of a folder or list: each works on one at a time, with the model in its own "
+    "memory.",
+    "DEVICE,...");
+  m_Implementation->takesDevices = true;
 }
 
 void
@@ -527,12 +540,19 @@ CommandLine::Parse()
   }
   if (m_Implementation->device)
   {
-    const std::string device = this->GetDevice();
-    const bool        number = device.size() > 5 && device.compare(0, 5, "cuda:") == 0 &&
-                        device.find_first_not_of("0123456789", 5) == std::string::npos;
-    if (device != "auto" && device != "cpu" && device != "cuda" && !number)
+    const auto devices = this->GetDevices();
+    if (devices.size() > 1 && !m_Implementation->takesDevices)
     {
-      throw Error("--device: '" + device + "', expected auto, cpu, cuda or cuda:N");
+      throw Error("--device: '" + m_Implementation->device->getValue() + "', expected one device");
+    }
+    for (const auto & device : devices)
+    {
+      const bool number = device.size() > 5 && device.compare(0, 5, "cuda:") == 0 &&
+                          device.find_first_not_of("0123456789", 5) == std::string::npos;
+      if (device != "auto" && device != "cpu" && device != "cuda" && !number)
+      {
+        throw Error("--device: '" + device + "', expected auto, cpu, cuda or cuda:N");
+      }
     }
   }
   if (m_Implementation->threads)
@@ -559,7 +579,14 @@ CommandLine::GetModel() const
 std::string
 CommandLine::GetDevice() const
 {
-  return m_Implementation->device ? m_Implementation->device->getValue() : "auto";
+  return this->GetDevices().front();
+}
+
+std::vector<std::string>
+CommandLine::GetDevices() const
+{
+  return m_Implementation->device ? Split(m_Implementation->device->getValue(), ',')
+                                  : std::vector<std::string>{ "auto" };
 }
 
 std::string
@@ -866,5 +893,21 @@ ParseRegion(const std::string & option, const std::string & text)
     }
   }
   return region;
+}
+
+std::string
+DescribeRegion(const Region & region, unsigned int dimension)
+{
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text.precision(std::numeric_limits<double>::digits10);
+  for (const auto * const numbers : { &region.center, &region.size })
+  {
+    for (unsigned int d = 0; d < dimension; ++d)
+    {
+      text << (text.tellp() > 0 ? "," : "") << (*numbers)[d];
+    }
+  }
+  return text.str();
 }
 } // namespace sam

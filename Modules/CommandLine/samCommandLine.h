@@ -53,6 +53,9 @@ public:
   /** --device auto|cpu|cuda|cuda:N, default auto. */
   void
   AddDevice();
+  /** The same, or several with commas between, for programs that do several things at a time. */
+  void
+  AddDevices();
   /** --precision float32|bfloat16|int8|auto, default float32. */
   void
   AddPrecision();
@@ -72,6 +75,8 @@ public:
   GetModel() const;
   std::string
   GetDevice() const;
+  std::vector<std::string>
+  GetDevices() const;
   std::string
   GetPrecision() const;
   unsigned int
@@ -161,6 +166,10 @@ ParseLabelMap(const std::string & option, const std::string & text);
 /** A box "cx,cy,cz,sx,sy,sz" in mm (LPS), for a 2-D image "cx,cy,sx,sy". */
 Region
 ParseRegion(const std::string & option, const std::string & text);
+
+/** What ParseRegion() reads. */
+std::string
+DescribeRegion(const Region & region, unsigned int dimension);
 } // namespace sam
 
 #endif

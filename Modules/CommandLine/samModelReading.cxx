@@ -4,13 +4,19 @@
 namespace sam
 {
 itk::SamModel::Pointer
-ReadModel(const CommandLine & line, const std::string & file)
+ReadModel(const CommandLine & line, const std::string & file, const std::string & device)
 {
   if (line.GetThreads() > 0)
   {
     itk::SamModel::SetNumberOfThreads(line.GetThreads());
   }
-  return itk::SamModel::Read(file, line.GetDevice(), line.GetPrecision());
+  return itk::SamModel::Read(file, device, line.GetPrecision());
+}
+
+itk::SamModel::Pointer
+ReadModel(const CommandLine & line, const std::string & file)
+{
+  return ReadModel(line, file, line.GetDevice());
 }
 
 itk::SamModel::Pointer

@@ -11,7 +11,11 @@
 
 namespace sam
 {
-/** Read a model onto the device, and for the precision and threads, that are asked for. */
+/** Read a model onto a device, for the precision and threads that are asked for. */
+itk::SamModel::Pointer
+ReadModel(const CommandLine & line, const std::string & file, const std::string & device);
+
+/** The same on the device that is asked for. */
 itk::SamModel::Pointer
 ReadModel(const CommandLine & line, const std::string & file);
 

@@ -162,6 +162,14 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
                    "",
                    "SHARE",
                    line.GetParser())
+  , m_AugmentZoom("",
+                  "augment-zoom",
+                  "Share of the windows, 0 to 1, that are scaled in plane by 0.7 to 1.4, beside what the augmentation "
+                  "does. Default: 0.2 with --augmentation masksam, else 0.",
+                  false,
+                  "",
+                  "SHARE",
+                  line.GetParser())
   , m_Mirror(
       "",
       "mirror",
@@ -219,6 +227,7 @@ RunArguments::Read(RunOptions & options)
   read(m_Precision, options.precision);
   read(m_Augmentation, options.augmentation);
   ReadNumber(m_AugmentFrame, options.frameProbability);
+  ReadNumber(m_AugmentZoom, options.zoomProbability);
   ReadNumber(m_MaximumMinutes, options.maximumMinutes);
   ReadNumber(m_LearningRate, options.learningRate);
   ReadNumber(m_WeightDecay, options.weightDecay);

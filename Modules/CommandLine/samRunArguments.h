@@ -52,6 +52,7 @@ private:
   TCLAP::ValueArg<std::string>   m_Precision;
   TCLAP::ValueArg<std::string>   m_Augmentation;
   TCLAP::ValueArg<std::string>   m_AugmentFrame;
+  TCLAP::ValueArg<std::string>   m_AugmentZoom;
   TCLAP::ValueArg<std::string>   m_Mirror;
   TCLAP::ValueArg<std::string>   m_SaveInterval;
   TCLAP::ValueArg<long>          m_Loaders;

@@ -1,6 +1,7 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samSegmentation.h"
 
+#include "samBody.h"
 #include "samComponents.h"
 #include "samDirectionRepair.h"
 #include "samError.h"
@@ -24,6 +25,7 @@
 #include <itksys/SystemTools.hxx>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -46,7 +48,7 @@ NeedsLabelMap(const SegmentationJob & job)
 bool
 NeedsImage(const SegmentationJob & job)
 {
-  return !job.statistics.empty() || !job.preview.empty();
+  return !job.statistics.empty() || !job.preview.empty() || job.cropsToBody;
 }
 
 bool
@@ -79,7 +81,7 @@ GetFileToRead(const SegmentationJob & job)
 
 /** What LibTorch takes for itself when it runs for the first time: code and tables that are read then. */
 constexpr std::uint64_t firstRunBytes = 64u << 20;
-bool                    hasRun = false;
+std::atomic<bool>       hasRun{ false };
 
 /** How an image is gone through, and the memory that it takes. */
 struct Way
@@ -204,7 +206,7 @@ FindWay(const TFilter * segment, const SegmentationJob & job, const FileFormat &
   const auto        add = [&reasons](const std::string & reason) { reasons += "; " + reason; };
   if (NeedsImage(job))
   {
-    add("--statistics and --preview need the whole image");
+    add("--statistics, --preview and --crop-to-body need the whole image");
   }
   if (NeedsMaps(job))
   {
@@ -365,6 +367,19 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     warn(job.image + ": takes " + way.Describe() + ", this machine has " + FormatBytes(physical) + " of memory");
   }
 
+  const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
+  scalar->SetInput(image);
+  auto regions = job.regions;
+  if (job.cropsToBody)
+  {
+    Naming(job.image, [&] { scalar->UpdateLargestPossibleRegion(); });
+    regions = { FindBody<VDimension>(scalar->GetOutput()) };
+    AddRegions(segment.GetPointer(), regions);
+    if (print)
+    {
+      print("region: " + DescribeRegion(regions.front(), VDimension) + "\n");
+    }
+  }
   const LabelTable table = GetLabels(model, job.labels);
   if (way.holdsLabels)
   {
@@ -379,8 +394,6 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     DescribeSegmentation(table, labels);
     DescribeProvenance(models, labels->GetMetaDataDictionary());
 
-    const auto scalar = itk::VectorIndexSelectionCastImageFilter<ChannelImage, ScalarImage>::New();
-    scalar->SetInput(image);
     if (NeedsImage(job))
     {
       scalar->UpdateLargestPossibleRegion();
@@ -390,14 +403,14 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
       { job.statistics,
         [&](const std::string & temporary) {
           auto               report = MakeStatisticsReport<LabelImage>(
-            labels, scalar->GetOutput(), table, job.regions, job.image, model->GetFileName());
+            labels, scalar->GetOutput(), table, regions, job.image, model->GetFileName());
           report.version = GetVersion();
           report.modelHashes = GetMd5(models);
           WriteText(ToJson(report), temporary);
         } },
       { job.preview,
         [&](const std::string & temporary) {
-          WritePreview(MakePreview<LabelImage>(scalar->GetOutput(), labels, table, job.regions), temporary);
+          WritePreview(MakePreview<LabelImage>(scalar->GetOutput(), labels, table, regions), temporary);
         } },
       { job.uncertainty,
         [&](const std::string & temporary) { WriteImage(segment->GetUncertainty(), temporary, true); } }

@@ -30,6 +30,7 @@ struct SegmentationJob
   std::string         preview;                   ///< PNG
   std::string         uncertainty;               ///< image of one minus the largest probability
   std::vector<Region> regions;                   ///< none: the whole image
+  bool                cropsToBody{ false };      ///< the region of FindBody(), instead of some regions
   std::set<int>       labels;                    ///< of the label map, statistics and preview; none: all
   bool                largestComponent{ false }; ///< of each label only that one is kept
   double              minimumSize{ 0.0 };        ///< mm³ of each component

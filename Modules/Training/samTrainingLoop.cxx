@@ -349,6 +349,7 @@ TrainingLoop::StartWindows()
   augmentation.mirrorAxes = recipe.mirrorAxes;
   augmentation.foregroundProbability = recipe.foregroundShare;
   augmentation.frameProbability = recipe.frameProbability;
+  augmentation.zoomProbability = recipe.zoomProbability < 0.0 ? augmentation.zoomProbability : recipe.zoomProbability;
   for (size_t k = 0; k < m_State.plan.channels.size(); ++k)
   {
     if (m_State.plan.channels[k].normalization == "clip")

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 namespace sam
 {
@@ -53,6 +54,7 @@ VisitEntries(TRecipe & recipe, const TVisit & visit)
   visit("mirror_axes", recipe.mirrorAxes);
   visit("foreground_share", recipe.foregroundShare);
   visit("frame_probability", recipe.frameProbability);
+  visit("zoom_probability", recipe.zoomProbability);
   visit("mirrors_validation", recipe.mirrorsValidation);
   visit("validation_interval", recipe.validationInterval);
   visit("optimizer", recipe.optimizer);
@@ -94,6 +96,10 @@ TrainingRecipe::Check() const
   {
     throw Error("probability of a frame is " + Json(frameProbability).dump() + ", expected 0 to 1");
   }
+  if (!(zoomProbability <= 1.0) || (zoomProbability < 0.0 && zoomProbability != TrainingRecipe().zoomProbability))
+  {
+    throw Error("probability of a zoom is " + Json(zoomProbability).dump() + ", expected 0 to 1");
+  }
   if (!(foregroundShare <= 1.0) || (foregroundShare < 0.0 && foregroundShare != TrainingRecipe().foregroundShare))
   {
     throw Error("foreground share is " + Json(foregroundShare).dump() + ", expected 0 to 1");
@@ -127,8 +133,8 @@ TrainingRecipe::FromJson(const std::string & text, const std::string & where)
   {
     const auto json = Json::parse(text);
     VisitEntries(recipe, [&json](const char * key, auto & value) {
-      const bool isLater = std::string(key) == "frame_probability" || std::string(key) == "optimizer";
-      if (!isLater || json.contains(key)) // older runs have none
+      static const std::set<std::string> later{ "frame_probability", "optimizer", "zoom_probability" };
+      if (later.count(key) == 0 || json.contains(key)) // older runs have none
       {
         json.at(key).get_to(value);
       }
@@ -172,6 +178,7 @@ RunOptions::Describe() const
            { "precision", Json(precision).dump() },
            { "augmentation", Json(augmentation).dump() },
            { "augment-frame", Json(frameProbability).dump() },
+           { "augment-zoom", Json(zoomProbability).dump() },
            { "mirror", Json(mirrorAxes).dump() } };
 }
 

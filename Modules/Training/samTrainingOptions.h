@@ -25,6 +25,7 @@ struct TrainingRecipe
   std::vector<size_t> mirrorAxes{};              ///< axes (0 = x of the plan's grid) that are mirrored half of the time
   double              foregroundShare{ -1.0 };   ///< of windows around a foreground voxel; below 0: from the data
   double              frameProbability{ 0.0 };   ///< of windows that shrink into a black frame, AugmentationOptions
+  double              zoomProbability{ -1.0 };   ///< of windows that are scaled in plane; below 0: as augmentation says
   bool                mirrorsValidation{ false }; ///< predictions of validation are means over the mirrored axes
   int64_t             validationInterval{ 5 };    ///< epochs between validations; the last epoch is always validated
   std::string         optimizer{ "adamw" };       ///< or sgd

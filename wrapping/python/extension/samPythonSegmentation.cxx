@@ -6,6 +6,7 @@
 #include "samPythonProcess.h"
 #include "samPythonRegion.h"
 
+#include "samBody.h"
 #include "samCohort.h"
 #include "samProcessMemory.h"
 #include "samSegmentation.h"
@@ -119,6 +120,7 @@ SegmentFile(PythonProcess &                    process,
             const std::map<int, std::string> & probabilities,
             const std::string &                uncertainty,
             bool                               fixDirection,
+            bool                               cropToBody,
             const std::string &                memoryLimit,
             const nanobind::callable &         warn)
 {
@@ -131,6 +133,7 @@ SegmentFile(PythonProcess &                    process,
   job.uncertainty = uncertainty;
   job.mirrorAxes = mirrorAxes;
   job.fixesDirection = fixDirection;
+  job.cropsToBody = cropToBody;
   job.regions = ToRegions(regions);
   job.memoryLimit = memoryLimit.empty() ? 0 : ParseBytes("memory_limit", memoryLimit);
   const auto tell = [&warn](const std::string & text) {
@@ -147,6 +150,20 @@ SegmentFile(PythonProcess &                    process,
     process.Run(
       [&](const std::function<void(double)> & progress) { Segment(GetModels(models), job, progress, {}, tell); });
     return 0;
+  });
+}
+
+/** \throws Error unless the image has one component of 32-bit numbers. */
+template <unsigned int VDimension>
+PythonRegion
+FindBodyOf(const PythonImage & image)
+{
+  return WithoutLock([&image] {
+    const auto   body = FindBody<VDimension>(ImportScalar<float, VDimension>(image, "the image").GetPointer());
+    PythonRegion box;
+    box.first.assign(body.center.begin(), body.center.begin() + VDimension);
+    box.second.assign(body.size.begin(), body.size.begin() + VDimension);
+    return box;
   });
 }
 
@@ -204,9 +221,15 @@ BindSegmentation(nanobind::module_ & module)
              nb::arg("probabilities"),
              nb::arg("uncertainty"),
              nb::arg("fix_direction"),
+             nb::arg("crop_to_body"),
              nb::arg("memory_limit"),
              nb::arg("warn"),
              "What sam-segment does with one image file.");
+  module.def(
+    "find_body",
+    [](const PythonImage & image) { return image.GetDimension() == 2 ? FindBodyOf<2>(image) : FindBodyOf<3>(image); },
+    nb::arg("image"),
+    "Center and size in mm of the box around the body in an image of one component of 32-bit numbers.");
   module.def("find_cases",
              &FindCases,
              nb::arg("path"),

@@ -27,7 +27,7 @@ from .filters import (
     Window,
 )
 from .model import Label, Model, GetNumberOfThreads, SetNumberOfThreads
-from .segmentation import Segment, SegmentFile
+from .segmentation import FindBody, Segment, SegmentFile
 from .stages import (
     AutoPromptImageFilter,
     EncoderImageFilter,
@@ -52,6 +52,7 @@ __all__ = [
     "EncoderImageFilter",
     "Error",
     "Evaluate",
+    "FindBody",
     "GetNumberOfThreads",
     "Label",
     "MaskClassificationImageFilter",

@@ -6,6 +6,8 @@ from __future__ import annotations
 import warnings
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
+import numpy as np
+
 from ._arguments import Numbers, PathLike, boxes, path as as_path
 from ._images import as_picture
 from ._library import _itksam
@@ -40,6 +42,22 @@ def _make_filter(
         report = progress
         segment.AddCommand(sitkProgressEvent, lambda: report(segment.GetProgress()))
     return segment
+
+
+def FindBody(image: Any, **geometry: Any) -> "tuple[tuple[float, ...], tuple[float, ...]]":
+    """The box around the body, (center, size) in mm, as sam-segment --crop-to-body takes it: a region for Segment().
+
+    It is the box of what is brighter than Otsu's threshold of the first component, without parts of less than 1000 mm3,
+    and 10 mm on each side. spacing, origin, direction, is_vector: of an array.
+    """
+    picture = as_picture(image, **geometry)
+    source = picture.image
+    pixels = picture.array[..., 0] if source.is_vector else picture.array
+    channel = _itksam.Image(
+        np.ascontiguousarray(pixels, np.float32), source.spacing, source.origin, source.direction, False
+    )
+    center, size = _itksam.find_body(channel)
+    return tuple(center), tuple(size)
 
 
 def _by_label(probability: Any) -> "Mapping[Union[str, int], PathLike]":
@@ -104,6 +122,7 @@ def SegmentFile(
     minimum_size: float = 0.0,
     fill_holes: bool = False,
     fix_direction: bool = False,
+    crop_to_body: bool = False,
     memory_limit: "Union[str, int, None]" = None,
     mirror_axes: Sequence[int] = (),
     device: Optional[str] = None,
@@ -117,10 +136,13 @@ def SegmentFile(
     probability: image files by names or values of labels, the background too, for what the label map is chosen by.
     uncertainty: image file of one minus the largest probability.
     fix_direction: take the nearest perpendicular axes of a NIfTI file whose axes are not, and warn of it.
+    crop_to_body: segment the box of FindBody() instead of regions.
     memory_limit: of the estimate, bytes or such as "2G": what takes more is segmented in parts, or refused.
     The rest is as of Segment(). All files are written, or none.
     """
     segment = _make_filter(model, regions, mirror_axes, device, precision, progress)
+    if crop_to_body and segment._regions:
+        raise _itksam.Error("crop_to_body: expected no regions beside it")
     maps: "dict[int, str]" = {}
     for label, file in _by_label(probability).items():
         value = segment._find_label(label)
@@ -140,6 +162,7 @@ def SegmentFile(
         maps,
         as_path(uncertainty or "", "uncertainty"),
         bool(fix_direction),
+        bool(crop_to_body),
         "" if memory_limit is None else str(memory_limit),
         lambda text: warnings.warn(text, stacklevel=3),
     )

@@ -34,6 +34,7 @@ class RunOptions(TypedDict, total=False):
     precision: str  #: float32 (default) or bfloat16
     augmentation: str  #: compact (default), masksam, slaug or none
     augment_frame: float  #: share of the windows that shrink into a black frame, 0 to 1. Default: 0
+    augment_zoom: float  #: share of the windows that are scaled in plane by 0.7 to 1.4. Default: 0, 0.2 with masksam
     mirror: Sequence[int]  #: axes along which half of the windows are mirrored. Default: none, all with masksam
     save_interval: float  #: minutes between savings of the state; 0: after every step. Default: 5
     loaders: int  #: threads that make windows; they change no result. Default: 1
@@ -124,8 +125,8 @@ def Train(
     options: those of sam-train with underscores, as TrainOptions describes them: plan, change_plan, initialize,
     freeze_encoder, window (x, y, z), frame, nest_labels, without, split, train_sites, sites, cache, epochs, steps,
     max_minutes, patience, seed, batch, accumulate, optimizer, learning_rate, schedule, weight_decay, gradient_norm,
-    averaging_decay, precision, augmentation, augment_frame, mirror (axes), mirror_validation, foreground,
-    validation_interval, save_interval, loaders, device, threads, resume.
+    averaging_decay, precision, augmentation, augment_frame, augment_zoom, mirror (axes), mirror_validation,
+    foreground, validation_interval, save_interval, loaders, device, threads, resume.
     """
     told = _itksam.TrainingOptions()
     values: "dict[str, Any]" = dict(options, dataset=dataset, output=output)
@@ -156,8 +157,8 @@ def Pretrain(
     is taken. progress and note are those of Train().
     options: those of sam-pretrain with underscores, as PretrainOptions describes them: method, labels, exclude,
     train_sites, sites, hidden, slices, cache, epochs, steps, max_minutes, seed, batch, accumulate, optimizer,
-    learning_rate, schedule, weight_decay, gradient_norm, averaging_decay, precision, augmentation, augment_frame, mirror (axes),
-    save_interval, loaders, device, threads, resume.
+    learning_rate, schedule, weight_decay, gradient_norm, averaging_decay, precision, augmentation, augment_frame,
+    augment_zoom, mirror (axes), save_interval, loaders, device, threads, resume.
     """
     told = _itksam.PretrainingOptions()
     values: "dict[str, Any]" = dict(options, images=images, output=output, plan=plan)

@@ -185,6 +185,26 @@ def test_cleaning_and_regions(model):
         itksam.Segment(image, model, labels=["liver"])
 
 
+@pytest.mark.parametrize("pixel_type", [sitk.sitkFloat32, sitk.sitkInt16, sitk.sitkVectorFloat32])
+def test_the_body_is_a_region(model, tmp_path, pixel_type):
+    pixels = np.full((30, 50, 60), -1000, np.float32)
+    pixels[:, 16:28, 20:36] = 100
+    image = sitk.GetImageFromArray(pixels)
+    image.SetSpacing((2.0, 2.0, 3.0))
+    image.SetOrigin((-60.0, -40.0, 10.0))
+    typed = sitk.Cast(image, pixel_type) if pixel_type != sitk.sitkVectorFloat32 else sitk.Compose(image, -image)
+    body = itksam.FindBody(typed)
+    assert body == ((-5.0, 3.0, 53.5), (52.1, 44.1, 110.1))  # 16 x 12 x 30 voxels and 10 mm on each side
+    sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
+    itksam.SegmentFile(tmp_path / "ct.nrrd", tmp_path / "labels.nrrd", model, crop_to_body=True)
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "labels.nrrd"))),
+        sitk.GetArrayFromImage(itksam.Segment(image, model, regions=[body])),
+    )
+    with pytest.raises(itksam.Error, match="crop_to_body: expected no regions"):
+        itksam.SegmentFile(tmp_path / "ct.nrrd", tmp_path / "no.nrrd", model, crop_to_body=True, regions=[body])
+
+
 def test_models_tell_about_themselves(model):
     assert [label.name for label in model.labels] == ["background", "anterior", "posterior"]
     assert model.device == "cpu" and model.dimension == 3 and not model.is_promptable

@@ -63,7 +63,7 @@ def read_tensors(path):
 
 def test_options_of_the_program(dataset, tmp_path):
     told = []
-    options = {**OPTIONS, "steps": 2, "augment_frame": 0.5, "change_plan": {"compatibility": ["set_loss_only"]}}
+    options = {**OPTIONS, "steps": 2, "augment_frame": 0.5, "augment_zoom": 0.5, "change_plan": {"compatibility": ["set_loss_only"]}}
     result = itksam.Train(dataset, tmp_path / "run", note=told.append, **options)
     assert result.steps == 2 and result.loss > 0.0
     model = itksam.Model(tmp_path / "run" / "model.safetensors", device="cpu")
