@@ -90,7 +90,7 @@ add_python_packages() {
     packages python3-dev
   [ -f "$venv/python-packages-1" ] && return 0
   say "packages for the Python package's tests in build/venv"
-  quietly "$venv/bin/python" -m pip install nanobind scikit-build-core numpy SimpleITK itk-core distributed highdicom \
+  quietly "$venv/bin/python" -m pip install nanobind scikit-build-core numpy SimpleITK itk-core contourpy distributed highdicom \
     ipykernel matplotlib nbclient pytest
   touch "$venv/python-packages-1"
 }

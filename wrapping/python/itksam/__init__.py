@@ -27,6 +27,7 @@ from .filters import (
     Window,
 )
 from .model import Label, Model, GetNumberOfThreads, SetNumberOfThreads
+from .rtstruct import WriteDicomRtStruct
 from .segmentation import FindBody, Segment, SegmentFile
 from .stages import (
     AutoPromptImageFilter,
@@ -75,6 +76,7 @@ __all__ = [
     "TrainingProgress",
     "TrainingResult",
     "Window",
+    "WriteDicomRtStruct",
     "WriteDicomSeg",
     "WriteReport",
     "sitkAbortEvent",

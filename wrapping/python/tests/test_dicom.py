@@ -11,12 +11,13 @@ highdicom = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
 
 
-@pytest.fixture
-def series(tmp_path):
-    """A CT series of 6 slices of 12 x 10 pixels, written from the last slice to the first."""
+def write_series(folder, shape=(6, 10, 12), orientation=(1, 0, 0, 0, 1, 0)):
+    """A CT series of slices, rows and columns, written from the last slice to the first."""
+    count, rows, columns = shape
+    step = np.cross(orientation[:3], orientation[3:])
     uid = pydicom.uid.generate_uid
     study, number, frame = uid(), uid(), uid()
-    for k in reversed(range(6)):
+    for k in reversed(range(count)):
         data = pydicom.Dataset()
         data.SOPClassUID = pydicom.uid.CTImageStorage
         data.SOPInstanceUID, data.StudyInstanceUID, data.SeriesInstanceUID = uid(), study, number
@@ -27,15 +28,21 @@ def series(tmp_path):
         data.StudyDate = datetime.date(2020, 1, 1).strftime("%Y%m%d")
         data.StudyTime, data.SeriesNumber, data.InstanceNumber = "120000", 1, k + 1
         data.PositionReferenceIndicator, data.PatientPosition = "", "HFS"
-        data.ImageOrientationPatient, data.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-20.5, 10.25, 30 + 2.5 * k]
+        data.ImageOrientationPatient = list(orientation)
+        data.ImagePositionPatient = (np.array([-20.5, 10.25, 30]) + 2.5 * k * step).round(6).tolist()
         data.PixelSpacing, data.SliceThickness = [0.8, 0.9], 2.5
-        data.Rows, data.Columns, data.SamplesPerPixel, data.PhotometricInterpretation = 10, 12, 1, "MONOCHROME2"
+        data.Rows, data.Columns, data.SamplesPerPixel, data.PhotometricInterpretation = rows, columns, 1, "MONOCHROME2"
         data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 1
         data.RescaleIntercept, data.RescaleSlope = -1024, 1
-        data.PixelData = np.full((10, 12), 1000 + k, np.int16).tobytes()
+        data.PixelData = np.full((rows, columns), 1000 + k, np.int16).tobytes()
         data.file_meta = pydicom.dataset.FileMetaDataset()
         data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-        data.save_as(tmp_path / f"{9 - k}.dcm", enforce_file_format=True)
+        data.save_as(folder / f"{count + 3 - k}.dcm", enforce_file_format=True)
+
+
+@pytest.fixture
+def series(tmp_path):
+    write_series(tmp_path)
     return tmp_path
 
 
