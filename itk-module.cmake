@@ -13,6 +13,7 @@ itk_module(SegmentAnything
     ITKCommon
   COMPILE_DEPENDS
     ITKDistanceMap
+    ITKImageCompose
     ITKImageFunction
     ITKImageGrid
     ITKImageIntensity

@@ -459,6 +459,37 @@ TEST_F(SamSegmentProgram, ASegmentationTellsSlicerEverything)
   expect("Segmentation_ReferenceImageExtentOffset:=0 0 0");
 }
 
+TEST_F(SamSegmentProgram, ASegmentationOfAnImageIsAVolumeOfOneSlice)
+{
+  using Plane = itk::Image<unsigned char, 2>;
+  itk::SamTestModelOptions options;
+  options.dimension = 2;
+  options.isSharp = true;
+  itk::MakeSamTestModel(options)->Write((folder / "model.safetensors").string());
+  const auto plane = MakeImage<Plane>({ 20, 18 }, { 0.9, 1.1 }, { -11.3, 4.7 });
+  for (itk::ImageRegionIteratorWithIndex<Plane> it(plane, plane->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+  {
+    it.Set(static_cast<unsigned char>((37 * it.GetIndex()[0] + 11 * it.GetIndex()[1]) % 101));
+  }
+  Write(plane.GetPointer(), folder / "plane.mha");
+  for (const std::string name : { "plane.nrrd", "plane.seg.nrrd" })
+  {
+    const auto outcome = Run(Quoted("plane.mha") + " " + Quoted(name));
+    ASSERT_TRUE(outcome.isWell) << outcome.output;
+  }
+  EXPECT_NE(ReadText(folder / "plane.nrrd").find("dimension: 2\n"), std::string::npos);
+  const auto text = ReadText(folder / "plane.seg.nrrd");
+  EXPECT_NE(text.find("dimension: 3\n"), std::string::npos) << "3D Slicer knows no others";
+  EXPECT_NE(text.find("Segment0_Name:=first\n"), std::string::npos);
+  const auto volume = sam::Read<Labels>((folder / "plane.seg.nrrd").string());
+  EXPECT_EQ(volume->GetLargestPossibleRegion().GetSize(), (itk::Size<3>{ { 20, 18, 1 } }));
+  EXPECT_NEAR(volume->GetOrigin()[0], -11.3, 1e-6);
+  EXPECT_NEAR(volume->GetSpacing()[1], 1.1, 1e-6);
+  const auto pixels = ReadPixels<Labels>(folder / "plane.seg.nrrd");
+  EXPECT_EQ(pixels, ReadPixels<Plane>(folder / "plane.nrrd"));
+  EXPECT_GT(std::set<int>(pixels.begin(), pixels.end()).size(), 1u);
+}
+
 TEST_F(SamSegmentProgram, AxesThatAreNotPerpendicularAreRepairedOnRequest)
 {
   Write(sam::Read<Volume>((folder / "images/a.nii.gz").string()).GetPointer(), folder / "skew.nii");

@@ -6,6 +6,8 @@
 #include "itkImageIOFactory.h"
 #include "itkMetaDataObject.h"
 
+#include <itksys/SystemTools.hxx>
+
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -212,6 +214,12 @@ WriteAllAtomically(const std::vector<FileToWrite> & files)
     }
   };
   writeFrom(0);
+}
+
+bool
+IsSegmentationName(const std::string & path)
+{
+  return itksys::SystemTools::StringEndsWith(itksys::SystemTools::LowerCase(path), ".seg.nrrd");
 }
 
 void

@@ -13,6 +13,7 @@
 #include "itkImageBase.h"
 #include "itkImageFileWriter.h"
 #include "itkImageRegionConstIteratorWithIndex.h"
+#include "itkJoinSeriesImageFilter.h"
 #include "itkMetaDataDictionary.h"
 #include "itkMetaDataObject.h"
 #include "itkProcessObject.h"
@@ -164,12 +165,29 @@ DescribeSegmentation(const LabelTable & table, TLabelImage * labels)
   add("Segmentation_ReferenceImageExtentOffset", "0 0 0");
 }
 
-/** Write a label map. NIfTI, which keeps no keys, gets names and colors and by what it was made, too.
+/** Whether a file is called as 3D Slicer calls segmentations: NAME.seg.nrrd. */
+bool
+IsSegmentationName(const std::string & path);
+
+/** Write a label map. NIfTI, which keeps no keys, gets names and colors and by what it was made, too. A segmentation of
+ * 3D Slicer is a volume, so that of a 2-D image gets one slice.
  * \throws itk::ExceptionObject or Error when the file cannot be written. */
 template <typename TLabelImage>
 void
 WriteSegmentation(const LabelTable & table, const TLabelImage * labels, const std::string & path)
 {
+  if constexpr (TLabelImage::ImageDimension == 2)
+  {
+    if (IsSegmentationName(path))
+    {
+      const auto join = itk::JoinSeriesImageFilter<TLabelImage, itk::Image<typename TLabelImage::PixelType, 3>>::New();
+      join->SetInput(labels);
+      join->UpdateOutputInformation();
+      join->GetOutput()->SetMetaDataDictionary(labels->GetMetaDataDictionary());
+      WriteImage(join->GetOutput(), path, true);
+      return;
+    }
+  }
   WriteImage(labels, path, true);
   AddNiftiLabels(path, table, GetProvenance(labels->GetMetaDataDictionary()));
 }
