@@ -19,6 +19,9 @@ _NEEDED = (
     "SOPClassUID SOPInstanceUID SeriesInstanceUID StudyInstanceUID Rows Columns ImagePositionPatient "
     "ImageOrientationPatient PixelSpacing"
 ).split()
+# What the slices of a series have in common.
+_SHARED = "StudyInstanceUID FrameOfReferenceUID Rows Columns".split()
+_LONGEST = 64  # characters of a name or description in DICOM (VR LO)
 
 
 def _read_slice(file: Any) -> Any:
@@ -61,6 +64,11 @@ def _read_series(source: Any) -> "list[Any]":
         raise _itksam.Error(f"the source series {source!s} has no image, expected the slices that were segmented")
     if len({each.SeriesInstanceUID for each in slices}) != 1:
         raise _itksam.Error("the source images are of several series, expected one")
+    for keyword in _SHARED:
+        found = {getattr(each, keyword, None) for each in slices}
+        if len(found) != 1:
+            values = sorted(str(value) for value in found)
+            raise _itksam.Error(f"{keyword} of the source series is {values[0]} and {values[1]}, expected the same in all slices")
     return slices
 
 
@@ -131,6 +139,18 @@ def match(
     if not table:
         raise _itksam.Error("the segmentation has no label but the background, expected at least one")
     return LabelledSeries(labels, affine, [slices[k] for k in order], table)
+
+
+def name_of(label: Label) -> str:
+    """The name as DICOM can hold it: a backslash would end a value."""
+    return label.name[:_LONGEST].replace("\\", "/")
+
+
+def check_description(text: Any) -> str:
+    """A series description that DICOM can hold."""
+    if not isinstance(text, str) or len(text) > _LONGEST or "\\" in text:
+        raise _itksam.Error(f"series_description is {text!r}, expected at most {_LONGEST} characters without a backslash")
+    return text
 
 
 def write(data: Any, path: PathLike) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._arguments import PathLike
 from ._library import _itksam
-from ._series import match, write
+from ._series import check_description, match, name_of, write
 from .model import Label, Model
 
 _SCHEME = "99ITKSAM"  # private, for labels that have no code of their own
@@ -52,7 +52,8 @@ def WriteDicomSeg(
     segmentation: the label map on the grid of the series. source_series: its folder, files or pydicom data sets.
     model: the Model, or Labels. Labels that are not in the label map are left out.
     codes: (value, scheme, meaning) by name of the label. Default: SNOMED CT's for the names of common
-    organs and structures ("liver"), else the name in a private scheme. spacing, origin, direction: of an array.
+    organs and structures ("liver"), else the name in a private scheme. series_description: up to 64 characters.
+    spacing, origin (mm), direction: of an array.
     """
     try:
         import highdicom
@@ -61,6 +62,7 @@ def WriteDicomSeg(
     from highdicom.color import CIELabColor
     from highdicom.sr import CodedConcept
 
+    check_description(series_description)
     labels, _, slices, table = match(segmentation, source_series, model, geometry)
     numbers = np.zeros(int(labels.max()) + 1, np.uint8 if len(table) < 256 else np.uint16)  # segments count from 1 without a gap
     descriptions = []
@@ -72,7 +74,7 @@ def WriteDicomSeg(
         descriptions.append(
             highdicom.seg.SegmentDescription(
                 segment_number=number,
-                segment_label=label.name[:64],
+                segment_label=name_of(label),
                 segmented_property_category=CodedConcept("123037004", "SCT", "Anatomical Structure"),
                 segmented_property_type=_code(label, codes or {}),
                 algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,

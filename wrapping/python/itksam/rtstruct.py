@@ -10,7 +10,7 @@ import numpy as np
 
 from ._arguments import PathLike
 from ._library import _itksam
-from ._series import LabelledSeries, match, write
+from ._series import LabelledSeries, check_description, match, name_of, write
 from .model import Label, Model
 
 
@@ -25,7 +25,8 @@ def _crossings(ring: np.ndarray, y: float) -> "tuple[np.ndarray, np.ndarray]":
 def _join(outer: np.ndarray, holes: "list[np.ndarray]") -> np.ndarray:
     """One ring of an outline and its holes, by channels of no width: the keyhole technique of DICOM (PS3.3 C.8.8.6.3).
 
-    Systems differ in whether a contour within another one is a hole. A channel goes to the left of a hole, where only
+    Readers differ in whether a contour within another one is a hole: plastimatch 1.9.4 fills it, and does not read contours
+    of the type CLOSEDPLANAR_XOR. A channel goes to the left of a hole, where only
     the outline or a hole that begins further left can be, a quarter of a pixel beside the centers.
     """
     ring = outer
@@ -111,7 +112,8 @@ def WriteDicomRtStruct(
     are those of the label map. Holes are joined to the outline by a channel of no width.
 
     segmentation: the label map on the grid of the series. source_series: its folder, files or pydicom data sets.
-    model: the Model, or Labels. Labels that are not in the label map are left out. spacing, origin, direction: of an array.
+    model: the Model, or Labels. Labels that are not in the label map are left out. series_description: up to 64 characters,
+    of which the first 16 are the label of the structure set. spacing, origin (mm), direction: of an array.
     """
     try:
         import contourpy  # noqa: F401
@@ -121,6 +123,7 @@ def WriteDicomRtStruct(
         raise _itksam.Error(f"{error.name} is not installed: run 'pip install contourpy pydicom'") from None
     from . import __version__
 
+    check_description(series_description)
     found = match(segmentation, source_series, model, geometry)
     first = found.slices[0]
     if not getattr(first, "FrameOfReferenceUID", None):
@@ -130,9 +133,10 @@ def WriteDicomRtStruct(
     data = Dataset()
     data.file_meta = pydicom.dataset.FileMetaDataset()
     data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: the labels' names may need more than the series has
     data.SOPClassUID, data.SOPInstanceUID = pydicom.uid.RTStructureSetStorage, pydicom.uid.generate_uid()
     for keyword in (
-        "SpecificCharacterSet PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID StudyDate StudyTime StudyID "
+        "PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID StudyDate StudyTime StudyID "
         "AccessionNumber ReferringPhysicianName StudyDescription FrameOfReferenceUID PositionReferenceIndicator"
     ).split():
         if keyword in first:
@@ -153,7 +157,7 @@ def WriteDicomRtStruct(
     data.StructureSetROISequence, data.ROIContourSequence, data.RTROIObservationsSequence = [], [], []
     for number, label in enumerate(found.table, 1):
         region = Dataset()
-        region.ROINumber, region.ROIName = number, label.name[:64]
+        region.ROINumber, region.ROIName = number, name_of(label)
         region.ReferencedFrameOfReferenceUID = first.FrameOfReferenceUID
         region.ROIGenerationAlgorithm = "AUTOMATIC"
         data.StructureSetROISequence.append(region)

@@ -136,7 +136,14 @@ def test_mistakes_of_the_series(series, labels, tmp_path):
         change(series, "4.dcm", **{keyword: "" if keyword == "SOPClassUID" else None})
         refuse(f"4.dcm: has no {keyword}, expected a slice", labels, series, out, TABLE)
         change(series, "4.dcm", **{keyword: value})
-    change(series, "4.dcm", StudyInstanceUID="1.2.3")
+    for keyword, value in (("StudyInstanceUID", "1.2.3"), ("FrameOfReferenceUID", "1.2.3"), ("Rows", 9), ("Columns", 11)):
+        before = getattr(pydicom.dcmread(series / "4.dcm"), keyword)
+        change(series, "4.dcm", **{keyword: value})
+        refuse(f"{keyword} of the source series is .* and .*, expected the same", labels, series, out, TABLE)
+        change(series, "4.dcm", **{keyword: before})
+    refuse("series_description is 'y.*', expected at most 64", labels, series, out, TABLE, series_description="y" * 65)
+    for file in series.glob("*.dcm"):
+        change(series, file.name, PatientID=None)
     refuse("does not do for a segmentation", labels, series, out, TABLE)
 
 
