@@ -45,7 +45,7 @@ def _read_series(source: Any) -> "list[Any]":
             raise _itksam.Error(f"{folder}: no such folder, expected the source series")
         read = {path: _read_slice(path) for path in sorted(folder.iterdir()) if path.is_file()}
         # as ITK's reader: other files, such as an index of the disk, are no slices
-        named = [(path, each) for path, each in read.items() if each is not None and "PixelData" in each]
+        named: "list[tuple[Any, Any]]" = [(path, each) for path, each in read.items() if each is not None and "PixelData" in each]
     else:
         if not hasattr(source, "__iter__") or isinstance(source, pydicom.Dataset):
             raise _itksam.Error(f"the source series is a {type(source).__name__}, expected a folder, or a list of slices")
