@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 from typing import Any, Optional, Sequence, Union
 
+import numpy as np
+
 from ._library import _itksam
 
-Numbers = Sequence[float]
+Numbers = Union[Sequence[float], np.ndarray]
 PathLike = Union[str, "os.PathLike[str]"]
 
 

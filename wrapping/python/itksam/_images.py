@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
-from ._arguments import floats
+from ._arguments import Numbers, floats
 from ._library import _itksam
 
 # What has no type of its own in the filters; nothing is lost in these but integers above 2^53.
@@ -106,9 +106,9 @@ def _from_itk(image: Any) -> Picture:
 
 def as_picture(
     image: Any,
-    spacing: Optional[Sequence[float]] = None,
-    origin: Optional[Sequence[float]] = None,
-    direction: Optional[Sequence[float]] = None,
+    spacing: Optional[Numbers] = None,
+    origin: Optional[Numbers] = None,
+    direction: Optional[Numbers] = None,
     is_vector: bool = False,
 ) -> Picture:
     """An image of any kind. The keywords are the geometry of an array, and whether its last axis counts components."""

@@ -36,11 +36,11 @@ def _make_options(
     if isinstance(names, Model):
         names = {label.value: label.name for label in names.labels[1:]}
     known = {value: str(name) for value, name in _by_label(names or {}, "names").items()}
-    maps = [
+    first, second = (
         {value: whole(other, f"a label of {what}", None) for value, other in _by_label(given, what).items()}
         for given, what in ((segmentation_map, "segmentation_map"), (reference_map, "reference_map"))
-    ]
-    return _itksam.EvaluationOptions(wholes(labels, "labels", None), known, *maps, boxes(regions))
+    )
+    return _itksam.EvaluationOptions(wholes(labels, "labels", None), known, first, second, boxes(regions))
 
 
 def _make_cohort(

@@ -122,10 +122,11 @@ class SegmentationImageFilter(ModelFilter):
     def GetModels(self) -> "list[Model]":
         """The model, then those that were added."""
         first = self.GetModel()
-        self._added = [
+        added = [
             model if isinstance(model, Model) else Model(model, first.device, first.precision) for model in self._added
         ]
-        return [first, *self._added]
+        self._added = list(added)  # each is read once
+        return [first, *added]
 
     def Execute(
         self,
@@ -146,7 +147,10 @@ class SegmentationImageFilter(ModelFilter):
         def answer(number: int, size: Numbers, *geometry: Numbers) -> Picture:
             window = Window(number, tuple(int(extent) for extent in size), *(tuple(values) for values in geometry))
             found = function(window)
-            return as_picture(found, *geometry, True) if isinstance(found, np.ndarray) else as_picture(found)
+            if not isinstance(found, np.ndarray):
+                return as_picture(found)
+            spacing, origin, direction = geometry
+            return as_picture(found, spacing, origin, direction, True)
 
         self._maps = {}
         source = picture.image
@@ -341,7 +345,7 @@ class PromptedSegmentationImageFilter(SliceFilter):
             multimask=self._multimask,
             hq_token_only=self._hq_token_only,
             cache_size=self._cache_size,
-            **{name: value and value.image for name, value in given.items()},
+            **{name: value.image if value else None for name, value in given.items()},  # type: ignore[arg-type]
         )
         self._pixels = pixels
         self._picture = picture
@@ -430,7 +434,7 @@ class AutomaticMaskImageFilter(SliceFilter):
             self._axis,
             self._window,
             self._slices,
-            **self._options,
+            **self._options,  # type: ignore[arg-type]
         )
         self._masks = [AutomaticMask(*values) for values in masks]
         return picture.like(result)

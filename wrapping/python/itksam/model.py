@@ -75,8 +75,10 @@ class Model:
     def labels(self) -> "list[Label]":
         """What the values of its label maps stand for, the background first."""
         return [
-            Label(value, name, tuple(color))
-            for value, name, color in zip(self._model.label_values, self._model.label_names, self._model.label_colors)
+            Label(value, name, (red, green, blue))
+            for value, name, (red, green, blue) in zip(
+                self._model.label_values, self._model.label_names, self._model.label_colors
+            )
         ]
 
     @property

@@ -156,7 +156,7 @@ class MaskClassificationImageFilter(ModelFilter):
                 picture.image,
                 self.GetModel()._model,
                 prompts._prompts if isinstance(prompts, Prompts) else None,
-                dense and dense.image,
+                dense.image if dense else None,
             )
         )
 
