@@ -4,6 +4,7 @@
 #include "samTrainingLog.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 
@@ -46,6 +47,38 @@ TEST(samTrainingRecipe, GoesThroughJson)
   EXPECT_THROW(sam::TrainingRecipe::FromJson("{}", "here"), sam::Error);
   recipe.mirrorAxes = { 1, 1 };
   EXPECT_THROW(recipe.Check(), sam::Error);
+}
+
+TEST(samTrainingRecipe, RunsThatBeganBeforeAnEntryGoOn)
+{
+  auto json = nlohmann::json::parse(sam::TrainingRecipe().ToJson());
+  for (const auto * const key : { "frame_probability", "optimizer", "zoom_probability" })
+  {
+    ASSERT_EQ(json.erase(key), 1u) << key;
+  }
+  EXPECT_EQ(sam::TrainingRecipe::FromJson(json.dump(), "here").ToJson(), sam::TrainingRecipe().ToJson());
+  json.erase("augmentation");
+  EXPECT_THROW(sam::TrainingRecipe::FromJson(json.dump(), "here"), sam::Error);
+}
+
+TEST(samTrainingRecipe, SharesAreSharesOrLeftToTheAugmentation)
+{
+  sam::TrainingRecipe recipe;
+  for (double * const share : { &recipe.frameProbability, &recipe.zoomProbability, &recipe.foregroundShare })
+  {
+    const double standard = *share;
+    for (const double good : { standard, 0.0, 0.5, 1.0 })
+    {
+      *share = good;
+      EXPECT_NO_THROW(recipe.Check()) << good;
+    }
+    for (const double bad : { -0.5, 1.5, std::nan("") })
+    {
+      *share = bad;
+      EXPECT_THROW(recipe.Check(), sam::Error) << bad;
+    }
+    *share = standard;
+  }
 }
 
 TEST(samTrainingLog, GoesThroughJsonAndCsv)
