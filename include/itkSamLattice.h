@@ -8,6 +8,7 @@
 #include "itkIntTypes.h"
 
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -229,8 +230,15 @@ struct SamTaps
  * sampling copies. Positions are computed along the lattice's axes, hence the numbers are the same bit for bit in
  * whichever order the image is stored. An oblique image gets a lattice that covers its bounding box.
  *
- * Sampling is linear and repeats the border voxels outside. Where the lattice is more than 1.5 times as coarse as the
- * image, the mean over the lattice's voxel is taken along that axis instead (of sub-samples when oblique).
+ * Sampling repeats the border voxels outside. The *interpolation* is
+ * - linear: where the lattice is more than 1.5 times as coarse as the image, the mean over the lattice's voxel is taken
+ *   along that axis instead (of sub-samples when oblique);
+ * - nearest: the voxel whose center is nearest, of two the later one along the lattice's axis, also where the lattice
+ * is coarser;
+ * - cubic: the cubic spline through the voxels, limited to the range of the image's values; means as for linear;
+ * - nnunet: what nnU-Net does: cubic without means, and nearest along the image's axis that is more than three times as
+ *   coarse as another one (or else the lattice's, and only if it is one axis of a volume), whose slices are then
+ * limited each to its own range.
  *
  * \ingroup SegmentAnything
  */
@@ -242,11 +250,21 @@ public:
   /** Voxels along each axis; 0: as the spacing says. */
   using StretchedSizeType = std::array<SizeValueType, 3>;
 
-  /** \throws ExceptionObject for an unknown orientation, a negative spacing or an image without voxels. */
+  /** How the image is read between its voxels along one of its axes. */
+  enum class Kernel
+  {
+    Linear,
+    Nearest,
+    Cubic
+  };
+
+  /** \throws ExceptionObject for an unknown orientation or interpolation, a negative spacing or an image without
+   * voxels. */
   SamLattice(const SamGrid &           image,
              const std::string &       orientation,
              const VectorType &        spacing,
-             const StretchedSizeType & stretched = { { 0, 0, 0 } });
+             const StretchedSizeType & stretched = { { 0, 0, 0 } },
+             const std::string &       interpolation = "linear");
 
   /** The whole lattice; its box starts at 0. */
   const SamGrid &
@@ -274,6 +292,24 @@ public:
     return m_ImageAxis[axis];
   }
 
+  /** Along an axis of the image. */
+  Kernel
+  GetKernel(unsigned int imageAxis) const
+  {
+    return m_Kernel[imageAxis];
+  }
+
+  /** Whether samples are splines along an axis, so that they are limited to the range of the image's values. */
+  bool
+  IsCubic() const;
+
+  /** The image's axis whose slices are each taken by itself, if there is one. */
+  const std::optional<unsigned int> &
+  GetSliceAxis() const
+  {
+    return m_SliceAxis;
+  }
+
   /** The box of voxels that is nearest to a box along the physical axes, \a center and \a size in mm. It may reach over
    * the lattice, by the lattice's own length at most.
    * \throws ExceptionObject when both do not overlap. */
@@ -283,6 +319,15 @@ public:
   /** The image's voxels that samples of the lattice's \a box are made of. */
   SamIndexBox
   GetImageBox(const SamIndexBox & box) const;
+
+  /** Oblique images: the coefficients of the spline that samples of the lattice's \a box are made of, in the image's
+   * indices; up to two voxels outside. Along axes that are not cubic these are the voxels. */
+  SamIndexBox
+  GetCoefficientBox(const SamIndexBox & box) const;
+
+  /** Oblique images: what the coefficients from \a start on along an axis of the image are made of. */
+  SamTaps
+  GetCoefficientTaps(unsigned int imageAxis, IndexValueType start, SizeValueType size) const;
 
   /** The image's voxels whose centers may lie in the lattice's \a box. */
   SamIndexBox
@@ -328,8 +373,15 @@ public:
   }
 
 private:
+  /** Whether means are taken along an axis of the lattice. */
+  bool
+  IsAveraging(unsigned int axis) const;
+
   SamGrid                     m_Image;
   SamGrid                     m_Grid;
+  std::array<Kernel, 3>       m_Kernel{ { Kernel::Linear, Kernel::Linear, Kernel::Linear } };
+  std::optional<unsigned int> m_SliceAxis;
+  bool                        m_TakesMeans{ true };
   bool                        m_IsAligned{ true };
   std::array<unsigned int, 3> m_ImageAxis{ { 0, 1, 2 } };
   std::array<bool, 3>         m_Flip{ { false, false, false } };

@@ -183,6 +183,10 @@ public:
   SpacingType
   GetSpacing() const;
 
+  /** How an image is read between its voxels: linear, nearest, cubic or nnunet, as SamLattice says. */
+  const std::string &
+  GetInterpolation() const;
+
   /** Voxels along each axis that any image is stretched to, whatever its spacing; 0 along axes where it is not. */
   SizeType
   GetStretchedSize() const;

@@ -5,6 +5,7 @@
 #include "itkSamLattice.h"
 #include "itkSamMacro.h"
 #include "itkSamModel.h"
+#include "itkSamPixels.h"
 #include "itkSamSampling.h"
 
 #include "itkImageToImageFilter.h"
@@ -28,11 +29,14 @@ namespace itk
  * output's voxels that lie inside of the image (a constant channel becomes 0); *clip* limits to [lower, upper],
  * subtracts the mean and divides by the deviation that the channel names.
  *
+ * Between voxels the image is read linearly, or as SetInterpolation() says.
+ *
  * A black frame around the image can be left out; in what follows the image is what is inside of it.
  *
  * The input's components (of a vector image, RGB or vector pixels, or the one of a scalar pixel) are the channels. Only
- * the voxels that the output needs are requested, and any region of the output can be: what a normalization measures
- * is then measured first, in parts that are requested from the input one after the other, and once for all regions.
+ * the voxels that the output needs are requested, and any region of the output can be: what a normalization measures,
+ * and the range that cubic interpolation is limited to, is then measured first, in parts that are requested from the
+ * input one after the other, and once for all regions.
  *
  * \sa SamLattice
  * \ingroup SegmentAnything
@@ -62,7 +66,7 @@ public:
   using StretchedSizeType = SamLattice::StretchedSizeType;
   using ChannelsType = std::vector<SamChannel>;
 
-  /** Take orientation, spacing and channels from a model. */
+  /** Take orientation, spacing, interpolation and channels from a model. */
   void
   SetModel(const SamModel * model);
 
@@ -76,6 +80,11 @@ public:
   void
   SetOutputSpacing(const SpacingType & spacing);
   itkGetConstReferenceMacro(OutputSpacing, SpacingType);
+
+  /** Set/Get how the image is read between its voxels: "linear", "nearest", "cubic" or "nnunet" (cubic, and nearest
+   * along an axis of coarse slices). Default is "linear". \sa SamLattice */
+  itkSetStringMacro(Interpolation);
+  itkGetStringMacro(Interpolation);
 
   /** Set/Get the number of voxels along the output's axes x, y, z that the image is stretched to; 0: as the spacing
    * says. Default is 0, 0, 0. */
@@ -143,15 +152,31 @@ private:
   bool
   IsMeasured() const;
 
+  /** Whether a part of the output needs something of the whole input. */
+  bool
+  NeedsMeasuring() const;
+
   /** Measure the whole input in parts. */
   void
   MeasureInput();
 
+  /** Ask the input for a box of its voxels and have them made. */
+  void
+  ReadInput(const SamIndexBox & box);
+
+  /** What is buffered of the input, which is looked at for what is not finite. */
+  SamComponentBuffer<SamComponentType<TInputImage>>
+  GetBuffer() const;
+
   /** Samples of a part of the lattice into \a target; answers which are inside. */
   std::vector<unsigned char>
-  Sample(const SamLattice & lattice, const SamIndexBox & part, float * target) const;
+  Sample(const SamLattice &                                        lattice,
+         const SamIndexBox &                                       part,
+         const SamComponentBuffer<SamComponentType<TInputImage>> & buffer,
+         float *                                                   target) const;
 
   std::string  m_Orientation{ "LPS" };
+  std::string  m_Interpolation{ "linear" };
   SpacingType  m_OutputSpacing{ { 0.0, 0.0, 0.0 } };
   ChannelsType m_Channels{};
 
@@ -165,6 +190,7 @@ private:
   PointType    m_RegionCenter{};
   VectorType   m_RegionSize{};
 
+  SamValueRange    m_Range{};
   SamNormalization m_Normalization{};
   ModifiedTimeType m_MeasuredTime{ 0 };
 };

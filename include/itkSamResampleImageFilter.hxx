@@ -20,6 +20,7 @@ SamResampleImageFilter<TInputImage>::SetModel(const SamModel * model)
   }
   this->SetOrientation(model->GetOrientation());
   this->SetOutputSpacing(model->GetSpacing());
+  this->SetInterpolation(model->GetInterpolation());
   this->SetStretchedSize(model->GetStretchedSize());
   this->SetChannels(model->GetChannels());
   this->SetRemovesFrame(model->RemovesFrame());
@@ -93,7 +94,7 @@ SamResampleImageFilter<TInputImage>::MakeLattice() const
 {
   SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
   grid.box = m_RemovesFrame ? m_Content : grid.box;
-  return SamLattice(grid, m_Orientation, m_OutputSpacing, m_StretchedSize);
+  return SamLattice(grid, m_Orientation, m_OutputSpacing, m_StretchedSize, m_Interpolation);
 }
 
 template <typename TInputImage>
@@ -178,8 +179,30 @@ SamResampleImageFilter<TInputImage>::IsMeasured() const
 }
 
 template <typename TInputImage>
-std::vector<unsigned char>
-SamResampleImageFilter<TInputImage>::Sample(const SamLattice & lattice, const SamIndexBox & part, float * target) const
+bool
+SamResampleImageFilter<TInputImage>::NeedsMeasuring() const
+{
+  return this->MakeLattice().IsCubic() || SamNormalization(m_Channels, SamIndexBox()).IsMeasuring();
+}
+
+template <typename TInputImage>
+void
+SamResampleImageFilter<TInputImage>::ReadInput(const SamIndexBox & box)
+{
+  auto * input = const_cast<InputImageType *>(this->GetInput());
+  this->UpdateProgress(0.0f);
+  if (this->GetAbortGenerateData())
+  {
+    throw ProcessAborted(__FILE__, __LINE__);
+  }
+  input->SetRequestedRegion(box.template ToRegion<ImageDimension>());
+  input->PropagateRequestedRegion();
+  input->UpdateOutputData();
+}
+
+template <typename TInputImage>
+SamComponentBuffer<SamComponentType<TInputImage>>
+SamResampleImageFilter<TInputImage>::GetBuffer() const
 {
   const InputImageType * input = this->GetInput();
   SamCheckFinite(input, input->GetRequestedRegion());
@@ -187,31 +210,43 @@ SamResampleImageFilter<TInputImage>::Sample(const SamLattice & lattice, const Sa
   buffer.values = SamComponents(input);
   buffer.components = input->GetNumberOfComponentsPerPixel();
   buffer.box = SamIndexBox::FromRegion(input->GetBufferedRegion());
-  return SamSampleLattice(lattice, part, buffer, this->GetNumberOfWorkUnits(), target);
+  return buffer;
+}
+
+template <typename TInputImage>
+std::vector<unsigned char>
+SamResampleImageFilter<TInputImage>::Sample(const SamLattice &                                        lattice,
+                                            const SamIndexBox &                                       part,
+                                            const SamComponentBuffer<SamComponentType<TInputImage>> & buffer,
+                                            float *                                                   target) const
+{
+  return SamSampleLattice(lattice, part, buffer, this->GetNumberOfWorkUnits(), target, m_Range);
 }
 
 template <typename TInputImage>
 void
 SamResampleImageFilter<TInputImage>::MeasureInput()
 {
-  auto *           input = const_cast<InputImageType *>(this->GetInput());
-  const SamLattice lattice = this->MakeLattice();
-  const auto       box = this->MakeBox(lattice);
+  const SamLattice    lattice = this->MakeLattice();
+  const SizeValueType components = this->GetInput()->GetNumberOfComponentsPerPixel();
+  const auto          box = this->MakeBox(lattice);
+  m_Range = SamValueRange(lattice, box, components);
   m_Normalization = SamNormalization(m_Channels, box);
   this->AbortGenerateDataOff();
-  for (const auto & part : lattice.Divide(box, SamNormalization::VoxelsOfPart))
+  for (const auto & part : m_Range.Divide())
   {
-    this->UpdateProgress(0.0f);
-    if (this->GetAbortGenerateData())
+    this->ReadInput(part);
+    m_Range.Measure(part, this->GetBuffer());
+  }
+  if (m_Normalization.IsMeasuring())
+  {
+    for (const auto & part : lattice.Divide(box, SamNormalization::VoxelsOfPart))
     {
-      throw ProcessAborted(__FILE__, __LINE__);
+      this->ReadInput(lattice.GetImageBox(part));
+      std::vector<float> samples(part.GetNumberOfVoxels() * components);
+      const auto         inside = this->Sample(lattice, part, this->GetBuffer(), samples.data());
+      m_Normalization.Measure(part, inside, samples.data());
     }
-    input->SetRequestedRegion(lattice.GetImageBox(part).template ToRegion<ImageDimension>());
-    input->PropagateRequestedRegion();
-    input->UpdateOutputData();
-    std::vector<float> samples(part.GetNumberOfVoxels() * input->GetNumberOfComponentsPerPixel());
-    const auto         inside = this->Sample(lattice, part, samples.data());
-    m_Normalization.Measure(part, inside, samples.data());
   }
   TimeStamp now;
   now.Modified();
@@ -225,7 +260,7 @@ SamResampleImageFilter<TInputImage>::UpdateOutputData(DataObject * output)
   // A part cannot be normalized by what it holds alone.
   const auto & requested = this->GetOutput()->GetRequestedRegion();
   if (!this->m_Updating && requested != this->GetOutput()->GetLargestPossibleRegion() && !this->IsMeasured() &&
-      SamNormalization(m_Channels, SamIndexBox()).IsMeasuring())
+      this->NeedsMeasuring())
   {
     this->MeasureInput();
     this->GenerateInputRequestedRegion();
@@ -243,10 +278,20 @@ SamResampleImageFilter<TInputImage>::GenerateData()
   const SamLattice  lattice = this->MakeLattice();
   const SamIndexBox whole = this->MakeBox(lattice);
   const auto        part = SamIndexBox::FromRegion(this->GetOutput()->GetRequestedRegion());
-  float *           target = this->GetOutput()->GetBufferPointer();
-  const auto        inside = this->Sample(lattice, part, target);
+  const auto        buffer = this->GetBuffer();
+  const bool        isWhole = this->GetOutput()->GetRequestedRegion() == this->GetOutput()->GetLargestPossibleRegion();
+  if (isWhole)
+  {
+    m_Range = SamValueRange(lattice, whole, this->GetInput()->GetNumberOfComponentsPerPixel());
+    for (const auto & voxels : m_Range.Divide())
+    {
+      m_Range.Measure(voxels, buffer);
+    }
+  }
+  float *    target = this->GetOutput()->GetBufferPointer();
+  const auto inside = this->Sample(lattice, part, buffer, target);
   this->UpdateProgress(0.7f);
-  if (this->GetOutput()->GetRequestedRegion() == this->GetOutput()->GetLargestPossibleRegion())
+  if (isWhole)
   {
     m_Normalization = SamNormalization(m_Channels, whole);
     m_Normalization.Measure(whole, inside, target);
@@ -265,6 +310,7 @@ SamResampleImageFilter<TInputImage>::PrintSelf(std::ostream & os, Indent indent)
 {
   Superclass::PrintSelf(os, indent);
   os << indent << "Orientation: " << m_Orientation << std::endl;
+  os << indent << "Interpolation: " << m_Interpolation << std::endl;
   os << indent << "OutputSpacing: " << m_OutputSpacing[0] << ' ' << m_OutputSpacing[1] << ' ' << m_OutputSpacing[2]
      << std::endl;
   os << indent << "Channels: " << m_Channels.size() << std::endl;

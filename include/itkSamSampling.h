@@ -7,6 +7,7 @@
 #include "itkSamLattice.h"
 #include "itkSamModel.h"
 
+#include <optional>
 #include <vector>
 
 namespace itk
@@ -23,16 +24,72 @@ struct SamComponentBuffer
   SamIndexBox        box; ///< the buffered voxels
 };
 
+/** \class SamValueRange
+ * \brief The least and the largest value of each component of an image, which splines are limited to: of all voxels, or
+ * of each slice that is taken by itself.
+ * \ingroup SegmentAnything
+ */
+class SegmentAnything_EXPORT SamValueRange
+{
+public:
+  /** Limits nothing. */
+  SamValueRange() = default;
+
+  /** Of the voxels that a lattice's \a box is made of; limits nothing where the lattice is not cubic. */
+  SamValueRange(const SamLattice & lattice, const SamIndexBox & box, SizeValueType components);
+
+  bool
+  IsLimiting() const
+  {
+    return !m_Lower.empty();
+  }
+
+  /** The voxels in parts of about SamNormalization::VoxelsOfPart, or one slice. */
+  std::vector<SamIndexBox>
+  Divide() const;
+
+  /** Look at a \a part of the voxels, which \a image buffers. */
+  template <typename TComponent>
+  void
+  Measure(const SamIndexBox & part, const SamComponentBuffer<TComponent> & image);
+
+  /** A component within its range; \a slice is the image's index along the axis of slices, if there is one. */
+  double
+  Limit(double value, SizeValueType component, IndexValueType slice) const
+  {
+    const size_t k = this->GetPlace(slice) + component;
+    return value < m_Lower[k] ? m_Lower[k] : m_Upper[k] < value ? m_Upper[k] : value;
+  }
+
+private:
+  size_t
+  GetPlace(IndexValueType slice) const
+  {
+    return m_SliceAxis ? static_cast<size_t>(slice - m_Box.start[*m_SliceAxis]) * m_Components : 0;
+  }
+
+  SamIndexBox                 m_Box;
+  size_t                      m_Components{ 0 };
+  std::optional<unsigned int> m_SliceAxis;
+  std::vector<double>         m_Lower; ///< of each slice the components side by side
+  std::vector<double>         m_Upper;
+};
+
 /** The samples of a lattice's \a box, in the same order, written into \a target: as SamLattice says. \a image must
- * buffer GetImageBox(\a box). Answers which samples lie inside of the image; empty: all. TComponent is any of C++'s
- * numbers that ITK's images are made of. */
+ * buffer GetImageBox(\a box), and \a range have measured what the whole output is made of. Answers which samples lie
+ * inside of the image; empty: all. TComponent is any of C++'s numbers that ITK's images are made of. */
 template <typename TComponent>
 SegmentAnything_EXPORT std::vector<unsigned char>
                        SamSampleLattice(const SamLattice &                     lattice,
                                         const SamIndexBox &                    box,
                                         const SamComponentBuffer<TComponent> & image,
                                         unsigned int                           workUnits,
-                                        float *                                target);
+                                        float *                                target,
+                                        const SamValueRange &                  range = {});
+
+/** About the bytes that SamSampleLattice() takes beside image and target. */
+SegmentAnything_EXPORT SizeValueType
+SamEstimateSampling(const SamLattice & lattice, const SamIndexBox & box, SizeValueType components);
 
 /** \class SamNormalization
  * \brief Brings samples of a lattice's box to a model's intensities, after it measured them: all at once or part by

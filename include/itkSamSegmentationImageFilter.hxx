@@ -217,7 +217,8 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::MakeLattice(const SamInde
 {
   SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
   grid.box = content;
-  return SamLattice(grid, m_Model->GetOrientation(), m_Model->GetSpacing(), m_Model->GetStretchedSize());
+  return SamLattice(
+    grid, m_Model->GetOrientation(), m_Model->GetSpacing(), m_Model->GetStretchedSize(), m_Model->GetInterpolation());
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -334,8 +335,10 @@ SamSegmentationImageFilter<TInputImage, TOutputImage>::EstimateMemory(const Outp
     const SamIndexBox source = windows.GetSource();
     SamMemory         memory;
     memory.image = lattice.GetImageBox(source.Shifted(box, 1)).GetNumberOfVoxels() * pixel;
-    // The resampled image and its tensor.
-    memory.intensities = 2 * source.GetNumberOfVoxels() * channels * sizeof(float);
+    // The resampled image, what it is made with, and its tensor.
+    const SizeValueType resampled = source.GetNumberOfVoxels() * channels * sizeof(float);
+    memory.intensities =
+      resampled + std::max(resampled, SamEstimateSampling(lattice, source.Shifted(box, 1), channels));
     SamIndexBox place;
     place.size = windows.GetWindowSize();
     // Sums, blended slices, their copy for the sampler in two orders.

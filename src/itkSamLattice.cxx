@@ -2,7 +2,10 @@
 #include "itkSamLattice.h"
 
 #include "itkSamMacro.h"
+#include "samCubicSpline.h"
+#include "samInterpolation.h"
 #include "samOrientation.h"
+#include "samVolumePreprocessing.h"
 
 #include <Eigen/Dense>
 
@@ -152,6 +155,13 @@ RoundHalfUp(double value)
   return std::floor(value + 0.5 + indexTolerance);
 }
 
+/** One voxel outside the spline has the border voxel's value, which is repeated from there on. */
+double
+ClampToSpline(double position, IndexValueType last)
+{
+  return std::min(std::max(position, -1.0), static_cast<double>(last) + 1.0);
+}
+
 /** Taps of a linear sample at \a position among voxels 0 to \a last, border repeated. */
 template <typename TAdd>
 void
@@ -170,6 +180,51 @@ AddLinear(double position, IndexValueType last, const TAdd & add)
     add(index, 1.0 - fraction);
     add(index + 1, fraction);
   }
+}
+
+/** Taps of the nearest of voxels 0 to \a last. */
+template <typename TAdd>
+void
+AddNearest(double position, IndexValueType last, const TAdd & add)
+{
+  add(static_cast<IndexValueType>(RoundHalfUp(std::min(std::max(position, 0.0), static_cast<double>(last)))), 1.0);
+}
+
+/** Taps of \a weights of consecutive voxels from \a first on, border repeated. */
+template <typename TAdd>
+void
+AddWeights(const std::vector<double> & weights, IndexValueType first, IndexValueType last, const TAdd & add)
+{
+  const auto clamp = [last](IndexValueType index) { return std::min(std::max(index, IndexValueType{ 0 }), last); };
+  double     sum = 0.0;
+  for (size_t k = 0; k < weights.size(); ++k)
+  {
+    const IndexValueType index = first + static_cast<IndexValueType>(k);
+    sum += weights[k];
+    if (k + 1 == weights.size() || clamp(index) != clamp(index + 1))
+    {
+      add(clamp(index), sum);
+      sum = 0.0;
+    }
+  }
+}
+
+/** Taps of the cubic spline at \a position among voxels 0 to \a last, border repeated. What a coefficient is made of
+ * ends at splineReach, so that a sample does not depend on which other ones are asked for, as with the recursion of
+ * itk::BSplineDecompositionImageFilter over the image's lines. */
+template <typename TAdd>
+void
+AddCubic(double position, IndexValueType last, const TAdd & add)
+{
+  const double clamped = ClampToSpline(Snap(position), last);
+  const double first = std::floor(clamped);
+  const auto   index = static_cast<IndexValueType>(first);
+  if (clamped == first)
+  {
+    add(std::min(std::max(index, IndexValueType{ 0 }), last), 1.0);
+    return;
+  }
+  AddWeights(sam::SplineWeights(clamped - first, sam::splineReach), index - 1 - sam::splineReach, last, add);
 }
 
 /** Taps of the mean over \a width voxels around \a position, border repeated. */
@@ -380,9 +435,16 @@ SamGrid::ToVoxels(SizeValueType patch) const
 SamLattice::SamLattice(const SamGrid &           image,
                        const std::string &       orientation,
                        const VectorType &        spacing,
-                       const StretchedSizeType & stretched)
+                       const StretchedSizeType & stretched,
+                       const std::string &       interpolation)
   : m_Image(image)
+  , m_TakesMeans(interpolation == "linear" || interpolation == "cubic")
 {
+  const auto & words = sam::GetInterpolationWords();
+  if (std::find(words.begin(), words.end(), interpolation) == words.end())
+  {
+    itkSamExceptionMacro("interpolation '" << interpolation << "', expected linear, nearest, cubic or nnunet");
+  }
   m_Grid.dimension = image.dimension;
   for (unsigned int i = 0; i < image.dimension; ++i)
   {
@@ -462,10 +524,25 @@ SamLattice::SamLattice(const SamGrid &           image,
     {
       count = std::ceil(extent / m_Grid.spacing[j] - indexTolerance);
       const double ratio = m_Grid.spacing[j] / own;
-      m_Subsamples[j] = ratio > averagingThreshold ? static_cast<unsigned int>(std::ceil(ratio)) : 1;
+      m_Subsamples[j] = m_TakesMeans && ratio > averagingThreshold ? static_cast<unsigned int>(std::ceil(ratio)) : 1;
     }
     m_Grid.box.size[j] = isStretched ? stretched[j] : static_cast<SizeValueType>(std::max(1.0, count));
     latticeCenter[j] = 0.5 * (static_cast<double>(m_Grid.box.size[j]) - 1.0);
+  }
+  if (interpolation != "linear")
+  {
+    std::fill_n(m_Kernel.begin(), image.dimension, interpolation == "nearest" ? Kernel::Nearest : Kernel::Cubic);
+  }
+  VectorType newSpacing{};
+  for (unsigned int j = 0; j < 3; ++j)
+  {
+    newSpacing[m_ImageAxis[j]] = m_Grid.spacing[j];
+  }
+  if (const auto axis = sam::FindCoarseAxis(image.spacing, newSpacing);
+      interpolation == "nnunet" && image.dimension == 3 && axis)
+  {
+    m_SliceAxis = static_cast<unsigned int>(*axis);
+    m_Kernel[*axis] = Kernel::Nearest;
   }
   const VectorType center = image.ToPhysical(imageCenter);
   m_Grid.origin = ToArray(View(center) - ScaledDirection(m_Grid) * View(latticeCenter));
@@ -550,13 +627,75 @@ SamLattice::GetImageBox(const SamIndexBox & box) const
   }
   else
   {
-    const auto bounds = Bounds(m_LatticeToImage, box);
+    const SamIndexBox needed = this->GetCoefficientBox(box);
     for (unsigned int i = 0; i < m_Grid.dimension; ++i)
     {
-      set(i, bounds.first[i], bounds.second[i]);
+      const auto reach = static_cast<double>(m_Kernel[i] == Kernel::Cubic ? sam::splineReach : 0);
+      const auto low = static_cast<double>(needed.start[i]);
+      set(i, low - reach, low + static_cast<double>(needed.size[i]) - 1.0 + reach);
     }
   }
   return result;
+}
+
+bool
+SamLattice::IsCubic() const
+{
+  return std::find(m_Kernel.begin(), m_Kernel.end(), Kernel::Cubic) != m_Kernel.end();
+}
+
+bool
+SamLattice::IsAveraging(unsigned int axis) const
+{
+  return m_TakesMeans && m_Grid.spacing[axis] / m_Image.spacing[m_ImageAxis[axis]] > averagingThreshold;
+}
+
+SamIndexBox
+SamLattice::GetCoefficientBox(const SamIndexBox & box) const
+{
+  SamIndexBox result = m_Image.box;
+  const auto  bounds = Bounds(m_LatticeToImage, box);
+  for (unsigned int i = 0; i < m_Grid.dimension; ++i)
+  {
+    const auto   first = static_cast<double>(m_Image.box.start[i]);
+    const double last = first + static_cast<double>(m_Image.box.size[i]) - 1.0;
+    const double margin = m_Kernel[i] == Kernel::Cubic ? 1.0 : 0.0;
+    const auto   clamp = [&](double index) { return std::min(std::max(index, first - margin), last + margin); };
+    const double low = std::floor(clamp(bounds.first[i])) - margin;
+    const double high = std::ceil(clamp(bounds.second[i])) + margin;
+    result.start[i] = static_cast<IndexValueType>(low);
+    result.size[i] = static_cast<SizeValueType>(high - low + 1.0);
+  }
+  return result;
+}
+
+SamTaps
+SamLattice::GetCoefficientTaps(unsigned int imageAxis, IndexValueType start, SizeValueType size) const
+{
+  const IndexValueType first = m_Image.box.start[imageAxis];
+  const auto           last = static_cast<IndexValueType>(m_Image.box.size[imageAxis]) - 1;
+  const auto           half = sam::SplineFilter(sam::splineReach);
+  std::vector<double>  filter(half.rbegin(), half.rend());
+  filter.insert(filter.end(), half.begin() + 1, half.end());
+  SamTaps    taps;
+  const auto add = [&](IndexValueType index, double weight) {
+    taps.index.push_back(first + index);
+    taps.weight.push_back(weight);
+  };
+  for (SizeValueType k = 0; k < size; ++k)
+  {
+    const IndexValueType index = start - first + static_cast<IndexValueType>(k);
+    if (m_Kernel[imageAxis] == Kernel::Cubic)
+    {
+      AddWeights(filter, index - sam::splineReach, last, add);
+    }
+    else
+    {
+      add(index, 1.0);
+    }
+    taps.begin.push_back(taps.index.size());
+  }
+  return taps;
 }
 
 SamIndexBox
@@ -642,6 +781,7 @@ SamLattice::GetImageTaps(unsigned int axis, const SamIndexBox & box) const
   const double       ratio = m_Grid.spacing[axis] / m_Image.spacing[imageAxis];
   const double       latticeMiddle = 0.5 * (static_cast<double>(m_Grid.box.size[axis]) - 1.0);
   const double       imageMiddle = 0.5 * static_cast<double>(last);
+  const Kernel       kernel = m_Kernel[imageAxis];
   SamTaps            taps;
   const auto         add = [&](IndexValueType index, double weight) {
     taps.index.push_back(m_Image.box.start[imageAxis] + (m_Flip[axis] ? last - index : index));
@@ -652,13 +792,17 @@ SamLattice::GetImageTaps(unsigned int axis, const SamIndexBox & box) const
     // Along the lattice's axis, so that a flipped image gives the same weights in the same order.
     const double position =
       (static_cast<double>(box.start[axis]) + static_cast<double>(k) - latticeMiddle) * ratio + imageMiddle;
-    if (ratio > averagingThreshold)
+    if (this->IsAveraging(axis))
     {
       AddMean(position, ratio, last, add);
     }
-    else
+    else if (kernel == Kernel::Linear)
     {
       AddLinear(position, last, add);
+    }
+    else
+    {
+      kernel == Kernel::Cubic ? AddCubic(position, last, add) : AddNearest(position, last, add);
     }
     taps.inside.push_back(position >= -0.5 - indexTolerance &&
                           position <= static_cast<double>(last) + 0.5 + indexTolerance);

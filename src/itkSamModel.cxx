@@ -271,6 +271,7 @@ SamModel::VerifyAveragesWith(const SamModel * other) const
   require(this->GetChannels() == other->GetChannels(), "channels or their normalization are");
   require(mine.fit == theirs.fit && mine.orientation == theirs.orientation && mine.spacing == theirs.spacing,
           "orientation and spacing are");
+  require(mine.interpolation == theirs.interpolation, "what is read between voxels is");
   require(mine.frame == theirs.frame, "what becomes of a black frame is");
   require(mine.window == theirs.window && mine.overlap == theirs.overlap, "window and overlap are");
   require(m_Implementation->device == other->m_Implementation->device, "devices are");
@@ -339,6 +340,12 @@ SamModel::SpacingType
 SamModel::GetSpacing() const
 {
   return this->GetNetwork().GetPlan().spacing;
+}
+
+const std::string &
+SamModel::GetInterpolation() const
+{
+  return this->GetNetwork().GetPlan().interpolation;
 }
 
 SamModel::SizeType
@@ -773,6 +780,7 @@ SamModel::PrintSelf(std::ostream & os, Indent indent) const
   os << indent << "Precision: " << this->GetPrecision() << std::endl;
   os << indent << "Dimension: " << this->GetDimension() << std::endl;
   os << indent << "Orientation: " << this->GetOrientation() << std::endl;
+  os << indent << "Interpolation: " << this->GetInterpolation() << std::endl;
   os << indent << "Channels: " << this->GetChannelNames() << std::endl;
   os << indent << "Labels:";
   for (size_t k = 0; k < m_Implementation->labelValues.size(); ++k)

@@ -2,6 +2,7 @@
 #include "itkSamSampling.h"
 
 #include "itkSamMacro.h"
+#include "samCubicSpline.h"
 
 #include "itkMultiThreaderBase.h"
 
@@ -15,14 +16,199 @@ namespace itk
 {
 namespace
 {
+/** Call \a visit(k) for 0 to \a count − 1, on several threads. */
+void
+ForEach(SizeValueType count, unsigned int workUnits, const std::function<void(SizeValueType)> & visit)
+{
+  const auto threader = MultiThreaderBase::New();
+  threader->SetNumberOfWorkUnits(workUnits);
+  threader->ParallelizeArray(0, count, visit, nullptr);
+}
+
 /** Call \a visit(z, y) for every line of the box, on several threads. */
 void
 ForEachLine(const SamIndexBox & box, unsigned int workUnits, const std::function<void(size_t, size_t)> & visit)
 {
-  const auto threader = MultiThreaderBase::New();
-  threader->SetNumberOfWorkUnits(workUnits);
-  threader->ParallelizeArray(
-    0, box.size[1] * box.size[2], [&](SizeValueType line) { visit(line / box.size[1], line % box.size[1]); }, nullptr);
+  ForEach(
+    box.size[1] * box.size[2], workUnits, [&](SizeValueType line) { visit(line / box.size[1], line % box.size[1]); });
+}
+
+/** The only tap of an axis that an image does not have. */
+SamTaps
+MakeSingleTap()
+{
+  SamTaps taps;
+  taps.begin = { 0, 1 };
+  taps.index = { 0 };
+  taps.weight = { 1.0 };
+  taps.inside = { 1 };
+  return taps;
+}
+
+/** Which samples of a box are inside along all axes; empty: all. */
+std::vector<unsigned char>
+FindInside(const SamIndexBox & box, const std::array<SamTaps, 3> & taps)
+{
+  std::vector<unsigned char> inside;
+  const auto                 hasOutside = [](const SamTaps & axis) {
+    return std::find(axis.inside.begin(), axis.inside.end(), 0) != axis.inside.end();
+  };
+  if (std::any_of(taps.begin(), taps.end(), hasOutside))
+  {
+    inside.reserve(box.GetNumberOfVoxels());
+    for (const auto insideZ : taps[2].inside)
+    {
+      for (const auto insideY : taps[1].inside)
+      {
+        for (const auto insideX : taps[0].inside)
+        {
+          inside.push_back(insideZ & insideY & insideX);
+        }
+      }
+    }
+  }
+  return inside;
+}
+
+/** The voxels from the first to the last tap. */
+std::pair<IndexValueType, SizeValueType>
+FindExtent(const SamTaps & taps)
+{
+  const auto range = std::minmax_element(taps.index.begin(), taps.index.end());
+  return { *range.first, static_cast<SizeValueType>(*range.second - *range.first + 1) };
+}
+
+/** Add \a weight times the components of \a count pixels, each \a stride values behind the last one. */
+template <typename TValue>
+void
+AddScaled(double weight, const TValue * values, size_t stride, size_t components, size_t count, double * sums)
+{
+  if (stride == components)
+  {
+    for (size_t k = 0; k < count * components; ++k)
+    {
+      sums[k] += weight * static_cast<double>(values[k]);
+    }
+    return;
+  }
+  for (size_t k = 0; k < count; ++k)
+  {
+    for (size_t c = 0; c < components; ++c)
+    {
+      sums[k * components + c] += weight * static_cast<double>(values[k * stride + c]);
+    }
+  }
+}
+
+/** Sum up along one axis after the other, so that wide kernels cost their width and not its third power: \a taps and
+ * the image's axis of each of three axes. \a write(z, y, sums) gets a line of sums along the first axis, the
+ * components side by side. */
+template <typename TComponent, typename TWrite>
+void
+SumAlongAxes(const std::array<SamTaps, 3> &         taps,
+             const std::array<unsigned int, 3> &    imageAxis,
+             const SamComponentBuffer<TComponent> & image,
+             unsigned int                           workUnits,
+             const TWrite &                         write)
+{
+  const size_t                components = image.components;
+  const std::array<size_t, 3> strides{
+    { components, components * image.box.size[0], components * image.box.size[0] * image.box.size[1] }
+  };
+  const auto offset = [&](unsigned int j, IndexValueType index) {
+    return static_cast<size_t>(index - image.box.start[imageAxis[j]]) * strides[imageAxis[j]];
+  };
+  const auto          columns = FindExtent(taps[0]);
+  const auto          rows = FindExtent(taps[1]);
+  const size_t        length = columns.second * components;
+  std::vector<double> plane(length * rows.second);
+  for (size_t z = 0; z + 1 < taps[2].begin.size(); ++z)
+  {
+    ForEach(rows.second, workUnits, [&](SizeValueType row) {
+      double * const sums = &plane[row * length];
+      std::fill_n(sums, length, 0.0);
+      for (size_t t = taps[2].begin[z]; t < taps[2].begin[z + 1]; ++t)
+      {
+        const size_t first = offset(2, taps[2].index[t]) + offset(1, rows.first + static_cast<IndexValueType>(row)) +
+                             offset(0, columns.first);
+        AddScaled(taps[2].weight[t], image.values + first, strides[imageAxis[0]], components, columns.second, sums);
+      }
+    });
+    ForEach(taps[1].begin.size() - 1, workUnits, [&](SizeValueType y) {
+      std::vector<double> line(length, 0.0);
+      for (size_t t = taps[1].begin[y]; t < taps[1].begin[y + 1]; ++t)
+      {
+        const auto row = static_cast<size_t>(taps[1].index[t] - rows.first);
+        AddScaled(taps[1].weight[t], &plane[row * length], 1, 1, length, line.data());
+      }
+      std::vector<double> sums((taps[0].begin.size() - 1) * components, 0.0);
+      for (size_t x = 0; x + 1 < taps[0].begin.size(); ++x)
+      {
+        for (size_t t = taps[0].begin[x]; t < taps[0].begin[x + 1]; ++t)
+        {
+          const auto column = static_cast<size_t>(taps[0].index[t] - columns.first);
+          AddScaled(taps[0].weight[t], &line[column * components], 1, 1, components, &sums[x * components]);
+        }
+      }
+      write(z, static_cast<size_t>(y), sums);
+    });
+  }
+}
+
+/** Splines of aligned images. */
+template <typename TComponent>
+std::vector<unsigned char>
+SampleSplines(const SamLattice &                     lattice,
+              const SamIndexBox &                    box,
+              const SamComponentBuffer<TComponent> & image,
+              const SamValueRange &                  range,
+              unsigned int                           workUnits,
+              float *                                target)
+{
+  const size_t                components = image.components;
+  std::array<SamTaps, 3>      taps;
+  std::array<unsigned int, 3> imageAxis{};
+  unsigned int                sliceAxis = 3; // of the lattice
+  for (unsigned int j = 0; j < 3; ++j)
+  {
+    imageAxis[j] = lattice.GetImageAxis(j);
+    taps[j] = j < lattice.GetImageGrid().dimension ? lattice.GetImageTaps(j, box) : MakeSingleTap();
+    sliceAxis = lattice.GetSliceAxis() == imageAxis[j] ? j : sliceAxis;
+  }
+  SumAlongAxes(taps, imageAxis, image, workUnits, [&](size_t z, size_t y, const std::vector<double> & sums) {
+    float * out = target + (z * box.size[1] + y) * box.size[0] * components;
+    for (size_t k = 0; k < sums.size(); ++k)
+    {
+      const std::array<size_t, 3> at{ { k / components, y, z } };
+      const IndexValueType        slice = sliceAxis < 3 ? taps[sliceAxis].index[at[sliceAxis]] : 0;
+      out[k] = static_cast<float>(range.Limit(sums[k], k % components, slice));
+    }
+  });
+  return FindInside(box, taps);
+}
+
+/** The spline's coefficients that samples of the box are made of. */
+template <typename TComponent>
+std::vector<float>
+FindCoefficients(const SamLattice &                     lattice,
+                 const SamIndexBox &                    coefficients,
+                 const SamComponentBuffer<TComponent> & image,
+                 unsigned int                           workUnits)
+{
+  std::array<SamTaps, 3> taps;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    taps[i] = i < lattice.GetImageGrid().dimension
+                ? lattice.GetCoefficientTaps(i, coefficients.start[i], coefficients.size[i])
+                : MakeSingleTap();
+  }
+  std::vector<float> values(coefficients.GetNumberOfVoxels() * image.components);
+  SumAlongAxes(taps, { { 0, 1, 2 } }, image, workUnits, [&](size_t z, size_t y, const std::vector<double> & sums) {
+    std::transform(sums.begin(), sums.end(), &values[(z * coefficients.size[1] + y) * sums.size()], [](double sum) {
+      return static_cast<float>(sum);
+    });
+  });
+  return values;
 }
 
 template <typename TComponent>
@@ -42,9 +228,7 @@ SampleAligned(const SamLattice &                     lattice,
   {
     if (j >= dimension)
     {
-      taps[j].begin = { 0, 1 };
-      taps[j].weight = { 1.0 };
-      taps[j].inside = { 1 };
+      taps[j] = MakeSingleTap();
       offsets[j] = { 0 };
       continue;
     }
@@ -87,32 +271,56 @@ SampleAligned(const SamLattice &                     lattice,
     }
   });
 
-  std::vector<unsigned char> inside;
-  const auto                 hasOutside = [](const SamTaps & axis) {
-    return std::find(axis.inside.begin(), axis.inside.end(), 0) != axis.inside.end();
-  };
-  if (std::any_of(taps.begin(), taps.end(), hasOutside))
+  return FindInside(box, taps);
+}
+
+/** Which values an oblique sample is made of along one axis of the image. */
+struct ObliqueTaps
+{
+  std::array<OffsetValueType, 4> offset{ { 0, 0, 0, 0 } };
+  std::array<double, 4>          weight{ { 1.0, 0.0, 0.0, 0.0 } };
+  unsigned int                   count{ 1 };
+
+  ObliqueTaps() = default;
+
+  /** At a \a position among voxels \a low to \a high. */
+  ObliqueTaps(SamLattice::Kernel kernel, double position, double low, double high)
   {
-    inside.reserve(box.size[0] * box.size[1] * box.size[2]);
-    for (const auto insideZ : taps[2].inside)
+    const double margin = kernel == SamLattice::Kernel::Cubic ? 1.0 : 0.0;
+    const double clamped = std::min(std::max(position, low - margin), high + margin);
+    const double floor = std::floor(clamped);
+    const double fraction = clamped - floor;
+    offset[0] = static_cast<OffsetValueType>(floor);
+    if (kernel == SamLattice::Kernel::Nearest)
     {
-      for (const auto insideY : taps[1].inside)
+      offset[0] += fraction < 0.5 ? 0 : 1;
+    }
+    else if (kernel == SamLattice::Kernel::Linear && fraction > 0.0)
+    {
+      count = 2;
+      offset[1] = offset[0] + 1;
+      weight = { { 1.0 - fraction, fraction, 0.0, 0.0 } };
+    }
+    else if (kernel == SamLattice::Kernel::Cubic)
+    {
+      // The last one has no weight at a voxel.
+      count = fraction > 0.0 ? 4 : 3;
+      for (unsigned int k = 0; k < 4; ++k)
       {
-        for (const auto insideX : taps[0].inside)
-        {
-          inside.push_back(insideZ & insideY & insideX);
-        }
+        offset[k] = static_cast<OffsetValueType>(floor) + k - 1;
+        weight[k] = sam::CubicSpline(fraction + 1.0 - static_cast<double>(k));
       }
     }
   }
-  return inside;
-}
+};
 
+/** Samples of oblique images; where they are splines \a image holds the coefficients. */
 template <typename TComponent>
 std::vector<unsigned char>
 SampleOblique(const SamLattice &                     lattice,
               const SamIndexBox &                    box,
               const SamComponentBuffer<TComponent> & image,
+              const SamValueRange &                  range,
               unsigned int                           workUnits,
               float *                                target)
 {
@@ -144,34 +352,28 @@ SampleOblique(const SamLattice &                     lattice,
   ForEachLine(box, workUnits, [&](size_t z, size_t y) {
     std::vector<double> sums(components);
     const auto          add = [&](const SamLattice::VectorType & position, double share) {
-      std::array<OffsetValueType, 3> lower{ { 0, 0, 0 } };
-      std::array<OffsetValueType, 3> step{ { 0, 0, 0 } };
-      std::array<double, 3>          fraction{ { 0.0, 0.0, 0.0 } };
+      std::array<ObliqueTaps, 3> taps;
       for (unsigned int i = 0; i < dimension; ++i)
       {
-        const auto   low = static_cast<double>(whole.start[i]);
-        const double high = low + static_cast<double>(whole.size[i]) - 1.0;
-        const double clamped = std::min(std::max(position[i], low), high);
-        const double floor = std::floor(clamped);
-        fraction[i] = clamped - floor;
-        lower[i] = (static_cast<IndexValueType>(floor) - image.box.start[i]) * stride[i];
-        step[i] = fraction[i] > 0.0 ? stride[i] : 0;
-      }
-      for (unsigned int corner = 0; corner < 1u << dimension; ++corner)
-      {
-        double          weight = share;
-        OffsetValueType offset = 0;
-        for (unsigned int i = 0; i < dimension; ++i)
+        const auto low = static_cast<double>(whole.start[i]);
+        taps[i] = ObliqueTaps(lattice.GetKernel(i), position[i], low, low + static_cast<double>(whole.size[i]) - 1.0);
+        for (unsigned int k = 0; k < taps[i].count; ++k)
         {
-          const bool isUpper = (corner >> i) & 1u;
-          weight *= isUpper ? fraction[i] : 1.0 - fraction[i];
-          offset += lower[i] + (isUpper ? step[i] : 0);
+          taps[i].offset[k] = (taps[i].offset[k] - image.box.start[i]) * stride[i];
         }
-        if (weight > 0.0)
+      }
+      for (unsigned int tz = 0; tz < taps[2].count; ++tz)
+      {
+        for (unsigned int ty = 0; ty < taps[1].count; ++ty)
         {
-          for (size_t c = 0; c < components; ++c)
+          for (unsigned int tx = 0; tx < taps[0].count; ++tx)
           {
-            sums[c] += weight * static_cast<double>(image.values[offset + static_cast<OffsetValueType>(c)]);
+            const double       weight = share * taps[0].weight[tx] * taps[1].weight[ty] * taps[2].weight[tz];
+            const TComponent * in = image.values + taps[0].offset[tx] + taps[1].offset[ty] + taps[2].offset[tz];
+            for (size_t c = 0; c < components; ++c)
+            {
+              sums[c] += weight * static_cast<double>(in[c]);
+            }
           }
         }
       }
@@ -197,9 +399,18 @@ SampleOblique(const SamLattice &                     lattice,
           inside[voxel] = 0;
         }
       }
+      const auto     axis = lattice.GetSliceAxis();
+      IndexValueType slice = 0;
+      if (axis)
+      {
+        const auto low = static_cast<double>(whole.start[*axis]);
+        const auto high = low + static_cast<double>(whole.size[*axis]) - 1.0;
+        slice = ObliqueTaps(SamLattice::Kernel::Nearest, center[*axis], low, high).offset[0];
+      }
       for (size_t c = 0; c < components; ++c)
       {
-        target[voxel * components + c] = static_cast<float>(sums[c]);
+        target[voxel * components + c] =
+          static_cast<float>(lattice.IsCubic() ? range.Limit(sums[c], c, slice) : sums[c]);
       }
     }
   });
@@ -213,15 +424,115 @@ SamSampleLattice(const SamLattice &                     lattice,
                  const SamIndexBox &                    box,
                  const SamComponentBuffer<TComponent> & image,
                  unsigned int                           workUnits,
-                 float *                                target)
+                 float *                                target,
+                 const SamValueRange &                  range)
 {
-  return lattice.IsAligned() ? SampleAligned(lattice, box, image, workUnits, target)
-                             : SampleOblique(lattice, box, image, workUnits, target);
+  if (!lattice.IsCubic())
+  {
+    return lattice.IsAligned() ? SampleAligned(lattice, box, image, workUnits, target)
+                               : SampleOblique(lattice, box, image, range, workUnits, target);
+  }
+  if (!range.IsLimiting())
+  {
+    itkSamExceptionMacro("cubic samples need the range of the image's values");
+  }
+  if (lattice.IsAligned())
+  {
+    return SampleSplines(lattice, box, image, range, workUnits, target);
+  }
+  SamComponentBuffer<float> coefficients;
+  coefficients.box = lattice.GetCoefficientBox(box);
+  coefficients.components = image.components;
+  const auto values = FindCoefficients(lattice, coefficients.box, image, workUnits);
+  coefficients.values = values.data();
+  return SampleOblique(lattice, box, coefficients, range, workUnits, target);
 }
 
-#define samInstantiateSampling(TComponent)              \
-  template std::vector<unsigned char> SamSampleLattice( \
-    const SamLattice &, const SamIndexBox &, const SamComponentBuffer<TComponent> &, unsigned int, float *)
+SizeValueType
+SamEstimateSampling(const SamLattice & lattice, const SamIndexBox & box, SizeValueType components)
+{
+  if (!lattice.IsCubic())
+  {
+    return 0;
+  }
+  const auto size = lattice.GetImageBox(box).size;
+  if (lattice.IsAligned())
+  {
+    return components * size[lattice.GetImageAxis(0)] * size[lattice.GetImageAxis(1)] * sizeof(double);
+  }
+  return components *
+         (size[0] * size[1] * sizeof(double) + lattice.GetCoefficientBox(box).GetNumberOfVoxels() * sizeof(float));
+}
+
+SamValueRange::SamValueRange(const SamLattice & lattice, const SamIndexBox & box, SizeValueType components)
+  : m_Components(components)
+  , m_SliceAxis(lattice.GetSliceAxis())
+{
+  if (lattice.IsCubic())
+  {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    m_Box = lattice.GetImageBox(box);
+    const size_t slices = m_SliceAxis ? m_Box.size[*m_SliceAxis] : 1;
+    m_Lower.assign(slices * m_Components, infinity);
+    m_Upper.assign(slices * m_Components, -infinity);
+  }
+}
+
+std::vector<SamIndexBox>
+SamValueRange::Divide() const
+{
+  std::vector<SamIndexBox> parts;
+  if (!this->IsLimiting())
+  {
+    return parts;
+  }
+  const unsigned int  axis = m_Box.size[2] > 1 ? 2 : 1;
+  const SizeValueType layer = m_Box.GetNumberOfVoxels() / m_Box.size[axis];
+  const SizeValueType thickness = std::max<SizeValueType>(1, SamNormalization::VoxelsOfPart / layer);
+  for (SizeValueType first = 0; first < m_Box.size[axis]; first += thickness)
+  {
+    parts.push_back(m_Box);
+    parts.back().start[axis] += static_cast<IndexValueType>(first);
+    parts.back().size[axis] = std::min(thickness, m_Box.size[axis] - first);
+  }
+  return parts;
+}
+
+template <typename TComponent>
+void
+SamValueRange::Measure(const SamIndexBox & part, const SamComponentBuffer<TComponent> & image)
+{
+  for (SizeValueType k = 0; k < part.size[1] * part.size[2]; ++k)
+  {
+    std::array<IndexValueType, 3> index = part.start;
+    index[1] += static_cast<IndexValueType>(k % part.size[1]);
+    index[2] += static_cast<IndexValueType>(k / part.size[1]);
+    const auto row =
+      (index[2] - image.box.start[2]) * static_cast<IndexValueType>(image.box.size[1]) + index[1] - image.box.start[1];
+    const auto         first = row * static_cast<IndexValueType>(image.box.size[0]) + index[0] - image.box.start[0];
+    const TComponent * values = image.values + static_cast<size_t>(first) * m_Components;
+    for (SizeValueType x = 0; x < part.size[0]; ++x, ++index[0])
+    {
+      const size_t place = this->GetPlace(m_SliceAxis ? index[*m_SliceAxis] : 0);
+      for (size_t c = 0; c < m_Components; ++c)
+      {
+        const auto value = static_cast<double>(*values++);
+        m_Lower[place + c] = std::min(m_Lower[place + c], value);
+        m_Upper[place + c] = std::max(m_Upper[place + c], value);
+      }
+    }
+  }
+}
+
+#define samInstantiateSampling(TComponent)                                                      \
+  template std::vector<unsigned char>  SamSampleLattice(const SamLattice &,                     \
+                                                        const SamIndexBox &,                    \
+                                                        const SamComponentBuffer<TComponent> &, \
+                                                        unsigned int,                           \
+                                                        float *,                                \
+                                                        const SamValueRange &);                 \
+  template SegmentAnything_EXPORT void SamValueRange::Measure(const SamIndexBox &,              \
+                                                              const SamComponentBuffer<TComponent> &)
 samInstantiateSampling(char);
 samInstantiateSampling(signed char);
 samInstantiateSampling(unsigned char);

@@ -25,11 +25,13 @@ using Labels = typename Filter<VDimension>::OutputImageType;
 itk::SamModel::Pointer
 MakeModel(unsigned int        dimension,
           const std::string & spacing = "[1.0, 1.0, 1.0]",
-          const std::string & normalization = "z_score")
+          const std::string & normalization = "z_score",
+          const std::string & interpolation = "linear")
 {
   itk::SamTestModelOptions options;
   options.dimension = dimension;
   options.spacing = spacing;
+  options.interpolation = interpolation;
   options.isSharp = true;
   options.channels = R"([{"name": "MR", "normalization": ")" + normalization + "\"}]";
   return itk::MakeSamTestModel(options);
@@ -124,6 +126,26 @@ TEST(SamStreaming, RegionsOfObliqueAndFlatImages)
   ExpectSameLabels<2>(MakeFilter<2>(flat, MakeModel(2, "[0.0, 0.0, 0.0]", "slice_percentiles")), "percentiles");
   const auto volume = itk::MakeSamTestVolume<Picture<3>>({ { 26, 19, 7 } });
   ExpectSameLabels<3>(MakeFilter<3>(volume, MakeModel(2, "[0.0, 0.0, 0.0]", "slice_z_score")), "slices");
+}
+
+TEST(SamStreaming, RegionsOfEveryInterpolation)
+{
+  Picture<3>::SpacingType spacing;
+  Picture<3>::PointType   origin;
+  spacing.Fill(1.1);
+  spacing[2] = 4.0;
+  origin.Fill(-7.0);
+  const auto straight = Picture<3>::DirectionType::GetIdentity();
+  for (const auto & [interpolation, direction] : { std::pair{ "nearest", straight },
+                                                   std::pair{ "cubic", straight },
+                                                   std::pair{ "nnunet", itk::ObliqueSamDirection() } })
+  {
+    const auto image =
+      itk::MakeSamTestImage<Picture<3>>({ { 3, -4, 2 } }, { { 13, 11, 4 } }, spacing, origin, direction);
+    ExpectSameLabels<3>(MakeFilter<3>(image, MakeModel(3, "[0.9, 1.2, 3.1]", "z_score", interpolation)), interpolation);
+  }
+  const auto flat = itk::MakeSamTestVolume<Picture<2>>({ { 31, 27 } });
+  ExpectSameLabels<2>(MakeFilter<2>(flat, MakeModel(2, "[0.7, 1.3, 0.0]", "slice_percentiles", "cubic")), "flat");
 }
 
 TEST(SamStreaming, RegionsOfRegionsOfInterest)

@@ -26,6 +26,7 @@ struct SamTestModelOptions
   unsigned int dimension{ 3 };
   std::string  orientation{ "LPS" };
   std::string  spacing{ "[1.0, 1.0, 1.0]" };
+  std::string  interpolation{ "linear" };
   std::string  channels{ R"([{"name": "MR", "normalization": "z_score"}])" };
   int          lastLabelValue{ 7 };
   uint64_t     seed{ 10 };
@@ -90,7 +91,8 @@ MakeSamTestModel(const SamTestModelOptions & options = {})
     "driver": {"window": [16, 16, )" +
                            slices + R"(], "overlap": [0.5, 0.5, 0.5]},
     "preprocessing": {"orientation": ")" +
-                           options.orientation + R"(", "spacing": )" + options.spacing + R"(,
+                           options.orientation + R"(", "spacing": )" + options.spacing + R"(, "interpolation": ")" +
+                           options.interpolation + R"(",
                       "channels": )" +
                            options.channels + R"(},
     "labels": [{"value": 0, "name": "background", "color": [0, 0, 0]},

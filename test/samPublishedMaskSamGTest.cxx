@@ -170,6 +170,8 @@ TEST(SamPublishedMaskSam, PlansSurviveTheirText)
     plan.labels = { { 0, "background", {} }, { 1, "organ", {} } };
     const auto text = plan.ToJson();
     EXPECT_EQ(sam::Plan::FromJson(text, word).ToJson(), text) << word;
+    EXPECT_EQ(plan.interpolation, Contains(word, "_published") ? "nnunet" : "linear") << word;
+    EXPECT_EQ(Contains(text, "\"interpolation\": \"nnunet\""), Contains(word, "_published")) << word;
   }
   EXPECT_TRUE(Contains(MessageOf([] { sam::PublishedMaskSamPlan("masksam_brats"); }),
                        "'masksam_brats' is not known, expected masksam_acdc"));

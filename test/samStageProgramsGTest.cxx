@@ -187,6 +187,37 @@ TEST_F(SamStagePrograms, NothingIsReplacedOrBentByItsFormat)
   EXPECT_FALSE(fs::exists(folder / "out.nii"));
 }
 
+TEST_F(SamStagePrograms, TheInterpolationIsTheModelsOrGiven)
+{
+  UseVolumeModel();
+  WriteImage<3>("image.mha", { { 13, 11, 5 } }, itk::ObliqueSamDirection());
+  const auto resample = [&](const std::string & options) {
+    const auto outcome = Run("sam-resample", options + Quoted("image.mha") + " " + Quoted("grid.mha"));
+    EXPECT_TRUE(outcome.isWell) << outcome.output;
+    return ReadPixels<Embedding>(folder / "grid.mha");
+  };
+  const auto                         linear = resample("");
+  const auto                         cubic = resample("--interpolation cubic ");
+  const std::set<std::vector<float>> kinds{
+    linear, cubic, resample("--interpolation nearest "), resample("--interpolation=linear ")
+  };
+  EXPECT_EQ(kinds.size(), 3u);
+  const auto outcome =
+    Run("sam-resample", "--interpolation lanczos " + Quoted("image.mha") + " " + Quoted("other.mha"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("linear|nearest|cubic|nnunet"), std::string::npos) << outcome.output;
+
+  itk::SamTestModelOptions options;
+  options.isSharp = true;
+  options.interpolation = "cubic";
+  model = "cubic.safetensors";
+  itk::MakeSamTestModel(options)->Write((folder / model).string());
+  EXPECT_EQ(resample(""), cubic);
+  EXPECT_EQ(resample("--interpolation linear "), linear);
+  // The stages answer what the whole does.
+  EXPECT_GT(CompareScript("image.mha"), 1u);
+}
+
 TEST_F(SamStagePrograms, ABlackFrameIsLeftOut)
 {
   // Two dark ovals, as lungs, within a frame.

@@ -131,6 +131,7 @@ DescribePreprocessing(const sam::Plan & plan)
   std::ostringstream text;
   text << "fit " << plan.fit << ", orientation " << plan.orientation << ", spacing "
        << (isKept ? "kept" : Join(plan.spacing, " x ") + " mm")
+       << (plan.promptSource == "manual" ? "" : ", interpolation " + plan.interpolation)
        << (plan.frame == "black" ? ", without the black frame" : "");
   for (const auto & channel : plan.channels)
   {

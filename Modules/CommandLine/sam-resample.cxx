@@ -1,5 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
+#include "samInterpolation.h"
 #include "samModelReading.h"
 #include "samStages.h"
 
@@ -20,6 +21,20 @@ main(int argc, char * argv[])
       "",
       "BOX",
       parser);
+    std::vector<std::string>             words = sam::GetInterpolationWords();
+    TCLAP::ValuesConstraint<std::string> knownWords(words);
+    // No default, since 3D Slicer gives every one that is not empty.
+    TCLAP::ValueArg<std::string> interpolation("",
+                                               "interpolation",
+                                               "How the image is read between its voxels: linear; nearest; cubic "
+                                               "(splines); nnunet (cubic without smoothing where "
+                                               "voxels become larger, and the nearest slice along an axis of slices "
+                                               "more than three times as thick as pixels are "
+                                               "wide). Default: what the model says.",
+                                               false,
+                                               "",
+                                               &knownWords,
+                                               parser);
     line.AddDevice();
     line.AddThreads();
     line.AddQuiet();
@@ -34,8 +49,12 @@ main(int argc, char * argv[])
     {
       regions.push_back(sam::ParseRegion("--region", region.getValue()));
     }
-    sam::Resample(
-      sam::ReadModel(line), image.getValue(), regions, output.getValue(), sam::MakeProgress(line, image.getValue()));
+    sam::Resample(sam::ReadModel(line),
+                  image.getValue(),
+                  regions,
+                  interpolation.getValue(),
+                  output.getValue(),
+                  sam::MakeProgress(line, image.getValue()));
     line.Print(image.getValue() + " -> " + output.getValue() + "\n");
   });
 }

@@ -135,6 +135,7 @@ void
 ResampleAs(const itk::SamModel *       model,
            const std::string &         image,
            const std::vector<Region> & region,
+           const std::string &         interpolation,
            const std::string &         output,
            const StageProgress &       progress)
 {
@@ -143,6 +144,10 @@ ResampleAs(const itk::SamModel *       model,
   const auto resample = itk::SamResampleImageFilter<TImage>::New();
   resample->SetInput(pixels);
   resample->SetModel(model);
+  if (!interpolation.empty())
+  {
+    resample->SetInterpolation(interpolation);
+  }
   for (const auto & box : region)
   {
     itk::Point<double, TImage::ImageDimension>  center(box.center.data());
@@ -400,13 +405,16 @@ void
 Resample(const itk::SamModel *       model,
          const std::string &         image,
          const std::vector<Region> & region,
+         const std::string &         interpolation,
          const std::string &         output,
          const StageProgress &       progress)
 {
   CheckOutputs({ image }, { output }, {});
   WithDimension(
     image,
-    [&](const auto & type) { ResampleAs<ImageOf<decltype(type)>>(model, image, region, output, progress); },
+    [&](const auto & type) {
+      ResampleAs<ImageOf<decltype(type)>>(model, image, region, interpolation, output, progress);
+    },
     model->GetNumberOfChannels());
 }
 

@@ -18,11 +18,13 @@ namespace sam
 {
 using StageProgress = std::function<void(double)>;
 
-/** Write an image on the grid and with the intensities of a model. \a region: none, or the box that is written. */
+/** Write an image on the grid and with the intensities of a model. \a region: none, or the box that is written. \a
+ * interpolation: empty for that of the model. */
 void
 Resample(const itk::SamModel *       model,
          const std::string &         image,
          const std::vector<Region> & region,
+         const std::string &         interpolation,
          const std::string &         output,
          const StageProgress &       progress);
 

@@ -2,6 +2,7 @@
 #include "samPlan.h"
 
 #include "samError.h"
+#include "samInterpolation.h"
 #include "samOrientation.h"
 
 #include <nlohmann/json.hpp>
@@ -660,6 +661,15 @@ ReadPreprocessing(Section section, const std::string & where, Plan & plan)
                  "', which is found slice by slice, expected none for a model that takes points, boxes and masks or a "
                  "window of several slices");
   }
+  if (section.Has("interpolation"))
+  {
+    plan.interpolation = section.GetWord("interpolation", GetInterpolationWords());
+  }
+  if (plan.interpolation != "linear" && isManual)
+  {
+    section.Fail("'interpolation' is '" + plan.interpolation + "', expected linear for 'fit' '" + plan.fit +
+                 "', which says itself how slices are scaled");
+  }
   section.Read("spacing", plan.spacing);
   for (const double spacing : plan.spacing)
   {
@@ -1045,6 +1055,10 @@ Plan::ToJson() const
   if (frame != "none")
   {
     json["preprocessing"]["frame"] = frame;
+  }
+  if (interpolation != "linear")
+  {
+    json["preprocessing"]["interpolation"] = interpolation;
   }
   json["labels"] = Json::array();
   for (const auto & label : labels)

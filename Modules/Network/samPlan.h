@@ -139,6 +139,7 @@ struct SegmentAnything_EXPORT Plan
   std::string              fit{ "spacing" };
   std::string              orientation{ "LPS" };         ///< where the axes point: see itk::SamLattice
   std::array<double, 3>    spacing{ { 1.0, 1.0, 1.0 } }; ///< mm; 0 keeps the image's own
+  std::string              interpolation{ "linear" };    ///< linear, nearest, cubic or nnunet: see itk::SamLattice
   std::vector<ChannelPlan> channels{ ChannelPlan{ "image" } };
   std::vector<LabelPlan>   labels{};
 

@@ -69,6 +69,7 @@ PublishedMaskSamPlan(const std::string & word)
   if (word.find("_published") != std::string::npos)
   {
     plan.compatibility = Plan::GetCompatibilityWords("auxiliary");
+    plan.interpolation = "nnunet";
   }
   return plan;
 }

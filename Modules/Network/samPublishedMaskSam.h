@@ -9,8 +9,8 @@ namespace sam
 /** The networks that MaskSAM's authors published (arXiv 2403.14103), by a word: masksam_acdc (ViT-B, slices enlarged to
  * SAM's size), masksam_synapse and masksam_amos (ViT-H, slices as they are). All sizes are theirs; channels, labels and
  * spacing are the caller's. Behind _published a word stands for the published behavior (all words of
- * Plan::compatibility about it); without it everything is corrected, with the same tensors. The parts that are SAM's
- * are frozen.
+ * Plan::compatibility about it, and nnU-Net's interpolation); without it everything is corrected, with the same
+ * tensors. The parts that are SAM's are frozen.
  * \throws Error when the word is not one of GetPublishedMaskSamWords(). */
 SegmentAnything_EXPORT Plan
 PublishedMaskSamPlan(const std::string & word);

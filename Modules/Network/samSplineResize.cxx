@@ -1,6 +1,8 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samSplineResize.h"
 
+#include "samCubicSpline.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/matmul.h>
@@ -25,17 +27,9 @@ Mirror(int64_t index, int64_t last)
   return index > last ? 2 * last - index : index;
 }
 
-double
-CubicSpline(double x)
-{
-  const double distance = std::abs(x);
-  return distance < 1.0   ? 2.0 / 3.0 - distance * distance * (1.0 - 0.5 * distance)
-         : distance < 2.0 ? std::pow(2.0 - distance, 3.0) / 6.0
-                          : 0.0;
-}
-
 /** Turn weights of spline coefficients into weights of pixels, in place: solves the transposed tridiagonal system
- * whose inner rows are 1/6, 4/6, 1/6. */
+ * whose inner rows are 1/6, 4/6, 1/6. What becomes of it is truncated to whole numbers, where a last digit counts:
+ * hence not SplineWeights(). */
 void
 SolveSplineSystem(double * weights, int64_t count)
 {
@@ -122,37 +116,25 @@ SmoothingMatrix(int64_t inputs, int64_t outputs)
 at::Tensor
 ResizeMatrix(int64_t inputs, int64_t outputs, int64_t order)
 {
-  // Far enough for what the spline's coefficients know of each other.
-  constexpr int64_t padding = 12;
+  // Far enough for every digit of a coefficient.
+  constexpr int64_t exactReach = 30;
 
-  const double        scale = static_cast<double>(inputs) / static_cast<double>(outputs);
-  const int64_t       last = inputs - 1;
-  at::Tensor          matrix = at::zeros({ outputs, inputs }, at::kDouble);
-  std::vector<double> row;
+  const double  scale = static_cast<double>(inputs) / static_cast<double>(outputs);
+  const int64_t last = inputs - 1;
+  at::Tensor    matrix = at::zeros({ outputs, inputs }, at::kDouble);
   for (int64_t k = 0; k < outputs; ++k)
   {
     const double place = (static_cast<double>(k) + 0.5) * scale - 0.5;
-    const double position = (order == 1 ? std::clamp(place, 0.0, static_cast<double>(last)) : place) + padding;
-    const auto   first = static_cast<int64_t>(std::floor(position));
-    row.assign(static_cast<size_t>(inputs + 2 * padding), 0.0);
-    if (order == 1)
-    {
-      const double share = position - static_cast<double>(first);
-      row[static_cast<size_t>(first)] = 1.0 - share;
-      row[static_cast<size_t>(first + 1)] = share;
-    }
-    else
-    {
-      for (int64_t index = first - 1; index < first + 3; ++index)
-      {
-        row[static_cast<size_t>(index)] = CubicSpline(position - static_cast<double>(index));
-      }
-      SolveSplineSystem(row.data(), inputs + 2 * padding);
-    }
+    const double position = order == 1 ? std::clamp(place, 0.0, static_cast<double>(last)) : place;
+    const double floor = std::floor(position);
+    const double fraction = position - floor;
+    const auto   taken =
+      order == 1 ? std::vector<double>{ 1.0 - fraction, fraction } : SplineWeights(fraction, exactReach);
+    int64_t        index = static_cast<int64_t>(floor) - (order == 1 ? 0 : 1 + exactReach);
     double * const weights = matrix.data_ptr<double>() + k * inputs;
-    for (int64_t index = 0; index < inputs + 2 * padding; ++index)
+    for (const double weight : taken)
     {
-      weights[std::clamp<int64_t>(index - padding, 0, last)] += row[static_cast<size_t>(index)];
+      weights[std::clamp<int64_t>(index++, 0, last)] += weight;
     }
   }
   return matrix;

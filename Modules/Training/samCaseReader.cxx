@@ -193,6 +193,7 @@ ReadTrainingCase(const Plan & plan, const Dataset & dataset, const DatasetCase &
   resample->SetInput(image);
   resample->SetOrientation(plan.orientation);
   resample->SetOutputSpacing(plan.spacing);
+  resample->SetInterpolation(plan.interpolation);
   if (plan.fit == "window")
   {
     resample->SetStretchedSize(

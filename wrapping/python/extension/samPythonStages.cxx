@@ -8,6 +8,7 @@
 #include "itkSamEncoderImageFilter.h"
 #include "itkSamResampleImageFilter.h"
 
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 namespace sam
@@ -19,7 +20,8 @@ Resample(PythonProcess &             process,
          const PythonImage &         image,
          const PythonModel &         model,
          const std::vector<double> & center,
-         const std::vector<double> & size)
+         const std::vector<double> & size,
+         const std::string &         interpolation)
 {
   return WithoutLock([&] {
            return VisitImage(image, [&](const auto & input) {
@@ -27,6 +29,10 @@ Resample(PythonProcess &             process,
              const auto filter = FilterType::New();
              filter->SetInput(input);
              filter->SetModel(model.model);
+             if (!interpolation.empty())
+             {
+               filter->SetInterpolation(interpolation);
+             }
              if (!center.empty())
              {
                filter->SetRegionOfInterest(MakePoint<typename FilterType::PointType>(center, "center of the region"),
@@ -89,8 +95,14 @@ void
 BindStages(nanobind::module_ & module)
 {
   namespace nb = nanobind;
-  module.def(
-    "resample", &Resample, nb::arg("process"), nb::arg("image"), nb::arg("model"), nb::arg("center"), nb::arg("size"));
+  module.def("resample",
+             &Resample,
+             nb::arg("process"),
+             nb::arg("image"),
+             nb::arg("model"),
+             nb::arg("center"),
+             nb::arg("size"),
+             nb::arg("interpolation"));
   module.def("encode", &Encode, nb::arg("process"), nb::arg("image"), nb::arg("model"), nb::arg("window"));
   module.def("count_windows", &CountWindows, nb::arg("image"), nb::arg("model"));
 }

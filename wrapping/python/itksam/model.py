@@ -97,6 +97,11 @@ class Model:
         return self._model.orientation
 
     @property
+    def interpolation(self) -> str:
+        """How it reads an image between its voxels: linear, nearest, cubic or nnunet."""
+        return self._model.interpolation
+
+    @property
     def spacing(self) -> "tuple[float, ...]":
         """Of its voxels in mm; 0 keeps the image's own."""
         return tuple(self._model.spacing)

@@ -20,6 +20,7 @@ class ResampleImageFilter(ModelFilter):
     def __init__(self) -> None:
         super().__init__()
         self._region: "tuple[list[float], list[float]]" = ([], [])
+        self._interpolation = ""
 
     def SetRegionOfInterest(self, center: Numbers, size: Numbers) -> None:
         """Set a box along the axes of the physical space, center and size in mm. Default: the whole image."""
@@ -29,10 +30,23 @@ class ResampleImageFilter(ModelFilter):
         """Take the whole image."""
         self._region = ([], [])
 
+    def SetInterpolation(self, word: str) -> None:
+        """Set how the image is read between its voxels: linear, nearest, cubic, nnunet, or "", the default, for what the
+        model says. nnunet is cubic, and takes the nearest slice along an axis of coarse slices."""
+        self._interpolation = str(word)
+
+    def GetInterpolation(self) -> str:
+        """The word that was set, "" for what the model says."""
+        return self._interpolation
+
     def Execute(self, image: Any, **geometry: Any) -> Any:
         """The image on the model's grid. The keywords are those of SegmentationImageFilter."""
         picture = as_picture(image, **geometry)
-        return picture.make(_itksam.resample(self._process, picture.image, self.GetModel()._model, *self._region))
+        return picture.make(
+            _itksam.resample(
+                self._process, picture.image, self.GetModel()._model, *self._region, self._interpolation
+            )
+        )
 
 
 class EncoderImageFilter(ModelFilter):

@@ -73,6 +73,22 @@ def test_stages_make_the_labels_of_the_whole(model):
     assert labels.GetDirection() == image.GetDirection() and labels.GetOrigin() == image.GetOrigin()
 
 
+def test_interpolation_is_the_models_or_set(model):
+    image = make_image()
+    assert model.interpolation == "linear"
+    resample = make(itksam.ResampleImageFilter, model)
+    grids = {}
+    for word in ("", "linear", "nearest", "cubic", "nnunet"):
+        resample.SetInterpolation(word)
+        assert resample.GetInterpolation() == word
+        grids[word] = pixels(resample.Execute(image))
+    np.testing.assert_array_equal(grids[""], grids["linear"])
+    assert len({grid.tobytes() for grid in grids.values()}) >= 3
+    resample.SetInterpolation("lanczos")
+    with pytest.raises(itksam.Error, match="'lanczos', expected linear, nearest, cubic or nnunet"):
+        resample.Execute(image)
+
+
 def test_stages_with_prototypes(lung, film):
     stages = Stages(lung)
     labels, _ = stages.run(film)
