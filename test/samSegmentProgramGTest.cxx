@@ -1281,7 +1281,7 @@ TEST_F(SamSegmentMemory, SaysWhatCannotBeDoneInParts)
   const auto component = Run("--largest-component" + arguments);
   EXPECT_NE(component.output.find("--fill-holes need the whole label map"), std::string::npos) << component.output;
   const auto preview = Run("--preview " + Quoted("p.png") + arguments);
-  EXPECT_NE(preview.output.find("--statistics and --preview need the whole image"), std::string::npos);
+  EXPECT_NE(preview.output.find("--statistics, --preview and --crop-to-body need the whole image"), std::string::npos);
   EXPECT_FALSE(fs::exists(folder / "labels.nii.gz"));
   for (const std::string size : { "0", "2X", "-1G", "1e99G", "M" })
   {
