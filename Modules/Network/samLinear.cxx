@@ -11,10 +11,12 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <vector>
 
 namespace sam
@@ -61,6 +63,25 @@ OneDnnLinearPlus(const at::Tensor & x, const at::Tensor & other, const at::Tenso
   return call.call(x, other, weight, bias, "add");
 }
 
+/** Whether oneDNN has products of bfloat16 for this processor, which it tells by failing: not without AVX-512. */
+bool
+HasOneDnnBFloat16()
+{
+  static const bool has = [] {
+    const auto ones = at::ones({ 16, 16 }, at::kBFloat16);
+    try
+    {
+      OneDnnLinear(ones, ones, {}, Epilogue::None);
+      return true;
+    }
+    catch (const std::exception &)
+    {
+      return false;
+    }
+  }();
+  return has;
+}
+
 /** A weight matrix in bytes, in oneDNN's own layout. */
 struct ByteWeights
 {
@@ -69,8 +90,12 @@ struct ByteWeights
   at::Tensor zeros;
 
   explicit ByteWeights(const at::Tensor & weight)
+    : ByteWeights(weight, FindLargest())
+  {}
+
+  ByteWeights(const at::Tensor & weight, double largest)
   {
-    scales = (weight.abs().amax(1) / 127.0).clamp_min(1e-30);
+    scales = (weight.abs().amax(1) / largest).clamp_min(1e-30);
     zeros = at::zeros(scales.sizes(), scales.options().dtype(at::kLong));
     static const auto pack =
       FindOperator<at::Tensor(at::Tensor, std::optional<c10::List<int64_t>>)>("onednn::qlinear_prepack", "");
@@ -163,6 +188,19 @@ struct ByteWeights
 private:
   static constexpr int64_t grain = 1 << 18;
 
+  /** The largest byte of a weight. Processors without VNNI add two products of bytes in 16 bits, which are cut off
+   * above 32767: 2 x 255 x 64 is not. */
+  static double
+  FindLargest()
+  {
+    static const double largest = [] {
+      const auto ones = at::ones({ 64, 64 }, at::kFloat);
+      const auto sums = ByteWeights(ones, 127.0).Multiply(ones, {}, at::zeros({ 64 }), Epilogue::None);
+      return sums.min().item<double>() > 63.0 ? 127.0 : 64.0;
+    }();
+    return largest;
+  }
+
   /** FindByteScale() on all threads. */
   static ByteScale
   FindScale(const float * values, int64_t count)
@@ -221,10 +259,11 @@ struct Linear::Weights
       if (precision == Precision::BFloat16)
       {
         const auto rounded = x.to(at::kBFloat16);
+        const bool isOneDnns = isFused && HasOneDnnBFloat16();
         // A sum is kept in float32.
-        const auto product = isFused ? OneDnnLinear(rounded, roundedWeight, roundedBias, epilogue)
-                                     : at::linear(rounded, roundedWeight, roundedBias);
-        const auto answer = (isFused || epilogue == Epilogue::None ? product : at::gelu(product)).to(x.scalar_type());
+        const auto product = isOneDnns ? OneDnnLinear(rounded, roundedWeight, roundedBias, epilogue)
+                                       : at::linear(rounded, roundedWeight, roundedBias);
+        const auto answer = (isOneDnns || epilogue == Epilogue::None ? product : at::gelu(product)).to(x.scalar_type());
         return other.defined() ? other + answer : answer;
       }
       if (isFused && x.scalar_type() == at::kFloat)
