@@ -328,6 +328,8 @@ SampleOblique(const SamLattice &                     lattice,
   const unsigned int             dimension = lattice.GetImageGrid().dimension;
   const SamAffine &              toImage = lattice.GetLatticeToImage();
   const SamIndexBox &            whole = lattice.GetImageGrid().box;
+  const auto &                   axis = lattice.GetSliceAxis();
+  const bool                     isLimited = range.IsLimiting();
   std::array<OffsetValueType, 3> stride{ { static_cast<OffsetValueType>(components), 0, 0 } };
   stride[1] = stride[0] * static_cast<OffsetValueType>(image.box.size[0]);
   stride[2] = stride[1] * static_cast<OffsetValueType>(image.box.size[1]);
@@ -399,9 +401,8 @@ SampleOblique(const SamLattice &                     lattice,
           inside[voxel] = 0;
         }
       }
-      const auto     axis = lattice.GetSliceAxis();
       IndexValueType slice = 0;
-      if (axis)
+      if (isLimited && axis)
       {
         const auto low = static_cast<double>(whole.start[*axis]);
         const auto high = low + static_cast<double>(whole.size[*axis]) - 1.0;
@@ -409,8 +410,7 @@ SampleOblique(const SamLattice &                     lattice,
       }
       for (size_t c = 0; c < components; ++c)
       {
-        target[voxel * components + c] =
-          static_cast<float>(lattice.IsCubic() ? range.Limit(sums[c], c, slice) : sums[c]);
+        target[voxel * components + c] = static_cast<float>(isLimited ? range.Limit(sums[c], c, slice) : sums[c]);
       }
     }
   });

@@ -91,37 +91,6 @@ HaveSameBits(const OutputType * one, const OutputType * other)
                      one->GetBufferedRegion().GetNumberOfPixels() * one->GetNumberOfComponentsPerPixel() *
                        sizeof(float)) == 0;
 }
-
-/** Makes of an image what is asked for alone. */
-class PartialSource : public itk::ImageSource<ImageType>
-{
-public:
-  using Self = PartialSource;
-  using Pointer = itk::SmartPointer<Self>;
-  itkNewMacro(Self);
-  itkOverrideGetNameOfClassMacro(PartialSource);
-
-  ImageType::Pointer image;
-
-protected:
-  void
-  GenerateOutputInformation() override
-  {
-    this->GetOutput()->CopyInformation(image);
-    this->GetOutput()->SetLargestPossibleRegion(image->GetLargestPossibleRegion());
-  }
-  void
-  GenerateData() override
-  {
-    this->AllocateOutputs();
-    for (itk::ImageRegionIteratorWithIndex<ImageType> it(this->GetOutput(), this->GetOutput()->GetBufferedRegion());
-         !it.IsAtEnd();
-         ++it)
-    {
-      it.Set(image->GetPixel(it.GetIndex()));
-    }
-  }
-};
 } // namespace
 
 TEST(SamInterpolation, NearestTakesTheNearestVoxel)
@@ -461,7 +430,7 @@ TEST(SamInterpolation, AnyRegionHasTheBitsOfTheWhole)
       for (const FilterType::ChannelsType & channels :
            { FilterType::ChannelsType{}, FilterType::ChannelsType{ clip }, { { "MR", "z_score" } } })
       {
-        const auto source = PartialSource::New();
+        const auto source = itk::SamTestSource<ImageType>::New();
         source->image = image;
         const SpacingType spacing{ { 0.7, 2.0, 1.9 } };
         const auto        all = MakeFilter(image.GetPointer(), word, spacing);
@@ -499,7 +468,7 @@ TEST(SamInterpolation, RequestsWhatTheKernelNeeds)
   const auto image = itk::MakeSamTestVolume<ImageType>({ { 100, 20, 7 } });
   for (const auto & word : words)
   {
-    const auto source = PartialSource::New();
+    const auto source = itk::SamTestSource<ImageType>::New();
     source->image = image;
     const auto filter = MakeFilter<ImageType>(source->GetOutput(), word, { { 0.8, 0.0, 0.0 } });
     filter->UpdateOutputInformation();

@@ -4,6 +4,7 @@
 
 #include "itkImage.h"
 #include "itkImageRegionIteratorWithIndex.h"
+#include "itkImageSource.h"
 
 #include <algorithm>
 #include <array>
@@ -180,6 +181,42 @@ ObliqueSamDirection()
   aboutX(2, 1) = std::sin(c);
   return Matrix<double, 3, 3>(aboutZ * aboutY * aboutX);
 }
+
+/** Makes of an image what is asked for alone, and tells what it made. */
+template <typename TImage>
+class SamTestSource : public ImageSource<TImage>
+{
+public:
+  ITK_DISALLOW_COPY_AND_MOVE(SamTestSource);
+
+  using Self = SamTestSource;
+  using Pointer = SmartPointer<Self>;
+  itkNewMacro(Self);
+  itkOverrideGetNameOfClassMacro(SamTestSource);
+
+  typename TImage::Pointer    image;
+  typename TImage::RegionType made;
+
+protected:
+  SamTestSource() = default;
+
+  void
+  GenerateOutputInformation() override
+  {
+    this->GetOutput()->CopyInformation(image);
+    this->GetOutput()->SetLargestPossibleRegion(image->GetLargestPossibleRegion());
+  }
+  void
+  GenerateData() override
+  {
+    this->AllocateOutputs();
+    made = this->GetOutput()->GetBufferedRegion();
+    for (ImageRegionIteratorWithIndex<TImage> it(this->GetOutput(), made); !it.IsAtEnd(); ++it)
+    {
+      it.Set(image->GetPixel(it.GetIndex()));
+    }
+  }
+};
 } // namespace itk
 
 #endif

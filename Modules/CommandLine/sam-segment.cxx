@@ -226,7 +226,13 @@ main(int argc, char * argv[])
     if (report.isSet() || statistics.isSet() ||
         std::any_of(jobs.begin(), jobs.end(), [](const auto & job) { return sam::HoldsProvenance(job.output); }))
     {
-      std::for_each(read.begin(), read.end(), [](const auto & one) { sam::KeepMd5(one); });
+      const auto others = read.begin() + static_cast<std::ptrdiff_t>(models.size());
+      std::for_each(read.begin(), others, [](const auto & one) { sam::KeepMd5(one); });
+      for (auto other = others; other != read.end(); ++other) // from the same files
+      {
+        (*other)->SetMetaDataDictionary(
+          (*(other - static_cast<std::ptrdiff_t>(models.size())))->GetMetaDataDictionary());
+      }
     }
     sam::CohortReport cases(report.getValue(), models, part);
     if (isCohort && !line.GetQuiet()) // opens each file

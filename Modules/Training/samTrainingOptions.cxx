@@ -40,6 +40,16 @@ CheckAtLeast(const char * name, TNumber value, TNumber lowest)
   }
 }
 
+/** 0 to 1, or what stands for none that was given. */
+void
+CheckShare(const char * name, double value, double standard)
+{
+  if (!(value >= 0.0 && value <= 1.0) && value != standard)
+  {
+    throw Error(std::string(name) + " is " + Json(value).dump() + ", expected 0 to 1");
+  }
+}
+
 /** Calls \a visit with the key and the member of every entry. */
 template <typename TRecipe, typename TVisit>
 void
@@ -92,18 +102,10 @@ TrainingRecipe::Check() const
   {
     throw Error("averaging decay is " + Json(averagingDecay).dump() + ", expected 0 or more and less than 1");
   }
-  if (!(frameProbability >= 0.0 && frameProbability <= 1.0))
-  {
-    throw Error("probability of a frame is " + Json(frameProbability).dump() + ", expected 0 to 1");
-  }
-  if (!(zoomProbability <= 1.0) || (zoomProbability < 0.0 && zoomProbability != TrainingRecipe().zoomProbability))
-  {
-    throw Error("probability of a zoom is " + Json(zoomProbability).dump() + ", expected 0 to 1");
-  }
-  if (!(foregroundShare <= 1.0) || (foregroundShare < 0.0 && foregroundShare != TrainingRecipe().foregroundShare))
-  {
-    throw Error("foreground share is " + Json(foregroundShare).dump() + ", expected 0 to 1");
-  }
+  const TrainingRecipe standard;
+  CheckShare("probability of a frame", frameProbability, standard.frameProbability);
+  CheckShare("probability of a zoom", zoomProbability, standard.zoomProbability);
+  CheckShare("foreground share", foregroundShare, standard.foregroundShare);
   for (const size_t axis : mirrorAxes)
   {
     if (axis > 2 || std::count(mirrorAxes.begin(), mirrorAxes.end(), axis) > 1)

@@ -126,9 +126,8 @@ def match(
     affine[:3, :3] = np.reshape(source.direction, (3, 3)) @ np.diag(source.spacing)
     affine[:3, 3] = source.origin
     _check_grid(affine, labels.shape, slices)
-    order = np.argsort(
-        [(np.linalg.inv(affine) @ np.append(np.array(each.ImagePositionPatient, float), 1.0))[2] for each in slices]
-    )
+    across = np.linalg.inv(affine)[2]
+    order = np.argsort([across @ np.append(np.array(each.ImagePositionPatient, float), 1.0) for each in slices])
 
     table = [label for label in (model.labels if isinstance(model, Model) else model) if label.value != 0]
     values = set(np.unique(labels).tolist()) - {0}

@@ -141,11 +141,11 @@ def WriteDicomRtStruct(
     ).split():
         if keyword in first:
             data[keyword] = first[keyword]
-    for keyword in "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime StudyID".split():
+    for keyword in (
+        "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime StudyID AccessionNumber ReferringPhysicianName "
+        "PositionReferenceIndicator OperatorsName"
+    ).split():
         if keyword not in data:  # needed, may be empty
-            setattr(data, keyword, "")
-    for keyword in "AccessionNumber ReferringPhysicianName PositionReferenceIndicator OperatorsName".split():
-        if keyword not in data:
             setattr(data, keyword, "")
     data.Modality, data.SeriesInstanceUID, data.SeriesNumber = "RTSTRUCT", pydicom.uid.generate_uid(), 100
     data.SeriesDescription, data.InstanceNumber = series_description, 1
