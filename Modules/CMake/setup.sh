@@ -116,7 +116,11 @@ set_up() {
     add_python_packages
     arguments+=("-DSegmentAnything_PYTHON=$build_folder/venv/bin/python" -DSegmentAnything_BUILD_PYTHON=ON)
   fi
-  command -v ccache >/dev/null && arguments+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  # Without the sloppiness ccache keeps nothing that is compiled with a precompiled header.
+  command -v ccache >/dev/null && arguments+=(
+    -DCMAKE_C_COMPILER_LAUNCHER=ccache
+    "-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_SLOPPINESS=pch_defines,time_macros;ccache"
+  )
 
   state="${Torch_DIR:-} ${CMAKE_PREFIX_PATH:-} ${ITK_DIR:-} ${arguments[*]}"
   if [ ! -f "$build_folder/build.ninja" ] || [ "$(cat "$build_folder/arguments" 2>/dev/null)" != "$state" ]; then
