@@ -3,6 +3,7 @@
 #include "samError.h"
 #include "samEvaluationTestImages.h"
 #include "samMessage.h"
+#include "samTextFile.h"
 
 #include "itkMultiThreaderBase.h"
 
@@ -123,7 +124,8 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes{
     { {}, "sam-test: Required argument missing: name; see --help\n" },
     { { "--name", "x", "--threads", "many" }, "--threads: " },
-    { { "--name", "x", "--threads", "-1" }, "sam-test: --threads: -1, expected 0 or more\n" },
+    { { "--name", "x", "--threads", "-1" }, "sam-test: --threads: -1, expected 0 to 1024\n" },
+    { { "--name", "x", "--threads", "100000" }, "sam-test: --threads: 100000, expected 0 to 1024\n" },
     { { "--name", "x", "--seed", "-3" }, "sam-test: --seed: -3, expected 0 or more\n" },
     { { "--name", "x", "--axis=-1" }, "sam-test: --axis: -1, expected 0 or more\n" },
     { { "--name", "x", "--seed", "three" }, "--seed: " },
@@ -276,6 +278,24 @@ TEST(CommandLine, FilesAppearWholeOrNotAtAll)
   EXPECT_EQ(sam::ReadImageDimension((folder / "out.mhd").string()), 3u);
   EXPECT_NO_THROW(sam::ReadLabelImage<3>((folder / "out.mhd").string()));
 
+  // A link is followed, within other folders too, and a device is left alone.
+  const auto elsewhere = folder.MakeFolder("elsewhere") / "real.txt";
+  WriteText(elsewhere.string(), "old");
+  std::filesystem::create_symlink(elsewhere, folder / "link.txt");
+  sam::WriteAtomically((folder / "link.txt").string(),
+                       [](const std::string & temporary) { WriteText(temporary, "through the link"); });
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.txt"));
+  EXPECT_EQ(ReadText(elsewhere.string()), "through the link");
+  sam::WriteTextFile((folder / "link.txt").string(), "text");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.txt"));
+  EXPECT_EQ(ReadText(elsewhere.string()), "text");
+#ifdef __linux__
+  std::filesystem::create_symlink("/dev/null", folder / "device.txt");
+  EXPECT_THROW(sam::CheckOutput((folder / "device.txt").string()), sam::Error);
+  EXPECT_THROW(sam::WriteTextFile((folder / "device.txt").string(), "text"), sam::Error);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+#endif
+
   const auto message = [](const std::string & target) {
     return GetMessage<sam::Error>([&] { sam::WriteAtomically(target, [](const std::string &) {}); });
   };
@@ -285,6 +305,32 @@ TEST(CommandLine, FilesAppearWholeOrNotAtAll)
   EXPECT_TRUE(Contains(message(""), "expected the name of a file"));
   EXPECT_NO_THROW(sam::CheckOutput(path));
   EXPECT_THROW(sam::CheckOutput((folder / "missing/out.txt").string()), sam::Error);
+}
+
+TEST(CommandLine, AnEmptyNameIsRefused)
+{
+  const auto parse = [](sam::CommandLine & line) {
+    TCLAP::UnlabeledValueArg<std::string> output("output", "The output.", true, "", "OUT", line.GetParser());
+    TCLAP::ValueArg<std::string>          other("", "other", "Another.", false, "", "FILE", line.GetParser());
+    line.Parse();
+  };
+  const auto outcome = Call({ "" }, parse);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.error, "sam-test: output: '' is empty, expected a file or folder\n");
+  EXPECT_EQ(Call({ "--other", "", "out.nrrd" }, parse).status, 0) << "3D Slicer passes options that are not filled in";
+}
+
+TEST(CommandLine, TextThatCannotBePrintedIsAnError)
+{
+  const auto print = [](sam::CommandLine & line) { line.Print("a table\n"); };
+  EXPECT_EQ(Call({}, print).status, 0);
+  std::cout.setstate(std::ios::badbit); // as on a full disk
+  const auto outcome = Call({}, print);
+  const auto help = Call({ "--help" }, [](sam::CommandLine & line) { line.Parse(); });
+  std::cout.clear();
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.error, "sam-test: standard output cannot be written\n");
+  EXPECT_EQ(help.status, 1);
 }
 
 TEST(CommandLine, AnInterruptionLeavesNothingBehind)

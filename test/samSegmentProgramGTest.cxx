@@ -738,14 +738,14 @@ TEST_F(SamSegmentProgram, FinishedCasesAreSkippedOnRequest)
             nlohmann::json::array({ sam::ComputeMd5((folder / "model.safetensors").string()) }));
   std::ofstream(folder / "abc", std::ios::binary) << "abc";
   EXPECT_EQ(sam::ComputeMd5((folder / "abc").string()), "900150983cd24fb0d6963f7d28e17f72") << "RFC 1321";
-  fs::remove(folder / "out/b.nrrd");
+  std::ofstream(folder / "out/b.nrrd", std::ios::trunc).close(); // as by a full disk
   fs::remove(folder / "st/c.json");
   const auto before = fs::last_write_time(folder / "out/a.nii.gz");
   const auto outcome = Run(arguments);
   ASSERT_TRUE(outcome.isWell) << outcome.output;
   const auto report = ReadJson("report.json");
   EXPECT_EQ(report["cases"][0]["status"], "skipped");
-  EXPECT_EQ(report["cases"][1]["status"], "segmented");
+  EXPECT_EQ(report["cases"][1]["status"], "segmented") << "its label map was empty";
   EXPECT_EQ(report["cases"][2]["status"], "segmented") << "its statistics were missing";
   EXPECT_EQ(fs::last_write_time(folder / "out/a.nii.gz"), before);
   EXPECT_EQ(Listing("st"), (std::set<std::string>{ "a.json", "b.json", "c.json" }));
@@ -776,10 +776,16 @@ TEST_F(SamSegmentProgram, NoCaseWritesTheStatisticsOfAnother)
 
 TEST_F(SamSegmentProgram, AListNamesItsImages)
 {
-  std::ofstream(folder / "list.txt") << "images/c.mha\r\n\n" << (folder / "images/a.nii.gz").string() << "\n";
+  std::ofstream(folder / "list.txt") << "\xEF\xBB\xBF \timages/c.mha\t\r\n\n  # remark\n"
+                                     << (folder / "images/a.nii.gz").string() << "\n";
   auto outcome = Run(Quoted("list.txt") + " " + Quoted("out"));
   ASSERT_TRUE(outcome.isWell) << outcome.output;
   EXPECT_EQ(Listing("out"), (std::set<std::string>{ "a.nii.gz", "c.mha" }));
+
+  outcome = Run(Quoted("images") + " " + Quoted("one.nii.gz"));
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("expected a folder for those of several"), std::string::npos) << outcome.output;
+  EXPECT_FALSE(fs::exists(folder / "one.nii.gz"));
 
   std::ofstream(folder / "list.txt") << "images/c.mha\nimages/d.mha\n";
   outcome = Run(Quoted("list.txt") + " " + Quoted("out"));

@@ -284,6 +284,7 @@ TEST_F(SamTrainProgram, MistakesEndWithOneLine)
     EXPECT_FALSE(EndsWell(Start(name, arguments)));
     return Said(name);
   };
+  EXPECT_EQ(said("minutes", { "--max-minutes", "0" }), "sam-train: --max-minutes: 0, expected more than 0\n");
   EXPECT_EQ(said("fold", { "--fold", "1" }), "sam-train: --fold '1', expected K/N without --split, such as 0/5\n");
   EXPECT_EQ(said("window", { "--window", "64,64" }),
             "sam-train: --window '64,64', expected three sizes, such as 256,256,8\n");

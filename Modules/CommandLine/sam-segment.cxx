@@ -18,13 +18,14 @@ main(int argc, char * argv[])
     "spacing, origin and direction. One broken case does not stop the others.";
   return sam::RunProgram("sam-segment", description, argc, argv, [](sam::CommandLine & line) {
     auto &                       parser = line.GetParser();
-    TCLAP::MultiArg<std::string> model("",
-                                       "model",
-                                       "The model file (.safetensors). Given several times, the answers are averaged; "
-                                       "the models have the same labels and preprocessing.",
-                                       true,
-                                       "FILE",
-                                       parser);
+    TCLAP::MultiArg<std::string> model(
+      "",
+      "model",
+      "The model file (.safetensors, or a published .pth). Given several times, the answers are averaged; "
+      "the models have the same labels and preprocessing.",
+      true,
+      "FILE",
+      parser);
     TCLAP::ValueArg<std::string> mirror("",
                                         "mirror",
                                         "Axes (0 = x, 1 = y, 2 = z of the model's grid) along which windows are "
@@ -141,7 +142,8 @@ main(int argc, char * argv[])
     TCLAP::UnlabeledValueArg<std::string> output(
       "output",
       "The label map, or the folder for label maps of the same names (of a series NAME.nii.gz, of a JPEG file "
-      "NAME.png). NRRD and MetaImage also hold names and colors of the labels, the version of the program and the MD5 "
+      "NAME.png). NIfTI, NRRD and MetaImage also hold names and colors of the labels, the version of the program and "
+      "the MD5 "
       "of the models. Images whose axes are sheared, as of a tilted gantry, do not go into NIfTI.",
       true,
       "",

@@ -28,17 +28,18 @@ ReadList(const std::string & path)
 {
   std::ifstream            stream(path);
   std::vector<std::string> images;
-  for (std::string line; std::getline(stream, line);)
+  for (std::string read; std::getline(stream, read);)
   {
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
-    {
-      line.pop_back();
-    }
-    if (line.empty() || line.front() == '#')
+    constexpr char byteOrderMark[] = "\xEF\xBB\xBF"; // before the first line, by editors of Windows
+    constexpr char blanks[] = " \t\r";
+    read.erase(0, read.rfind(byteOrderMark, 0) == 0 ? sizeof byteOrderMark - 1 : 0);
+    const auto begin = read.find_first_not_of(blanks);
+    if (begin == std::string::npos || read[begin] == '#')
     {
       continue;
     }
-    const fs::path image = fs::path(path).parent_path() / line; // an absolute one remains
+    const std::string line = read.substr(begin, read.find_last_not_of(blanks) + 1 - begin);
+    const fs::path    image = fs::path(path).parent_path() / line; // an absolute one remains
     if (!fs::exists(image))
     {
       throw Error(path + ": '" + line + "' is not there, expected the path of an image in each line");
@@ -148,6 +149,10 @@ MakeJobs(const SegmentationJob & given, const Shard & shard, size_t channels)
   {
     for (const auto & folder : GetOutputs(given))
     {
+      if (!fs::exists(folder) && !GetFormatToWrite(folder).empty())
+      {
+        throw Error(folder + ": is the name of one image, expected a folder for those of several");
+      }
       MakeFolder(folder);
     }
     std::map<std::string, std::string> names;
@@ -205,7 +210,11 @@ bool
 IsDone(const SegmentationJob & job)
 {
   const auto files = GetOutputs(job);
-  return std::all_of(files.begin(), files.end(), [](const std::string & file) { return fs::exists(file); });
+  return std::all_of(files.begin(), files.end(), [](const std::string & file) {
+    std::error_code error;
+    const auto      size = fs::file_size(file, error);
+    return !error && size > 0; // an empty one was left by a full disk or an interrupted copy
+  });
 }
 
 std::pair<std::string, MemoryEstimate>

@@ -5,6 +5,7 @@
 #include "samMessage.h"
 #include "samModuleDescription.h"
 #include "samText.h"
+#include "samTextFile.h"
 
 #include "itkMultiThreaderBase.h"
 
@@ -37,6 +38,9 @@ namespace sam
 namespace
 {
 namespace fs = std::filesystem;
+
+/** More of them have ended in crashes of what starts them. */
+constexpr int maximumThreads = 1024;
 
 /** Where the model is looked for when --model is left out. */
 constexpr const char * modelVariable = "SEGMENTANYTHING_MODEL";
@@ -242,6 +246,17 @@ fs::path
 GetFolder(const fs::path & file)
 {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
+
+/** As far as the system tells before something is written. */
+bool
+IsWritable(const fs::path & folder)
+{
+#ifdef _WIN32
+  return fs::is_directory(folder);
+#else
+  return access(folder.c_str(), W_OK | X_OK) == 0;
+#endif
 }
 
 /** What is required comes first, what every program has last. */
@@ -532,6 +547,15 @@ CommandLine::Parse()
     }
     throw Error((option.empty() ? "" : option + ": ") + ToOneLine(exception.error()) + "; see --help");
   }
+  for (TCLAP::Arg * argument : parser.getArgList())
+  {
+    // What an unset variable of a script leaves. Options may be empty: 3D Slicer passes those that are not filled in.
+    auto * const text = dynamic_cast<TCLAP::UnlabeledValueArg<std::string> *>(argument);
+    if (text != nullptr && text->isSet() && text->getValue().empty())
+    {
+      throw Error(argument->getName() + ": '' is empty, expected a file or folder");
+    }
+  }
   m_Implementation->hasFilterStarted = m_Implementation->progress.getValue() == "slicer";
   if (m_Implementation->hasFilterStarted)
   {
@@ -558,9 +582,9 @@ CommandLine::Parse()
   if (m_Implementation->threads)
   {
     const int threads = m_Implementation->threads->getValue();
-    if (threads < 0)
+    if (threads < 0 || threads > maximumThreads)
     {
-      throw Error("--threads: " + std::to_string(threads) + ", expected 0 or more");
+      throw Error("--threads: " + std::to_string(threads) + ", expected 0 to " + std::to_string(maximumThreads));
     }
     if (threads > 0)
     {
@@ -702,13 +726,21 @@ RunProgram(const std::string &                                    program,
   std::string message;
   try
   {
-    CommandLine commandLine(program, description, argc, argv);
-    body(commandLine);
-    return 0;
-  }
-  catch (const TCLAP::ExitException & exception)
-  {
-    return exception.getExitStatus();
+    int status = 0;
+    try
+    {
+      CommandLine commandLine(program, description, argc, argv);
+      body(commandLine);
+    }
+    catch (const TCLAP::ExitException & exception)
+    {
+      status = exception.getExitStatus();
+    }
+    if (!std::cout.flush())
+    {
+      throw Error("standard output cannot be written");
+    }
+    return status;
   }
   catch (const Interrupted & exception)
   {
@@ -754,6 +786,11 @@ CheckOutput(const std::string & path)
   {
     throw Error(path + ": is a folder, expected the name of a file to write");
   }
+  const fs::path folder = GetFolder(FindFileToReplace(path));
+  if (!IsWritable(folder))
+  {
+    throw Error(path + ": cannot be written: no permission to write into " + folder.string());
+  }
 }
 
 void
@@ -761,7 +798,8 @@ WriteAtomically(const std::string & path, const std::function<void(const std::st
 {
   CheckOutput(path);
   const fs::path target(path);
-  const fs::path folder = GetFolder(target);
+  const fs::path replaced(FindFileToReplace(path));
+  const fs::path folder = GetFolder(replaced);
 
   struct TemporaryFolder
   {
@@ -799,10 +837,11 @@ WriteAtomically(const std::string & path, const std::function<void(const std::st
   others.push_back(target.filename());
   for (const auto & name : others)
   {
-    fs::rename(temporary.path / name, folder / name, error);
+    const auto place = name == target.filename() ? replaced : folder / name;
+    fs::rename(temporary.path / name, place, error);
     if (error)
     {
-      throw Error((folder / name).string() + ": cannot be written: " + error.message());
+      throw Error(place.string() + ": cannot be written: " + error.message());
     }
   }
 }

@@ -39,7 +39,7 @@ std::vector<std::string>
 GetMd5(const std::vector<itk::SamModel::ConstPointer> & models);
 
 /** Version and MD5 of the models into the header of an image: SegmentAnything_Version, SegmentAnything_ModelMD5 (of
- * several models with spaces between). Writers of NRRD and MetaImage keep them. */
+ * several models with spaces between). Files of NRRD, MetaImage and NIfTI keep them. */
 void
 DescribeProvenance(const std::vector<itk::SamModel::ConstPointer> & models, itk::MetaDataDictionary & dictionary);
 

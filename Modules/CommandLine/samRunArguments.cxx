@@ -62,12 +62,13 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
             line.GetParser())
   , m_Epochs("",
              "epochs",
-             "Passes over the training cases. Default: no limit where --steps or --max-minutes is given, else 100.",
+             "Passes over the training cases; 0: no limit. Default: no limit where --steps or --max-minutes is given, "
+             "else 100.",
              false,
              0,
              "N",
              line.GetParser())
-  , m_Steps("", "steps", "Steps of the whole run. Default: no limit.", false, 0, "N", line.GetParser())
+  , m_Steps("", "steps", "Steps of the whole run; 0: no limit. Default: no limit.", false, 0, "N", line.GetParser())
   , m_MaximumMinutes(
       "",
       "max-minutes",
@@ -229,6 +230,10 @@ RunArguments::Read(RunOptions & options)
   ReadNumber(m_AugmentFrame, options.frameProbability);
   ReadNumber(m_AugmentZoom, options.zoomProbability);
   ReadNumber(m_MaximumMinutes, options.maximumMinutes);
+  if (!m_MaximumMinutes.getValue().empty() && !(options.maximumMinutes > 0.0))
+  {
+    throw Error("--max-minutes: " + m_MaximumMinutes.getValue() + ", expected more than 0");
+  }
   ReadNumber(m_LearningRate, options.learningRate);
   ReadNumber(m_WeightDecay, options.weightDecay);
   ReadNumber(m_GradientNorm, options.maximumGradientNorm);

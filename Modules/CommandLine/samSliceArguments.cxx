@@ -9,7 +9,13 @@
 namespace sam
 {
 SliceArguments::SliceArguments(TCLAP::CmdLine & parser, bool hasRange)
-  : m_Model("", "model", "The model file: SAM, MobileSAM, MedSAM or HQ-SAM.", true, "", "FILE", parser)
+  : m_Model("",
+            "model",
+            "The model file (.safetensors), or a checkpoint of SAM, MobileSAM, MedSAM or HQ-SAM.",
+            true,
+            "",
+            "FILE",
+            parser)
   , m_Axis("",
            "axis",
            "Volumes: the axis across the slices, 0, 1 or 2. It counts along the model's orientation; when that is "

@@ -10,10 +10,25 @@
 
 namespace sam
 {
+std::string
+FindFileToReplace(const std::string & path)
+{
+  namespace fs = std::filesystem;
+  std::error_code       error;
+  const auto            target = fs::is_symlink(path, error) ? fs::weakly_canonical(path, error) : fs::path(path);
+  const fs::file_status status = fs::status(target, error);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
+  {
+    throw Error(path + ": is a device or the like, expected the name of a file to write");
+  }
+  return target.empty() ? path : target.string();
+}
+
 void
 WriteTextFile(const std::string & path, const std::string & text)
 {
-  const std::string temporary = path + ".part";
+  const std::string target = FindFileToReplace(path);
+  const std::string temporary = target + ".part";
   errno = 0;
   std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
   stream << text;
@@ -21,7 +36,7 @@ WriteTextFile(const std::string & path, const std::string & text)
   std::error_code error;
   if (stream)
   {
-    std::filesystem::rename(temporary, path, error);
+    std::filesystem::rename(temporary, target, error);
   }
   else
   {

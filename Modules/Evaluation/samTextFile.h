@@ -6,6 +6,11 @@
 
 namespace sam
 {
+/** What moving a finished file to \a path would replace: the file that a symbolic link names. \throws Error naming the
+ * path when a device or the like is there. */
+std::string
+FindFileToReplace(const std::string & path);
+
 /** Write beside \a path and move, so that what is there is complete. \throws Error naming the file. */
 void
 WriteTextFile(const std::string & path, const std::string & text);

@@ -47,7 +47,7 @@ def _segment_case(
 ) -> CohortCase:
     start = time.monotonic()
     files = [output, *(options[key] for key in _FILES if options.get(key)), *options["probability"].values()]
-    if skip_existing and all(map(os.path.exists, files)):
+    if skip_existing and all(os.path.exists(file) and os.path.getsize(file) > 0 for file in files):
         return CohortCase(name, image, output, "skipped", 0.0, "")
     try:
         with _lock:  # one thread reads the model for all of its process
