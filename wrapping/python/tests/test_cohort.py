@@ -48,10 +48,14 @@ def test_what_else_is_written_has_a_folder_for_each(cases, tmp_path):
     assert all(path.stat().st_size > 0 for path in files)
     for name in ("case0", "case1"):
         assert json.loads((tmp_path / "statistics" / f"{name}.json").read_text())["image"].endswith(f"{name}.nrrd")
-    # A case is done when all of its files are there.
+    # A case is done when all of its files are there, none of them empty.
     files[0].unlink()
+    files[5].write_bytes(b"")
     again = itksam.SegmentCohort(cases, HIPPOCAMPUS, tmp_path / "out", skip_existing=True, **options)
-    assert [case.status for case in again] == ["segmented", "failed", "skipped"] and files[0].exists()
+    assert [case.status for case in again] == ["segmented", "failed", "segmented"]
+    assert all(path.stat().st_size > 0 for path in files)
+    again = itksam.SegmentCohort(cases, HIPPOCAMPUS, tmp_path / "out", skip_existing=True, **options)
+    assert [case.status for case in again] == ["skipped", "failed", "skipped"]
     (tmp_path / "file").write_text("")
     with pytest.raises(itksam.Error, match="file: cannot be made, expected a folder"):
         itksam.SegmentCohort(cases, HIPPOCAMPUS, tmp_path / "out", statistics=tmp_path / "file")
