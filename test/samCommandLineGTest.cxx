@@ -289,6 +289,12 @@ TEST(CommandLine, FilesAppearWholeOrNotAtAll)
   sam::WriteTextFile((folder / "link.txt").string(), "text");
   EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.txt"));
   EXPECT_EQ(ReadText(elsewhere.string()), "text");
+  std::filesystem::remove(elsewhere);
+  std::filesystem::create_symlink("elsewhere/real.txt", folder / "relative.txt");
+  sam::WriteAtomically((folder / "relative.txt").string(),
+                       [](const std::string & temporary) { WriteText(temporary, "to come"); });
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "relative.txt"));
+  EXPECT_EQ(ReadText(elsewhere.string()), "to come");
 #ifdef __linux__
   std::filesystem::create_symlink("/dev/null", folder / "device.txt");
   EXPECT_THROW(sam::CheckOutput((folder / "device.txt").string()), sam::Error);

@@ -228,7 +228,8 @@ TEST_F(SamPretraining, ExcludedImagesAreNotOpened)
     std::ofstream(Images() / name) << "no image";
   }
   std::ofstream(Images() / "README.md") << "Stripes.";
-  std::ofstream(m_Data.folder / "list.txt") << "other\nnothing_of_this_name\n";
+  std::ofstream(m_Data.folder / "list.txt") << "\xEF\xBB\xBF"
+                                               "other\r\nnothing_of_this_name\n";
   m_Options.images.excluded = { "target*", (m_Data.folder / "list.txt").string() };
   m_Options.maximumSteps = 1;
   Pretrain("run");

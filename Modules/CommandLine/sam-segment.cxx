@@ -143,8 +143,7 @@ main(int argc, char * argv[])
       "output",
       "The label map, or the folder for label maps of the same names (of a series NAME.nii.gz, of a JPEG file "
       "NAME.png). NIfTI, NRRD and MetaImage also hold names and colors of the labels, the version of the program and "
-      "the MD5 "
-      "of the models. Images whose axes are sheared, as of a tilted gantry, do not go into NIfTI.",
+      "the MD5 of the models. Images whose axes are sheared, as of a tilted gantry, do not go into NIfTI.",
       true,
       "",
       "OUT",

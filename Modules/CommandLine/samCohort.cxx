@@ -7,13 +7,13 @@
 #include "samImageFile.h"
 #include "samProvenance.h"
 #include "samSteps.h"
+#include "samTextFile.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 
@@ -26,20 +26,14 @@ namespace fs = std::filesystem;
 std::vector<std::string>
 ReadList(const std::string & path)
 {
-  std::ifstream            stream(path);
   std::vector<std::string> images;
-  for (std::string read; std::getline(stream, read);)
+  for (const auto & line : ReadTextLines(path))
   {
-    constexpr char byteOrderMark[] = "\xEF\xBB\xBF"; // before the first line, by editors of Windows
-    constexpr char blanks[] = " \t\r";
-    read.erase(0, read.rfind(byteOrderMark, 0) == 0 ? sizeof byteOrderMark - 1 : 0);
-    const auto begin = read.find_first_not_of(blanks);
-    if (begin == std::string::npos || read[begin] == '#')
+    if (line.front() == '#')
     {
       continue;
     }
-    const std::string line = read.substr(begin, read.find_last_not_of(blanks) + 1 - begin);
-    const fs::path    image = fs::path(path).parent_path() / line; // an absolute one remains
+    const fs::path image = fs::path(path).parent_path() / line; // an absolute one remains
     if (!fs::exists(image))
     {
       throw Error(path + ": '" + line + "' is not there, expected the path of an image in each line");

@@ -778,15 +778,15 @@ CheckOutput(const std::string & path)
   {
     throw Error("'" + path + "': expected the name of a file to write");
   }
-  if (!fs::is_directory(GetFolder(target)))
+  const fs::path folder = GetFolder(FindFileToReplace(path));
+  if (!fs::is_directory(folder))
   {
-    throw Error(path + ": cannot be written: there is no folder " + GetFolder(target).string());
+    throw Error(path + ": cannot be written: there is no folder " + folder.string());
   }
   if (fs::is_directory(target))
   {
     throw Error(path + ": is a folder, expected the name of a file to write");
   }
-  const fs::path folder = GetFolder(FindFileToReplace(path));
   if (!IsWritable(folder))
   {
     throw Error(path + ": cannot be written: no permission to write into " + folder.string());

@@ -543,6 +543,7 @@ Segment(const Models &                                   models,
         const std::function<void(const std::string &)> & print,
         const std::function<void(const std::string &)> & warn)
 {
+  CheckOutput(job.output); // the other outputs may be left out
   CheckOutputs({ job.image }, GetImageOutputs(job), { job.statistics, job.preview });
   auto                           readable = job;
   std::optional<DirectionRepair> repair;

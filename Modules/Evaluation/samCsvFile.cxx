@@ -92,12 +92,8 @@ IsEmpty(const CsvFile::Row & row)
 CsvFile
 CsvFile::Read(const std::string & path)
 {
-  std::string text = ReadTextFile(path);
-  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0)
-  {
-    text.erase(0, 3);
-  }
-  auto rows = SplitRows(path, text, FindDelimiter(text));
+  const auto text = ReadTextFile(path);
+  auto       rows = SplitRows(path, text, FindDelimiter(text));
   rows.erase(std::remove_if(rows.begin(), rows.end(), IsEmpty), rows.end());
   if (rows.empty())
   {

@@ -14,14 +14,18 @@ std::string
 FindFileToReplace(const std::string & path)
 {
   namespace fs = std::filesystem;
-  std::error_code       error;
-  const auto            target = fs::is_symlink(path, error) ? fs::weakly_canonical(path, error) : fs::path(path);
+  std::error_code error;
+  fs::path        target(path);
+  for (int links = 0; links < 40 && fs::is_symlink(target, error); ++links) // as many as Linux follows
+  {
+    target = target.parent_path() / fs::read_symlink(target, error); // an absolute one remains
+  }
   const fs::file_status status = fs::status(target, error);
   if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
   {
     throw Error(path + ": is a device or the like, expected the name of a file to write");
   }
-  return target.empty() ? path : target.string();
+  return target.string();
 }
 
 void
@@ -60,6 +64,25 @@ ReadTextFile(const std::string & path)
   }
   std::ostringstream text;
   text << stream.rdbuf();
-  return text.str();
+  constexpr char byteOrderMark[] = "\xEF\xBB\xBF";
+  auto           read = text.str();
+  read.erase(0, read.rfind(byteOrderMark, 0) == 0 ? sizeof byteOrderMark - 1 : 0);
+  return read;
+}
+
+std::vector<std::string>
+ReadTextLines(const std::string & path)
+{
+  constexpr char           blanks[] = " \t\r";
+  std::istringstream       text(ReadTextFile(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);)
+  {
+    if (const auto first = line.find_first_not_of(blanks); first != std::string::npos)
+    {
+      lines.push_back(line.substr(first, line.find_last_not_of(blanks) - first + 1));
+    }
+  }
+  return lines;
 }
 } // namespace sam

@@ -13,7 +13,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 
 namespace sam
 {
@@ -34,17 +33,7 @@ public:
         m_Groups.push_back({ word, { word } });
         continue;
       }
-      Group              group{ word, {} };
-      std::istringstream lines(ReadTextFile(word));
-      for (std::string line; std::getline(lines, line);)
-      {
-        const auto first = line.find_first_not_of(" \t\r");
-        if (first != std::string::npos)
-        {
-          group.patterns.push_back(line.substr(first, line.find_last_not_of(" \t\r") - first + 1));
-        }
-      }
-      m_Groups.push_back(std::move(group));
+      m_Groups.push_back({ word, ReadTextLines(word) });
     }
   }
 

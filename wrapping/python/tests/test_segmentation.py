@@ -290,6 +290,8 @@ def test_mistakes_have_the_sentence_of_the_programs(run, tmp_path):
             itksam.Segment(wrong, HIPPOCAMPUS, device="cpu")
     with pytest.raises(itksam.Error, match="NaN"):
         itksam.Segment(np.full((20, 20, 20), np.nan, np.float32), HIPPOCAMPUS, device="cpu")
+    with pytest.raises(itksam.Error, match="'': expected the name of a file to write"):
+        itksam.SegmentFile(tmp_path / "a.nrrd", "", HIPPOCAMPUS, device="cpu")
 
 
 def test_another_torch_is_named():
