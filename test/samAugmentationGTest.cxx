@@ -195,6 +195,42 @@ TEST_F(samAugmentation, PlainWindowsAreCopiesAndReachTheMargins)
   EXPECT_EQ(starts[2], (std::set<int64_t>{ 0 }));
 }
 
+TEST_F(samAugmentation, ZerosAndBackgroundAreAroundTheImageOnRequest)
+{
+  const Size              size{ 20, 30, 10 };
+  const Size              window{ 24, 36, 10 };
+  const int64_t           voxels = size[0] * size[1] * size[2];
+  const sam::TrainingCase ones{ "ones",
+                                at::ones({ 1, size[2], size[1], size[0] }),
+                                at::full({ size[2], size[1], size[0] }, 3, at::kByte),
+                                { 1, 1, 1 } };
+  auto                    options = sam::AugmentationOptions::PositionOnly();
+  options.margin = 0;
+  options.padsWithZeros = true;
+  options.mirrorAxes = { 0 };
+  sam::RandomStream random(1);
+  for (int trial = 0; trial < 4; ++trial)
+  {
+    const auto result = sam::WindowSampler(window, options)(ones, random);
+    const auto inside = result.image.narrow(2, 3, size[1]).narrow(3, 2, size[0]);
+    EXPECT_EQ(inside.sum().item<double>(), static_cast<double>(voxels));
+    EXPECT_EQ(result.image.sum().item<double>(), static_cast<double>(voxels));
+    EXPECT_TRUE(result.labels.equal(result.image[0].to(at::kLong) * 3));
+  }
+  // Turned by any angle about z in a window that holds all of it.
+  options.turnProbability = 1.0;
+  options.largestTurn = 180.0;
+  options.mirrorAxes = {};
+  for (int trial = 0; trial < 8; ++trial)
+  {
+    const auto result = sam::WindowSampler({ 48, 48, 10 }, options)(ones, random);
+    // An area is kept by a rotation, border voxels of an interpolated edge included.
+    EXPECT_NEAR(result.image.sum().item<double>(), static_cast<double>(voxels), 1e-3 * static_cast<double>(voxels));
+    EXPECT_TRUE(result.labels.equal(result.image[0].gt(0.5).to(at::kLong) * 3));
+    EXPECT_EQ(result.labels[0][0][0].item<int64_t>(), 0);
+  }
+}
+
 TEST_F(samAugmentation, SliceStartIsUniformInside)
 {
   const auto               trainingCase = PositionCase({ 8, 8, 12 });

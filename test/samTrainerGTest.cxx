@@ -701,8 +701,35 @@ TEST_F(SamTrainer, MistakesAreNamed)
   EXPECT_TRUE(Contains(MessageOf(), "fold 7 of 5"));
   m_Options.folds = 0;
 
+  // None of them left a folder, and one that was there stays.
+  EXPECT_FALSE(fs::exists(m_Data.folder / "failing"));
+  m_Options.initialize = (m_Data.folder / "gone.safetensors").string();
+  fs::create_directory(m_Data.folder / "mine");
+  EXPECT_TRUE(Contains(MessageOf("mine"), "gone.safetensors: no such file"));
+  EXPECT_TRUE(fs::exists(m_Data.folder / "mine"));
+  m_Options.initialize.clear();
+
   m_Options.dataset = (m_Data.folder / "nothing").string();
   EXPECT_TRUE(Contains(MessageOf(), "nothing"));
+}
+
+TEST_F(SamTrainer, MistakesOfOptionsAreSaidBeforeImagesAreRead)
+{
+  std::ofstream(m_Data.ImageFile(3)) << "no image";
+  ASSERT_TRUE(Contains(MessageOf(), "ball_103.nii.gz")) << MessageOf();
+  const auto plan = std::exchange(m_Options.plan, "masksam");
+  m_Options.planChange = "[]";
+  EXPECT_TRUE(Contains(MessageOf(), "--change-plan '[]': not a JSON object")) << MessageOf();
+  m_Options.planChange.clear();
+  m_Options.without = { "head" };
+  EXPECT_TRUE(Contains(MessageOf(), "part 'head' cannot be left out")) << MessageOf();
+  m_Options.without.clear();
+  m_Options.initialize = (m_Data.folder / "gone.safetensors").string();
+  EXPECT_TRUE(Contains(MessageOf(), "gone.safetensors: no such file")) << MessageOf();
+  m_Options.initialize.clear();
+  m_Options.plan = plan;
+  m_Options.planChange = R"({"compatibility": ["loss_only"]})";
+  EXPECT_TRUE(Contains(MessageOf(), "unknown word 'loss_only'")) << MessageOf();
 }
 
 TEST_F(SamTrainer, BadDataIsNamed)

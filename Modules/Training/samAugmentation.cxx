@@ -149,13 +149,23 @@ AxisIndices(int64_t start, int64_t count, int64_t size, bool isMirrored)
   return isMirrored ? index.flip(0) : index;
 }
 
-/** Channels D×H×W that are 1 where \a labels has the value, for each value it has. */
+/** 1 for those of the same voxels that lie inside of the axis, else 0. */
+at::Tensor
+AxisMask(int64_t start, int64_t count, int64_t size, bool isMirrored)
+{
+  const auto index = at::arange(start, start + count, at::kLong);
+  const auto mask = index.ge(0).logical_and_(index.lt(size)).to(at::kShort);
+  return isMirrored ? mask.flip(0) : mask;
+}
+
+/** Channels D×H×W that are 1 where \a labels has the value, for each value it has, and for 0. */
 at::Tensor
 OneHot(const at::Tensor & labels, std::vector<int64_t> & values)
 {
   constexpr int64_t  offset = 32768;
   std::bitset<65536> isThere;
-  const int16_t *    data = labels.const_data_ptr<int16_t>();
+  isThere.set(static_cast<size_t>(offset));
+  const int16_t * data = labels.const_data_ptr<int16_t>();
   for (int64_t k = 0; k < labels.numel(); ++k)
   {
     isThere.set(static_cast<size_t>(data[k] + offset));
@@ -555,10 +565,16 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
     const auto           grid =
       at::affine_grid_generator(theta, { 1, input.size(1), m_Window[2], m_Window[1], m_Window[0] }, false);
     constexpr int64_t linear = 0;
-    constexpr int64_t borderPadding = 1;
-    const auto        output = at::grid_sampler_3d(input, grid, linear, borderPadding, false).squeeze(0);
+    const int64_t     padding = m_Options.padsWithZeros ? 0 : 1; // else with the border
+    const auto        output = at::grid_sampler_3d(input, grid, linear, padding, false).squeeze(0);
     result.image = output.narrow(0, 0, channels).clone();
-    result.labels = LargestLabel(output.narrow(0, channels, std::ssize(values)), values);
+    const auto shares = output.narrow(0, channels, std::ssize(values));
+    if (m_Options.padsWithZeros)
+    {
+      const auto background = std::find(values.begin(), values.end(), 0) - values.begin();
+      shares[background].add_(1.0 - shares.sum(0));
+    }
+    result.labels = LargestLabel(shares, values);
   }
   else
   {
@@ -570,6 +586,14 @@ WindowSampler::operator()(const TrainingCase & trainingCase, RandomStream & rand
       const auto   index = AxisIndices(start[axis], m_Window[axis], size[axis], isMirrored[axis]);
       result.image = result.image.index_select(static_cast<int64_t>(k) + 1, index);
       result.labels = result.labels.index_select(static_cast<int64_t>(k), index);
+      if (m_Options.padsWithZeros)
+      {
+        std::array<int64_t, 3> shape{ 1, 1, 1 };
+        shape[k] = m_Window[axis];
+        const auto mask = AxisMask(start[axis], m_Window[axis], size[axis], isMirrored[axis]).view(shape);
+        result.image = result.image * mask;
+        result.labels = result.labels * mask;
+      }
     }
     result.labels = result.labels.to(at::kLong);
   }

@@ -39,6 +39,8 @@ struct AugmentationOptions
   int64_t margin{ 4 };                   ///< voxels by which a window may reach over the image on each in-plane side
   double  foregroundProbability{ 0.33 }; ///< p of a window around a foreground voxel; 0 where the image is no larger
 
+  bool padsWithZeros{ false }; ///< outside of the image are zeros and background instead of its border voxels
+
   // Geometry, by one linear resampling
   double spatialProbability{ 0.8 };       ///< p of rotation and scaling together
   double rotationDeviation{ 10.0 };       ///< sd in degrees, about each of x, y, z
@@ -104,7 +106,7 @@ struct TrainingWindow
  *
  * The window's start is uniform among the voxels for which the window lies inside the image, which may be left by a
  * margin in-plane; along an axis where the window is larger it is centered, up to the margin. Outside of the image its
- * border voxels are repeated, of image and labels alike. Rotations and scalings are in millimeters about the window's
+ * border voxels are repeated, of image and labels alike, unless it is padded with zeros. Rotations and scalings are in millimeters about the window's
  * center, in-plane only where slices are far apart, few, or there is a single one. Labels follow by linear
  * interpolation of each label, the largest wins. A frame has each channel's smallest value and no label; mean and
  * deviation of the window are kept, as normalization gives them to an image with a frame. Safe to call from several

@@ -106,10 +106,18 @@ private:
                   " cases for training and " + std::to_string(m_State.validation.size()) +
                   " for validation, expected one of each at least");
     }
+    // What needs no images first: to look through them may take minutes.
+    CheckWords();
+    const bool isPlanned = IsPlanName(m_Options.plan);
+    if (!isPlanned)
+    {
+      ReadPlan();
+    }
     CheckCases();
-    MakePlan();
-    ChangePlan();
-    CheckPlan(IsPlanName(m_Options.plan) ? "--change-plan" : m_Options.plan);
+    if (isPlanned)
+    {
+      MakePlan();
+    }
     PrepareStart();
     if (m_State.plan.Keeps("set_loss_only"))
     {
@@ -257,25 +265,42 @@ private:
     return wishes;
   }
 
+  /** \throws Error naming an option that cannot be meant, whatever the data. */
+  void
+  CheckWords() const
+  {
+    MakeWishes();
+    if (!m_Options.planChange.empty() && !Json::parse(m_Options.planChange, nullptr, false).is_object())
+    {
+      ChangedPlan(Plan()); // says so
+    }
+    if (!m_Options.initialize.empty() && !fs::exists(m_Options.initialize))
+    {
+      throw Error(m_Options.initialize + ": no such file, expected a checkpoint or model to start from");
+    }
+  }
+
+  void
+  ReadPlan()
+  {
+    if (!fs::exists(m_Options.plan))
+    {
+      throw Error("plan '" + m_Options.plan +
+                  "' is not known, expected masksam, dapsam, unet, masksam_acdc, masksam_synapse, " +
+                  "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON file with a plan");
+    }
+    if (m_Options.window || m_Options.frame != "auto" || !m_Options.without.empty() || m_Options.nestsLabels)
+    {
+      throw Error(m_Options.plan + ": a plan says all of the network, expected neither a window, a frame, nested "
+                                   "labels nor parts to leave out beside it");
+    }
+    m_State.plan = ChangedPlan(Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan));
+    CheckPlan(m_Options.plan);
+  }
+
   void
   MakePlan()
   {
-    if (!IsPlanName(m_Options.plan))
-    {
-      if (!fs::exists(m_Options.plan))
-      {
-        throw Error("plan '" + m_Options.plan +
-                    "' is not known, expected masksam, dapsam, unet, masksam_acdc, masksam_synapse, " +
-                    "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON file with a plan");
-      }
-      if (m_Options.window || m_Options.frame != "auto" || !m_Options.without.empty() || m_Options.nestsLabels)
-      {
-        throw Error(m_Options.plan + ": a plan says all of the network, expected neither a window, a frame, nested "
-                                     "labels nor parts to leave out beside it");
-      }
-      m_State.plan = Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan);
-      return;
-    }
     auto names = m_State.training;
     if (m_Options.folds > 0 || !m_Options.split.empty())
     {
@@ -299,17 +324,16 @@ private:
     {
       Note(line);
     }
+    m_State.plan = ChangedPlan(m_State.plan);
+    CheckPlan("--change-plan");
   }
 
-  /** What --change-plan says. */
-  void
-  ChangePlan()
+  /** The plan with what --change-plan says. */
+  Plan
+  ChangedPlan(const Plan & plan) const
   {
-    if (m_Options.planChange.empty())
-    {
-      return;
-    }
-    m_State.plan = m_State.plan.Changed(m_Options.planChange, "--change-plan '" + m_Options.planChange + "'");
+    const auto & change = m_Options.planChange;
+    return change.empty() ? plan : plan.Changed(change, "--change-plan '" + change + "'");
   }
 
   void

@@ -185,6 +185,25 @@ TrainingLoop::PrepareFolder() const
 void
 TrainingLoop::Start()
 {
+  const bool isNew = !fs::exists(m_Folder);
+  try
+  {
+    Prepare();
+  }
+  catch (...)
+  {
+    if (isNew && IsFirst())
+    {
+      std::error_code ignored;
+      fs::remove(m_Folder, ignored); // an empty one: others stay
+    }
+    throw;
+  }
+}
+
+void
+TrainingLoop::Prepare()
+{
   std::map<std::string, at::Tensor> saved;
   if (PrepareFolder())
   {
@@ -347,6 +366,7 @@ TrainingLoop::StartWindows()
   const auto & recipe = m_State.recipe;
   auto         augmentation = AugmentationOptions::FromWord(recipe.augmentation);
   augmentation.mirrorAxes = recipe.mirrorAxes;
+  augmentation.padsWithZeros = m_State.plan.Keeps("zeros_around_image");
   augmentation.foregroundProbability = recipe.foregroundShare;
   augmentation.frameProbability = recipe.frameProbability;
   augmentation.zoomProbability = recipe.zoomProbability < 0.0 ? augmentation.zoomProbability : recipe.zoomProbability;

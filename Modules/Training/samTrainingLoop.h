@@ -198,6 +198,9 @@ private:
   Start();
 
   void
+  Prepare();
+
+  void
   Measure();
 
   bool

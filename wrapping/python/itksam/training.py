@@ -90,6 +90,8 @@ def _tell(told: Any, values: "Mapping[str, Any]", known: "set[str]", what: str) 
         elif name == "mirror":
             value = wholes(value, name)
         try:
+            if name == "max_minutes" and not value > 0:
+                raise _itksam.Error(f"max_minutes: {value!r}, expected more than 0")
             if name == "change_plan" and not isinstance(value, str):
                 value = json.dumps(value)
             setattr(told, name, value)

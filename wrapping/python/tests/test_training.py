@@ -136,6 +136,10 @@ def test_mistakes(dataset, tmp_path):
         itksam.Train(dataset, tmp_path / "run", rate=1)
     with pytest.raises(itksam.Error, match="epochs: 'ten' is a str"):
         itksam.Train(dataset, tmp_path / "run", epochs="ten")
+    with pytest.raises(itksam.Error, match="max_minutes: 0, expected more than 0"):
+        itksam.Train(dataset, tmp_path / "run", max_minutes=0)
+    with pytest.raises(itksam.Error, match="max_minutes: 'ten' is a str"):
+        itksam.Train(dataset, tmp_path / "run", max_minutes="ten")
     for fold, options in [("0/5", {}), (0, {}), ((0, 5), {"split": "s.json"}), ((0.5, 5), {}), (-1, {"split": "s.json"})]:
         with pytest.raises(itksam.Error, match="fold is .* expected"):
             itksam.Train(dataset, tmp_path / "run", fold=fold, **options)
