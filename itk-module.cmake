@@ -25,6 +25,7 @@ itk_module(SegmentAnything
     ITKIONRRD
     ITKIOPNG
     ITKIOTIFF
+    ITKIOXML
     ITKThresholding
     ITKZLIB
   TEST_DEPENDS

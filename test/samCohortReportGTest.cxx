@@ -2,6 +2,7 @@
 #include "samCohortReport.h"
 #include "samError.h"
 #include "samHtmlPage.h"
+#include "samNiftiLabels.h"
 #include "samTestProgram.h"
 
 #include <nlohmann/json.hpp>
@@ -393,6 +394,35 @@ TEST_F(SamCohortReport, VolumesAloneWithoutReference)
   ASSERT_EQ(values.size(), 2u);
   EXPECT_NEAR(values[0], 5 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6);
   EXPECT_NEAR(values[1], 7 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6);
+}
+
+TEST_F(SamCohortReport, NamesOfLabelsInHeaders)
+{
+  for (const std::string name : { "labels", "truth" })
+  {
+    const auto labels = sam::Read<Volume>((folder / name / "e.nrrd").string());
+    Write(labels.GetPointer(), folder / (name + ".nii.gz"));
+  }
+  sam::AddNiftiLabels((folder / "labels.nii.gz").string(), { { 1, "first", {} }, { 2, "second <one>", {} } }, {});
+  const std::string files = "--prediction " + Quoted("labels.nii.gz") + " --reference " + Quoted("truth.nii.gz");
+  const auto        all = Run("sam-evaluate", files);
+  EXPECT_NE(all.output.find("second <one>"), std::string::npos) << all.output;
+  ASSERT_TRUE(
+    Run("sam-report", "--prediction " + Quoted("labels.nii.gz") + " --output " + Quoted("names.html")).isWell);
+  const auto page = ReadText(folder / "names.html");
+  ExpectWellFormed(page);
+  EXPECT_NE(page.find("second &lt;one&gt;"), std::string::npos);
+  const auto one = Run("sam-evaluate", files + " --labels 'second <one>' --map-reference 1=1,2=2");
+  EXPECT_NE(one.output.find("second <one>"), std::string::npos) << one.output;
+  EXPECT_EQ(one.output.find("first"), std::string::npos) << one.output;
+  for (const auto & [options, words] : std::vector<std::pair<std::string, std::string>>{
+         { "--labels third --map-reference 1=1,2=2", "labels.nii.gz, expected some of 1 (first), 2 (second <one>)" },
+         { "--labels first", "truth.nii.gz, which names none" } })
+  {
+    const auto wrong = Run("sam-evaluate", files + " " + options);
+    EXPECT_FALSE(wrong.isWell);
+    EXPECT_NE(wrong.output.find(words), std::string::npos) << wrong.output;
+  }
 }
 
 TEST_F(SamCohortReport, NoLabelsAreReplaced)

@@ -116,6 +116,7 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
     TCLAP::ValueArg<std::string>   name("", "name", "A name.", true, "", "NAME", line.GetParser());
     TCLAP::ValueArg<unsigned long> seed("", "seed", "A seed.", false, 0, "N", line.GetParser());
     TCLAP::ValueArg<unsigned int>  axis("", "axis", "An axis.", false, 2, "N", line.GetParser());
+    TCLAP::ValueArg<double>        size("", "size", "A size.", false, 1.0, "MM", line.GetParser());
     line.AddDevice();
     line.AddThreads();
     line.AddQuiet();
@@ -123,12 +124,14 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
   };
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes{
     { {}, "sam-test: Required argument missing: name; see --help\n" },
-    { { "--name", "x", "--threads", "many" }, "--threads: " },
+    { { "--name", "x", "--threads", "many" }, "sam-test: --threads: 'many', expected a whole number; see --help\n" },
+    { { "--name", "x", "--threads", "1.5" }, "sam-test: --threads: '1.5', expected a whole number; see --help\n" },
+    { { "--name", "x", "--size", "2mm" }, "sam-test: --size: '2mm', expected a number; see --help\n" },
     { { "--name", "x", "--threads", "-1" }, "sam-test: --threads: -1, expected 0 to 1024\n" },
     { { "--name", "x", "--threads", "100000" }, "sam-test: --threads: 100000, expected 0 to 1024\n" },
     { { "--name", "x", "--seed", "-3" }, "sam-test: --seed: -3, expected 0 or more\n" },
     { { "--name", "x", "--axis=-1" }, "sam-test: --axis: -1, expected 0 or more\n" },
-    { { "--name", "x", "--seed", "three" }, "--seed: " },
+    { { "--name", "x", "--seed", "three" }, "sam-test: --seed: 'three', expected a whole number; see --help\n" },
     { { "--name", "x", "--device", "gpu" }, "sam-test: --device: 'gpu', expected auto, cpu, cuda or cuda:N\n" },
     { { "--name", "x", "--device", "cuda:" }, "expected auto" },
     { { "--name", "x", "--unknown", "1" }, "sam-test: --unknown: no such option; see --help\n" },
@@ -139,8 +142,8 @@ TEST(CommandLine, MistakesAreOneLineAndStatusOne)
     { { "--name", "x", "--", "y.nii" }, "sam-test: 'y.nii' is one argument too many; see --help\n" },
     { { "--name", "x", "--quiet=1" }, "sam-test: --quiet: '1', expected no value; see --help\n" },
     { { "--name", "x", "--ignore_rest" }, "sam-test: --ignore_rest: no such option; see --help\n" },
-    { { "--name" }, "--name: " },
-    { { "--name", "x", "--name", "y" }, "--name: " },
+    { { "--name" }, "sam-test: --name: has no value behind it, expected one; see --help\n" },
+    { { "--name", "x", "--name", "y" }, "sam-test: --name: is given more than once, expected once; see --help\n" },
   };
   for (const auto & [arguments, expected] : mistakes)
   {

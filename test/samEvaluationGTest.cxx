@@ -1,4 +1,5 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samDescribedLabels.h"
 #include "samError.h"
 #include "samEvaluation.h"
 #include "samEvaluationTestImages.h"
@@ -6,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <cstring>
 
 using namespace sam::test;
 
@@ -287,6 +289,96 @@ TEST(Evaluation, LabelNamesInBothSpellings)
   EXPECT_TRUE(Contains(message(R"({"labels": {"background": 0}})"), "nothing but background"));
   EXPECT_TRUE(Contains(GetMessage<sam::Error>([&] { sam::ReadLabelTable((folder / "no.json").string()); }),
                        "no.json: cannot be opened"));
+}
+
+namespace
+{
+/** A NIfTI file of ITK with header extensions put in: a comment, which is passed over, and \a text of code 30. */
+void
+WriteNiftiLabels(const std::filesystem::path & path, const std::string & text)
+{
+  Write(MakeBox(1, { 2, 2, 2 }, { 5, 5, 5 }).GetPointer(), path);
+  std::string bytes = ReadText(path.string());
+  const auto  extension = [](std::int32_t code, std::string content) {
+    content.resize((content.size() + 8 + 15) / 16 * 16 - 8);
+    std::string        head(8, '\0');
+    const std::int32_t size = static_cast<std::int32_t>(content.size()) + 8;
+    std::memcpy(head.data(), &size, 4);
+    std::memcpy(head.data() + 4, &code, 4);
+    return head + content;
+  };
+  const std::string all = extension(6, "a comment <Label Key=\"1\">no</Label>") + extension(30, text);
+  bytes[348] = 1;
+  const auto start = static_cast<float>(352 + all.size());
+  std::memcpy(bytes.data() + 108, &start, 4);
+  WriteText(path, bytes.substr(0, 352) + all + bytes.substr(352));
+}
+
+const std::string workbenchLabels =
+  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CaretExtension><VolumeInformation Index=\"0\"><LabelTable>\n"
+  "<Label Key=\"0\" Red=\"1\" Green=\"1\" Blue=\"1\" Alpha=\"0\">???</Label>\n"
+  "<Label Alpha=\"1\" Blue=\"0\" Green=\"0.5\" Red=\"1\" Key=\"1\">left &amp; right</Label>\n"
+  "</LabelTable><StudyMetaDataLinkSet>x</StudyMetaDataLinkSet></VolumeInformation></CaretExtension>\n";
+} // namespace
+
+TEST(Evaluation, NamesInHeadersOfNiftiFiles)
+{
+  const TemporaryFolder folder;
+  const auto            file = folder / "a.nii";
+  WriteNiftiLabels(file, workbenchLabels);
+  EXPECT_EQ(sam::ReadLabelImage<3>(file.string())->GetPixel({ { 3, 3, 3 } }), 1);
+  const auto table = sam::ReadDescribedLabels(file.string());
+  ASSERT_EQ(table.size(), 1u);
+  EXPECT_EQ(table[0].value, 1);
+  EXPECT_EQ(table[0].name, "left & right");
+  EXPECT_EQ(table[0].color, (std::array<unsigned char, 3>{ { 255, 128, 0 } }));
+  // Not XML, cut short, and none at all: no names and no error.
+  WriteNiftiLabels(file, "<CaretExtension><Label Key=\"1\">one</Wrong>");
+  EXPECT_TRUE(sam::ReadDescribedLabels(file.string()).empty());
+  WriteNiftiLabels(file, workbenchLabels);
+  std::string  bytes = ReadText(file.string());
+  std::int32_t size = 1 << 30;
+  std::memcpy(bytes.data() + 352, &size, 4);
+  WriteText(file, bytes);
+  EXPECT_TRUE(sam::ReadDescribedLabels(file.string()).empty());
+  Write(MakeBox(1, { 2, 2, 2 }, { 5, 5, 5 }).GetPointer(), folder / "none.nii.gz");
+  EXPECT_TRUE(sam::ReadDescribedLabels((folder / "none.nii.gz").string()).empty());
+}
+
+TEST(Evaluation, NamesInHeadersCountWithoutATable)
+{
+  const TemporaryFolder folder;
+  WriteNiftiLabels(folder / "r.nii", workbenchLabels);
+  auto two = MakeBox(1, { 2, 2, 2 }, { 5, 5, 5 });
+  FillBox(two.GetPointer(), 2, { 8, 8, 8 }, { 9, 9, 9 });
+  Write(two.GetPointer(), folder / "plain.nrrd");
+  // As 3D Slicer writes it: keys behind the fields, in any order.
+  const std::string plain = ReadText((folder / "plain.nrrd").string());
+  const auto        end = plain.find("\n\n") + 1;
+  WriteText(folder / "p.seg.nrrd",
+            plain.substr(0, end) +
+              "Segment0_Color:=0.5 0.25 1\nSegment0_LabelValue:=2\nSegment0_Name:=other thing\n"
+              "Segment1_LabelValue:=1\nSegment1_Name:=one\nSegment1_Color:=x\n" +
+              plain.substr(end));
+  const auto evaluate = [&folder](const sam::EvaluationOptions & options) {
+    std::string names;
+    for (const auto & label :
+         sam::Evaluate((folder / "p.seg.nrrd").string(), (folder / "r.nii").string(), options).labels)
+    {
+      names += label.name + " ";
+    }
+    return names;
+  };
+  sam::EvaluationOptions options;
+  EXPECT_EQ(evaluate(options), "left & right other thing ");
+  const auto report = sam::Evaluate((folder / "p.seg.nrrd").string(), (folder / "r.nii").string(), options);
+  EXPECT_EQ(report.labels[1].color, (std::array<unsigned char, 3>{ { 128, 64, 255 } }));
+  options.referenceMap = { { 1, 2 } };
+  EXPECT_EQ(evaluate(options), "one other thing ");
+  options.predictionMap = { { 1, 1 } };
+  EXPECT_EQ(evaluate(options), "1 2 ");
+  options.table = { { 1, "mine", {} } };
+  EXPECT_EQ(evaluate(options), "mine ");
 }
 
 TEST(Evaluation, CaseNames)

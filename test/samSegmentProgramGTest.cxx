@@ -521,6 +521,27 @@ TEST_F(SamSegmentProgram, AxesThatAreNotPerpendicularAreRepairedOnRequest)
   EXPECT_NEAR(labels->GetDirection()[0][1], -std::sin(half), 1e-5);
   EXPECT_NEAR(labels->GetSpacing()[1], 1.1, 1e-5);
   EXPECT_NEAR(labels->GetOrigin()[0], -5.0, 1e-5);
+
+  // Labels with the axes of the image, as other programs write them, lie where those are that it got.
+  std::vector<char> bytes(352);
+  std::ifstream(folder / "skew.nii", std::ios::binary).read(bytes.data(), 352);
+  Write(labels.GetPointer(), folder / "truth.nii");
+  {
+    std::fstream file(folder / "truth.nii", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(76).write(bytes.data() + 76, 32);
+    file.seekp(252).write(bytes.data() + 252, 76);
+  }
+  const std::string pair = "--prediction " + Quoted("out.nrrd") + " --reference " + Quoted("truth.nii");
+  outcome = RunProgram(folder, "sam-evaluate", pair, "--threads 1");
+  EXPECT_NE(outcome.output.find("truth.nii: its axes are not perpendicular"), std::string::npos) << outcome.output;
+  outcome = RunProgram(folder, "sam-evaluate", pair + " --output " + Quoted("m.json"), "--threads 1 --fix-direction");
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  EXPECT_DOUBLE_EQ(ReadJson("m.json")["overall"]["dice"].get<double>(), 1.0) << ReadText(folder / "m.json");
+  // Once for each file, though it is opened several times.
+  const std::string warning = "truth.nii: axes were turned";
+  const auto        first = outcome.output.find(warning);
+  ASSERT_NE(first, std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find(warning, first + 1), std::string::npos) << outcome.output;
 }
 
 TEST_F(SamSegmentProgram, LabelsAreChosenAndSmallPartsLeftOut)
@@ -538,7 +559,10 @@ TEST_F(SamSegmentProgram, LabelsAreChosenAndSmallPartsLeftOut)
   ASSERT_EQ(statistics["labels"].size(), 1u);
   EXPECT_EQ(statistics["labels"][0]["value"], kept);
 
-  ASSERT_TRUE(Run("--minimum-size 1e9 --fill-holes " + files).isWell);
+  EXPECT_EQ(outcome.output.find("no voxel has a label"), std::string::npos) << outcome.output;
+  outcome = Run("--minimum-size 1e9 --fill-holes " + files);
+  ASSERT_TRUE(outcome.isWell) << outcome.output;
+  EXPECT_NE(outcome.output.find("out.mha: no voxel has a label"), std::string::npos) << outcome.output;
   const auto none = ReadPixels<Labels>(folder / "out.mha");
   EXPECT_EQ(std::count(none.begin(), none.end(), 0), static_cast<long>(none.size()));
 
@@ -1057,6 +1081,14 @@ TEST_F(SamSegmentProgram, NoCaseOfAnyKindEndsACohort)
   EXPECT_EQ(report["counts"]["segmented"], 3);
   EXPECT_NE(report["cases"][0]["image"].get<std::string>().find("a\xEF\xBF\xBD.nii.gz"), std::string::npos);
   EXPECT_EQ(report["cases"][3]["status"], "failed");
+}
+
+TEST_F(SamSegmentProgram, ModelIsAskedFor)
+{
+  const auto outcome = RunProgram(folder, "sam-segment", Quoted("images/c.mha") + " " + Quoted("out.mha"), "");
+  EXPECT_FALSE(outcome.isWell);
+  EXPECT_NE(outcome.output.find("missing: model, and SEGMENTANYTHING_MODEL is not set"), std::string::npos)
+    << outcome.output;
 }
 
 TEST_F(SamSegmentProgram, WordsOfOptions)

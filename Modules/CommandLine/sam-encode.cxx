@@ -26,6 +26,7 @@ main(int argc, char * argv[])
                               parser);
     line.AddDevice();
     line.AddPrecision();
+    line.AddFixDirection();
     line.AddThreads();
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> image("image", "The image.", true, "", "IMAGE", parser);

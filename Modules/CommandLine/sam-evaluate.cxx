@@ -26,6 +26,7 @@ main(int argc, char * argv[])
       "",
       "FILE.json|FILE.csv",
       parser);
+    line.AddFixDirection();
     line.AddThreads();
     line.AddQuiet();
     line.Parse();

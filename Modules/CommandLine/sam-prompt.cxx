@@ -82,6 +82,7 @@ main(int argc, char * argv[])
       "", "preview", "Where a picture with the labels' outlines goes.", false, "", "FILE.png", parser);
     line.AddDevice();
     line.AddPrecision();
+    line.AddFixDirection();
     line.AddThreads();
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> image("image", "The image.", true, "", "IMAGE", parser);

@@ -45,6 +45,7 @@ main(int argc, char * argv[])
       1000,
       "N",
       parser);
+    line.AddFixDirection();
     line.AddThreads();
     line.AddQuiet();
     line.Parse();

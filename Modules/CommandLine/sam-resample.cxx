@@ -36,6 +36,7 @@ main(int argc, char * argv[])
                                                &knownWords,
                                                parser);
     line.AddDevice();
+    line.AddFixDirection();
     line.AddThreads();
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> image(

@@ -89,12 +89,6 @@ main(int argc, char * argv[])
       "", "minimum-size", "Connected parts of a label that are smaller become background.", false, 0.0, "MM3", parser);
     TCLAP::SwitchArg fillHoles(
       "", "fill-holes", "Background that one label encloses gets the label. Comes last.", parser);
-    TCLAP::SwitchArg fixDirection(
-      "",
-      "fix-direction",
-      "NIfTI files whose axes are not perpendicular, which are refused otherwise: take the nearest perpendicular axes "
-      "and say by which angle they were turned. The label map gets them, too.",
-      parser);
     TCLAP::SwitchArg skipExisting(
       "",
       "skip-existing",
@@ -128,6 +122,7 @@ main(int argc, char * argv[])
       parser);
     line.AddDevices();
     line.AddPrecision();
+    line.AddFixDirection();
     line.AddThreads();
     line.AddQuiet();
     TCLAP::UnlabeledValueArg<std::string> image(
@@ -163,7 +158,6 @@ main(int argc, char * argv[])
     given.largestComponent = largestComponent.getValue();
     given.minimumSize = minimumSize.getValue();
     given.fillsHoles = fillHoles.getValue();
-    given.fixesDirection = fixDirection.getValue();
     given.cropsToBody = cropToBody.getValue();
     if (!(given.minimumSize >= 0.0))
     {

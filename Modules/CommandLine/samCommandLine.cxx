@@ -1,5 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samCommandLine.h"
+#include "samDirectionRepair.h"
 #include "samError.h"
 #include "samManualPage.h"
 #include "samMessage.h"
@@ -140,6 +141,27 @@ CheckUnsigned(const TCLAP::Arg & argument, const std::vector<std::string> & word
   {
     throw Error("--" + argument.getName() + ": " + option[1] + ", expected 0 or more");
   }
+}
+
+/** What TCLAP says about an option, in words that name what was found and what was expected. */
+std::string
+Rephrase(const std::string & text, const TCLAP::Arg * argument)
+{
+  const std::string unreadable = "Couldn't read argument value from string ";
+  if (text.compare(0, unreadable.size(), unreadable) == 0)
+  {
+    const bool isReal = argument != nullptr && Holds<double>(*argument);
+    return text.substr(unreadable.size()) + (isReal ? ", expected a number" : ", expected a whole number");
+  }
+  if (text.find("already set") != std::string::npos)
+  {
+    return "is given more than once, expected once";
+  }
+  if (text.find("Missing a value") != std::string::npos)
+  {
+    return "has no value behind it, expected one";
+  }
+  return text;
 }
 
 bool
@@ -406,6 +428,8 @@ struct CommandLine::Implementation
   std::unique_ptr<TCLAP::ValueArg<std::string>> precision;
   std::unique_ptr<TCLAP::ValueArg<int>>         threads;
   std::unique_ptr<TCLAP::SwitchArg>             quiet;
+  std::unique_ptr<TCLAP::SwitchArg>             fixDirection;
+  std::unique_ptr<DirectionRepair>              directionRepair;
   std::size_t                                   progressLength{ 0 };
 };
 
@@ -495,6 +519,19 @@ CommandLine::AddQuiet()
 }
 
 void
+CommandLine::AddFixDirection()
+{
+  m_Implementation->fixDirection =
+    std::make_unique<TCLAP::SwitchArg>("",
+                                       "fix-direction",
+                                       "NIfTI files whose axes are not perpendicular, which are refused otherwise: "
+                                       "take the nearest perpendicular axes and "
+                                       "say by which angle they were turned. What is written gets them, too.",
+                                       m_Implementation->parser,
+                                       false);
+}
+
+void
 CommandLine::Parse()
 {
   const auto & arguments = m_Implementation->arguments;
@@ -537,15 +574,26 @@ CommandLine::Parse()
   }
   catch (const TCLAP::ArgException & exception)
   {
-    std::string option = GetOptionName(exception.argId());
+    std::string        option = GetOptionName(exception.argId());
+    const TCLAP::Arg * wrong = nullptr;
+    bool               isWithoutModel = false;
     for (const TCLAP::Arg * argument : parser.getArgList())
     {
-      if (IsUnlabeled(argument) && option == "--" + argument->getName())
+      if (option == "--" + argument->getName())
       {
-        option = argument->getName();
+        wrong = argument;
       }
+      isWithoutModel = isWithoutModel || (argument->getName() == "model" && argument->isRequired() &&
+                                          !argument->isSet() && !IsUnlabeled(argument));
     }
-    throw Error((option.empty() ? "" : option + ": ") + ToOneLine(exception.error()) + "; see --help");
+    if (wrong != nullptr && IsUnlabeled(wrong))
+    {
+      option = wrong->getName();
+    }
+    const std::string text = Rephrase(ToOneLine(exception.error()), wrong);
+    isWithoutModel = isWithoutModel && text.find("missing: model") != std::string::npos;
+    throw Error((option.empty() ? "" : option + ": ") + text +
+                (isWithoutModel ? ", and " + std::string(modelVariable) + " is not set" : "") + "; see --help");
   }
   for (TCLAP::Arg * argument : parser.getArgList())
   {
@@ -578,6 +626,11 @@ CommandLine::Parse()
         throw Error("--device: '" + device + "', expected auto, cpu, cuda or cuda:N");
       }
     }
+  }
+  if (m_Implementation->fixDirection && m_Implementation->fixDirection->getValue())
+  {
+    m_Implementation->directionRepair =
+      std::make_unique<DirectionRepair>([this](const std::string & text) { this->Warn(text); });
   }
   if (m_Implementation->threads)
   {

@@ -3,11 +3,14 @@
 #define samEvaluationArguments_h
 
 #include "samCommandLine.h"
+#include "samDescribedLabels.h"
 #include "samError.h"
 #include "samGroups.h"
+#include "samText.h"
 
 #include <initializer_list>
 #include <optional>
+#include <sstream>
 
 namespace sam
 {
@@ -36,14 +39,17 @@ public:
                   line.GetParser())
     , m_Dataset("",
                 "dataset",
-                "A dataset.json, or its folder: which labels there are, and their names.",
+                "A dataset.json, or its folder: which labels there are, and their names. Default: the names in the "
+                "headers of the files, where there are some.",
                 false,
                 "",
                 "FILE|DIR",
                 line.GetParser())
     , m_Labels("",
                "labels",
-               "The labels to " + verb + ", such as 1,2. Default: those of --dataset, or all that are found.",
+               "The labels to " + verb +
+                 ", such as 1,2, or their names in --dataset or, without one, in the first file's header. Default: "
+                 "those of --dataset, or all that are found.",
                false,
                "",
                "LIST",
@@ -129,7 +135,7 @@ public:
     }
     if (m_Labels.isSet())
     {
-      options.labels = ParseIntegers("--labels", m_Labels.getValue());
+      options.labels = this->ParseLabels(options.table);
     }
     if (m_MapPrediction.isSet())
     {
@@ -181,6 +187,31 @@ private:
         throw Error("--" + argument->getName() + " is given without --" + needed.getName() + ", expected both");
       }
     }
+  }
+
+  /** The values of --labels, which are values or names. */
+  std::vector<int>
+  ParseLabels(LabelTable table) const
+  {
+    const auto & text = m_Labels.getValue();
+    if (text.find_first_not_of("0123456789-, ") == std::string::npos)
+    {
+      return ParseIntegers("--labels", text);
+    }
+    std::string source = m_Dataset.getValue();
+    if (table.empty())
+    {
+      const auto & measured = m_Reference.isSet() && m_MapReference.getValue().empty() ? m_Reference : m_Prediction;
+      source = ListLabelImages(measured.getValue()).begin()->second;
+      table = ReadDescribedLabels(source);
+    }
+    std::vector<int>   values;
+    std::istringstream words(text);
+    for (std::string word; std::getline(words, word, ',');)
+    {
+      values.push_back(FindLabel("--labels", Trim(word), table, source));
+    }
+    return values;
   }
 
   CommandLine &                  m_Line;

@@ -196,6 +196,7 @@ RunArguments::RunArguments(CommandLine & line, const RunOptions & standard, cons
               line.GetParser())
 {
   line.AddDevice();
+  line.AddFixDirection();
   line.AddThreads();
   line.AddQuiet();
 }

@@ -3,7 +3,6 @@
 
 #include "samBody.h"
 #include "samComponents.h"
-#include "samDirectionRepair.h"
 #include "samError.h"
 #include "samImageReading.h"
 #include "samLabelImage.h"
@@ -55,28 +54,6 @@ bool
 NeedsMaps(const SegmentationJob & job)
 {
   return !job.probabilities.empty() || !job.uncertainty.empty();
-}
-
-/** \throws Error naming the option, the word that is no label of the table, and those that are. */
-int
-FindLabel(const std::string & option, const std::string & word, const LabelTable & table, const std::string & model)
-{
-  std::string all;
-  for (const auto & label : table)
-  {
-    if (label.name == word || std::to_string(label.value) == word)
-    {
-      return label.value;
-    }
-    all += (all.empty() ? "" : ", ") + std::to_string(label.value) + " (" + label.name + ")";
-  }
-  throw Error(option + ": '" + word + "' is no label of " + model + ", expected some of " + all);
-}
-
-const std::string &
-GetFileToRead(const SegmentationJob & job)
-{
-  return job.source.empty() ? job.image : job.source;
 }
 
 /** What LibTorch takes for itself when it runs for the first time: code and tables that are read then. */
@@ -295,7 +272,7 @@ struct Pipeline
   Way                                              way;
 
   Pipeline(const Models & models, const SegmentationJob & job)
-    : reader(MakeImageReader<ChannelImage>(GetFileToRead(job), models.front()->GetNumberOfChannels()))
+    : reader(MakeImageReader<ChannelImage>(job.image, models.front()->GetNumberOfChannels()))
   {
     segment->SetInput(reader->GetOutput());
     segment->SetModel(models.front());
@@ -331,7 +308,7 @@ WithPipeline(const Models & models, const SegmentationJob & job, const TAction &
     return action(Pipeline<decltype(dimension)::value, decltype(label)>(models, job));
   };
   const bool isSmall = HasSmallLabels(models.front());
-  if (ReadImageDimension(GetFileToRead(job), models.front()->GetNumberOfChannels()) == 2)
+  if (ReadImageDimension(job.image, models.front()->GetNumberOfChannels()) == 2)
   {
     constexpr std::integral_constant<unsigned int, 2> plane{};
     return isSmall ? pipeline(plane, static_cast<unsigned char>(0)) : pipeline(plane, short{ 0 });
@@ -380,7 +357,8 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
       print("region: " + DescribeRegion(regions.front(), VDimension) + "\n");
     }
   }
-  const LabelTable table = GetLabels(model, job.labels);
+  const LabelTable  table = GetLabels(model, job.labels);
+  std::atomic<bool> isLabeled{ false };
   if (way.holdsLabels)
   {
     const auto collect = itk::StreamingImageFilter<LabelImage, LabelImage>::New();
@@ -391,6 +369,7 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     CheckSlices(image, job.image);
     LabelImage * labels = isWhole ? segment->GetOutput() : collect->GetOutput();
     CleanLabels(labels, job);
+    isLabeled = !FindLabels(labels).empty();
     DescribeSegmentation(table, labels);
     DescribeProvenance(models, labels->GetMetaDataDictionary());
 
@@ -427,8 +406,13 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
     const auto keep = itk::UnaryGeneratorImageFilter<LabelImage, LabelImage>::New();
     keep->SetInput(segment->GetOutput());
     const auto & kept = job.labels;
-    keep->SetFunctor([&kept](const TLabel & label) {
-      return kept.empty() || kept.count(static_cast<int>(label)) > 0 ? label : TLabel{};
+    keep->SetFunctor([&kept, &isLabeled](const TLabel & label) {
+      const TLabel result = kept.empty() || kept.count(static_cast<int>(label)) > 0 ? label : TLabel{};
+      if (result != 0 && !isLabeled)
+      {
+        isLabeled = true;
+      }
+      return result;
     });
     DescribeLabels(table, keep->GetOutput()->GetMetaDataDictionary());
     DescribeProvenance(models, keep->GetOutput()->GetMetaDataDictionary());
@@ -440,6 +424,10 @@ SegmentAs(const Pipeline<VDimension, TLabel> &             pipeline,
       UpdateFilter(segment, job.image, progress, writer, way.pieces);
       CheckSlices(image, job.image);
     });
+  }
+  if (warn && !isLabeled)
+  {
+    warn(job.output + ": no voxel has a label");
   }
   hasRun = true;
   const MemoryUse use{ way.GetTotal(), GetPeakMemory() };
@@ -545,21 +533,8 @@ Segment(const Models &                                   models,
 {
   CheckOutput(job.output); // the other outputs may be left out
   CheckOutputs({ job.image }, GetImageOutputs(job), { job.statistics, job.preview });
-  auto                           readable = job;
-  std::optional<DirectionRepair> repair;
-  if (job.fixesDirection)
-  {
-    repair.emplace(job.image);
-    readable.source = repair->GetFile();
-    if (warn && repair->GetAngle() > 0.0)
-    {
-      warn(job.image + ": axes were turned by up to " + std::to_string(repair->GetAngle()) +
-           " degrees to be perpendicular");
-    }
-  }
-  return WithPipeline(models, readable, [&](const auto & pipeline) {
-    return SegmentAs(pipeline, models, readable, progress, print, warn);
-  });
+  return WithPipeline(
+    models, job, [&](const auto & pipeline) { return SegmentAs(pipeline, models, job, progress, print, warn); });
 }
 
 std::set<int>

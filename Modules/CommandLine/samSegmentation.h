@@ -24,7 +24,6 @@ namespace sam
 struct SegmentationJob
 {
   std::string         image;
-  std::string         source;                    ///< a copy that is read instead of the image; empty: none
   std::string         output;                    ///< label map on the image's grid
   std::string         statistics;                ///< JSON
   std::string         preview;                   ///< PNG
@@ -35,7 +34,6 @@ struct SegmentationJob
   bool                largestComponent{ false }; ///< of each label only that one is kept
   double              minimumSize{ 0.0 };        ///< mm³ of each component
   bool                fillsHoles{ false };
-  bool                fixesDirection{ false }; ///< of NIfTI files, see DirectionRepair
 
   std::map<int, std::string> probabilities; ///< image of the probability of a label, by its value
 

@@ -4,7 +4,6 @@
 #include "samDicomSeries.h"
 
 #include "itkImageIOFactory.h"
-#include "itkMetaDataObject.h"
 
 #include <itksys/SystemTools.hxx>
 
@@ -220,32 +219,5 @@ bool
 IsSegmentationName(const std::string & path)
 {
   return itksys::SystemTools::StringEndsWith(itksys::SystemTools::LowerCase(path), ".seg.nrrd");
-}
-
-void
-DescribeLabels(const LabelTable & table, itk::MetaDataDictionary & dictionary)
-{
-  std::string notes;
-  for (size_t k = 0; k < table.size(); ++k)
-  {
-    const std::string prefix = "Segment" + std::to_string(k) + "_";
-    std::string       color;
-    for (const unsigned char part : table[k].color)
-    {
-      std::string digits = std::to_string(part / 255.0);
-      std::replace(digits.begin(), digits.end(), ',', '.');
-      color += (color.empty() ? "" : " ") + digits;
-    }
-    const auto add = [&](const std::string & key, const std::string & value) {
-      itk::EncapsulateMetaData<std::string>(dictionary, prefix + key, value);
-    };
-    add("ID", "Segment_" + std::to_string(table[k].value));
-    add("Name", table[k].name);
-    add("Color", color);
-    add("LabelValue", std::to_string(table[k].value));
-    add("Layer", "0");
-    notes += (notes.empty() ? "" : ", ") + std::to_string(table[k].value) + " " + table[k].name;
-  }
-  itk::EncapsulateMetaData<std::string>(dictionary, "ITK_FileNotes", notes.substr(0, 79));
 }
 } // namespace sam

@@ -3,8 +3,8 @@
 #define samSteps_h
 
 #include "samCommandLine.h"
+#include "samDescribedLabels.h"
 #include "samError.h"
-#include "samLabelTable.h"
 #include "samMessage.h"
 #include "samNiftiLabels.h"
 #include "samProvenance.h"
@@ -109,12 +109,7 @@ using FileToWrite = std::pair<std::string, std::function<void(const std::string 
 void
 WriteAllAtomically(const std::vector<FileToWrite> & files);
 
-/** Names and colors into the file's header: the keys that 3D Slicer reads from NRRD files, and a line of text that also
- * fits into NIfTI's 80 characters of description. */
-void
-DescribeLabels(const LabelTable & table, itk::MetaDataDictionary & dictionary);
-
-/** The same into the header of a label map, with all that 3D Slicer writes into a segmentation (.seg.nrrd), such as the
+/** DescribeLabels() of a label map, with all that 3D Slicer writes into a segmentation (.seg.nrrd), such as the
  * box of voxels of each label. */
 template <typename TLabelImage>
 void

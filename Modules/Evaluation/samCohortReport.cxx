@@ -561,6 +561,7 @@ MeasureVolumes(const std::string & segmentation, const EvaluationOptions & optio
       item.labels[label.value];
     }
   }
+  NameLabels(report, options);
   return report;
 }
 

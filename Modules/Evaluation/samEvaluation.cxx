@@ -1,5 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samEvaluation.h"
+#include "samDescribedLabels.h"
 #include "samError.h"
 #include "samGroups.h"
 #include "samText.h"
@@ -267,6 +268,41 @@ Summarize(const std::vector<std::optional<double>> & values)
 }
 
 void
+NameLabels(EvaluationReport & report, const EvaluationOptions & options)
+{
+  if (!options.table.empty())
+  {
+    return;
+  }
+  std::set<int> unnamed;
+  for (const auto & label : report.labels)
+  {
+    unnamed.insert(label.value);
+  }
+  const auto name = [&](const std::string & file, const std::map<int, int> & map) {
+    if (file.empty() || !map.empty())
+    {
+      return;
+    }
+    for (const auto & described : ReadDescribedLabels(file))
+    {
+      for (auto & label : report.labels)
+      {
+        if (label.value == described.value && unnamed.erase(label.value) > 0)
+        {
+          label = described;
+        }
+      }
+    }
+  };
+  for (auto item = report.cases.begin(); item != report.cases.end() && !unnamed.empty(); ++item)
+  {
+    name(item->reference, options.referenceMap);
+    name(item->prediction, options.predictionMap);
+  }
+}
+
+void
 SummarizeCases(EvaluationReport & report)
 {
   report.summaries.clear();
@@ -382,6 +418,7 @@ Evaluate(const std::string & prediction, const std::string & reference, const Ev
     report.cases.back().group = groups.at(name);
   }
   SummarizeLabels(report, options);
+  NameLabels(report, options);
   return report;
 }
 

@@ -18,7 +18,7 @@ struct EvaluationOptions
 {
   /** The labels to compare; when empty those of the table, and without a table those found in any of the images. */
   std::vector<int> labels;
-  /** Names of the labels. */
+  /** Names of the labels. When empty, those in the headers of the files count, the references' first. */
   LabelTable table;
   /** New values, applied before anything else; when not empty, values that are not mentioned become background. */
   std::map<int, int> predictionMap;
@@ -123,6 +123,11 @@ EvaluationReport
 EvaluateImages(LabelImage<VDimension> *  prediction,
                LabelImage<VDimension> *  reference,
                const EvaluationOptions & options = {});
+
+/** Names and colors for the report's labels out of its files' headers, where the options have no table and no map gave
+ * the values of a file another meaning. */
+void
+NameLabels(EvaluationReport & report, const EvaluationOptions & options);
 
 /** Recomputes labels' and overall summaries from the cases. */
 void

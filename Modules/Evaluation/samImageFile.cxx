@@ -194,19 +194,24 @@ PeekImageHeader(const std::string & path)
   }
   catch (const itk::ExceptionObject & exception)
   {
-    const std::string text = ToOneLine(exception.GetDescription());
-    if (text.find("orthonormal") != std::string::npos)
+    if (IsRefusedForItsAxes(exception))
     {
       throw Error(path + ": its axes are not perpendicular, expected orthonormal direction cosines "
-                         "(sam-segment --fix-direction takes the nearest)");
+                         "(--fix-direction takes the nearest)");
     }
-    throw Error(path + ": cannot be read: " + text);
+    throw Error(path + ": cannot be read: " + ToOneLine(exception.GetDescription()));
   }
   if (!imageIO)
   {
     throw Error(path + ": is not an image that can be read");
   }
   return imageIO;
+}
+
+bool
+IsRefusedForItsAxes(const itk::ExceptionObject & exception)
+{
+  return std::string(exception.GetDescription()).find("orthonormal") != std::string::npos;
 }
 
 itk::ImageIOBase::Pointer

@@ -21,6 +21,10 @@ ReadImageHeader(const std::string & path);
 itk::ImageIOBase::Pointer
 PeekImageHeader(const std::string & path);
 
+/** Whether ITK's NIfTI reader refused a file because its axes are not perpendicular. */
+bool
+IsRefusedForItsAxes(const itk::ExceptionObject & exception);
+
 /** Values per voxel: its components or, of one component, the images along a fourth axis, as which the Medical
  * Segmentation Decathlon stores modalities. */
 std::size_t

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
@@ -46,6 +47,12 @@ GetLabelColor(std::size_t n)
     }
   }
   return color;
+}
+
+unsigned char
+GetColorPart(double share)
+{
+  return static_cast<unsigned char>(std::lround(255.0 * std::clamp(share, 0.0, 1.0)));
 }
 
 LabelTable
@@ -125,6 +132,22 @@ ReadLabelTable(const std::string & path)
     throw Error(file.string() + ": \"labels\" names nothing but background");
   }
   return table;
+}
+
+int
+FindLabel(const std::string & option, const std::string & word, const LabelTable & table, const std::string & source)
+{
+  std::string all;
+  for (const auto & label : table)
+  {
+    if (label.name == word || std::to_string(label.value) == word)
+    {
+      return label.value;
+    }
+    all += (all.empty() ? "" : ", ") + std::to_string(label.value) + " (" + label.name + ")";
+  }
+  throw Error(option + ": '" + word + "' is no label of " + source +
+              (all.empty() ? ", which names none" : ", expected some of " + all));
 }
 
 std::string

@@ -26,6 +26,10 @@ using LabelTable = std::vector<LabelDescription>;
 std::array<unsigned char, 3>
 GetLabelColor(std::size_t n);
 
+/** Red, green or blue from its share of the brightest, 0 to 1. */
+unsigned char
+GetColorPart(double share);
+
 /** Labels without names: each is named by its value and gets the color of its place. */
 LabelTable
 MakeLabelTable(const std::vector<int> & values);
@@ -35,6 +39,11 @@ MakeLabelTable(const std::vector<int> & values);
  * Throws sam::Error when there is no such file or its labels cannot be understood. */
 LabelTable
 ReadLabelTable(const std::string & path);
+
+/** The value of a label by its name or value; \a option and \a source, which has the labels, are for the message.
+ * \throws Error when the table has no such label. */
+int
+FindLabel(const std::string & option, const std::string & word, const LabelTable & table, const std::string & source);
 
 /** The name of a value, or the value itself as text when the table does not list it. */
 std::string

@@ -18,6 +18,11 @@ void
 AddNiftiLabels(const std::string &                                      path,
                const LabelTable &                                       table,
                const std::vector<std::pair<std::string, std::string>> & notes);
+
+/** The labels other than 0 that the header of a NIfTI file names as AddNiftiLabels() and the Connectome Workbench write
+ * them. Empty where there are none. */
+LabelTable
+ReadNiftiLabels(const std::string & path);
 } // namespace sam
 
 #endif

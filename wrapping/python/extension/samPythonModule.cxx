@@ -4,9 +4,12 @@
 #include "samPythonModel.h"
 #include "samPythonProcess.h"
 
+#include "samDirectionRepair.h"
+
 NB_MODULE(_itksam, module)
 {
   namespace nb = nanobind;
+  const sam::DirectionRepair repair({}); // the first one, before other threads read
   module.doc() = "The C++ library behind the package itksam.";
   module.attr("torch_version") = SegmentAnything_TORCH_VERSION;
   const auto error = nb::exception<sam::Error>(module, "Error", PyExc_RuntimeError);

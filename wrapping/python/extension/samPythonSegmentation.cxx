@@ -8,6 +8,7 @@
 
 #include "samBody.h"
 #include "samCohort.h"
+#include "samDirectionRepair.h"
 #include "samProcessMemory.h"
 #include "samSegmentation.h"
 #include "samSteps.h"
@@ -22,6 +23,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -132,7 +134,6 @@ SegmentFile(PythonProcess &                    process,
   job.probabilities = probabilities;
   job.uncertainty = uncertainty;
   job.mirrorAxes = mirrorAxes;
-  job.fixesDirection = fixDirection;
   job.cropsToBody = cropToBody;
   job.regions = ToRegions(regions);
   job.memoryLimit = memoryLimit.empty() ? 0 : ParseBytes("memory_limit", memoryLimit);
@@ -141,6 +142,11 @@ SegmentFile(PythonProcess &                    process,
     warn(text);
   };
   WithoutLock([&] {
+    std::optional<DirectionRepair> repair;
+    if (fixDirection)
+    {
+      repair.emplace(tell);
+    }
     std::vector<std::string> inputs{ image };
     for (const auto & model : models)
     {
