@@ -6,15 +6,20 @@
 #include "samPythonRegion.h"
 
 #include "samCohortReport.h"
+#include "samDescribedLabels.h"
 #include "samSteps.h"
 
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <filesystem>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace sam
@@ -184,6 +189,18 @@ BindEvaluation(nanobind::module_ & module)
              nb::arg("options"),
              nb::arg("seed"),
              "What sam-evaluate does; the report as JSON.");
+  module.def(
+    "read_labels",
+    [](const std::string & path) {
+      std::vector<std::tuple<int, std::string, std::array<unsigned char, 3>>> labels;
+      for (const auto & label : ReadDescribedLabels(path))
+      {
+        labels.emplace_back(label.value, label.name, label.color);
+      }
+      return labels;
+    },
+    nb::arg("path"),
+    "Value, name and color of the labels that a file's header names.");
   module.def(
     "write_report",
     [](PythonProcess &           process,

@@ -18,7 +18,7 @@ from ._process import (
 )
 from .cohort import CohortCase, SegmentCohort
 from .dicom import WriteDicomSeg
-from .evaluation import Evaluate, WriteReport
+from .evaluation import Evaluate, ReadLabels, WriteReport
 from .filters import (
     AutomaticMaskImageFilter,
     PromptedSegmentationImageFilter,
@@ -63,6 +63,7 @@ __all__ = [
     "PromptedSegmentationImageFilter",
     "Prompts",
     "PrototypePromptImageFilter",
+    "ReadLabels",
     "ResampleImageFilter",
     "RunOptions",
     "Segment",

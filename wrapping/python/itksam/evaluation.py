@@ -14,7 +14,7 @@ from ._arguments import PathLike, boxes, path as as_path, whole, wholes
 from ._images import Picture, as_picture, as_picture_of
 from ._library import _itksam
 from ._process import ProcessObject, sitkProgressEvent
-from .model import Model
+from .model import Label, Model
 
 Names = Union[Mapping[int, str], Model, None]
 Regions = Sequence["tuple[Sequence[float], Sequence[float]]"]
@@ -70,6 +70,16 @@ def _copy(picture: Picture) -> _itksam.Image:
     return _itksam.Image(
         picture.array.copy(), source.spacing, source.origin, source.direction, source.is_vector
     )
+
+
+def ReadLabels(path: PathLike) -> "list[Label]":
+    """The labels other than 0 that the header of a label map names, with their colors.
+
+    path: NRRD, NIfTI or MetaImage of this software, 3D Slicer (.seg.nrrd) or the Connectome Workbench. The list is
+    empty where the header names none.
+    """
+    labels = _itksam.read_labels(as_path(path, "path"))
+    return [Label(value, name, (red, green, blue)) for value, name, (red, green, blue) in labels]
 
 
 def Evaluate(

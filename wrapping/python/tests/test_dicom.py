@@ -1,11 +1,14 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 import datetime
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 import itksam
+import itksam.__main__
 
 highdicom = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
@@ -164,3 +167,39 @@ def test_more_labels_than_a_byte_holds(series, labels, tmp_path):
     read = highdicom.seg.segread(tmp_path / "labels.seg")
     assert read.number_of_segments == 360
     assert sorted(np.unique(read.get_volume(combine_segments=True).array)) == list(range(1, 361))
+
+
+@pytest.mark.parametrize("command, modality", [("dicom-seg", "SEG"), ("dicom-rtstruct", "RTSTRUCT")])
+def test_command_line(series, labels, tmp_path_factory, capsys, command, modality):
+    def run(*arguments):
+        status = itksam.__main__.main([str(each) for each in arguments])
+        return (status, *capsys.readouterr())
+
+    if modality == "RTSTRUCT":
+        pytest.importorskip("contourpy")
+    folder = tmp_path_factory.mktemp("out")
+    file, output = folder / "labels.nrrd", folder / "out.dcm"
+    sitk.WriteImage(labels, str(file))
+    message = f"itksam: {file}: its header names no labels, expected --model\n"
+    assert run(command, series, file, output) == (1, "", message)
+    assert not output.exists()
+    for k, label in enumerate(TABLE[1:]):  # as 3D Slicer and sam-segment write them
+        labels.SetMetaData(f"Segment{k}_LabelValue", str(label.value))
+        labels.SetMetaData(f"Segment{k}_Name", label.name)
+        labels.SetMetaData(f"Segment{k}_Color", " ".join(str(part / 255) for part in label.color))
+    sitk.WriteImage(labels, str(file))
+    assert itksam.ReadLabels(file) == TABLE[1:]
+    assert run(command, series, file, output, "--description", "Organs") == (0, "", "")
+    data = pydicom.dcmread(output)
+    assert (data.Modality, data.SeriesDescription) == (modality, "Organs")
+    if modality == "SEG":
+        assert [each.SegmentLabel for each in data.SegmentSequence] == ["liver", "odd thing"]
+    else:
+        assert [each.ROIName for each in data.StructureSetROISequence] == ["liver", "odd thing"]
+    status, _, message = run(command, series / "nowhere", file, output)
+    assert status == 1 and "nowhere" in message and message.count("\n") == 1
+
+
+def test_command_is_there():
+    done = subprocess.run([sys.executable, "-m", "itksam", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"itksam {itksam.__version__}\n"), done.stderr
