@@ -4,6 +4,7 @@
 
 #include "itkSamEncoderImageFilter.h"
 
+#include "itkSamInput.h"
 #include "itkSamSampling.h"
 #include "itkSamSlidingWindow.h"
 
@@ -21,6 +22,8 @@ template <typename TInputImage>
 SizeValueType
 SamEncoderImageFilter<TInputImage>::GetNumberOfWindows() const
 {
+  SamModel::Verify(m_Model, ImageDimension);
+  SamVerifyInput(this->GetInput());
   const SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
   return SamSlidingWindow(m_Model, grid.box.size).GetNumberOfWindows();
 }

@@ -216,6 +216,15 @@ private:
   SizeValueType            m_NumberOfEncodedSlices{ 0 };
   std::vector<Answer>      m_Answers; ///< by slice and object
 
+  /** What the answers are about. */
+  struct Answered
+  {
+    SamModel::ConstPointer model;
+    SamGrid                grid;
+    unsigned int           axis{ 2 };
+  };
+  Answered m_Answered;
+
   std::vector<std::pair<IndexValueType, SamTensor>> m_Cache; ///< by time of last use
   CacheKey                                          m_CacheKey{};
 };

@@ -4,6 +4,8 @@
 
 #include "itkSamPromptedSegmentationImageFilter.h"
 
+#include "itkSamInput.h"
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -202,13 +204,7 @@ SamPromptedSegmentationImageFilter<TInputImage, TOutputImage>::MakeCacheKey() co
 {
   const InputImageType * input = this->GetInput();
   const SamModel *       model = this->GetModel();
-  const bool             isMade = input->GetSource().IsNotNull();
-  return CacheKey(input,
-                  isMade ? input->GetPipelineMTime() : input->GetMTime(),
-                  model,
-                  model->GetMTime(),
-                  this->GetAxis(),
-                  this->GetWindow());
+  return CacheKey(input, SamGetInputTime(input), model, model->GetMTime(), this->GetAxis(), this->GetWindow());
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -338,8 +334,11 @@ SamPromptedSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
 
   const SamModel * model = this->GetModel();
   const SamSlices  slices = this->MakeSlices();
-  const auto       size = slices.GetSize();
-  Prompts          prompts = this->CollectPrompts(slices);
+  m_Answered.model = model;
+  m_Answered.grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
+  m_Answered.axis = this->GetAxis();
+  const auto size = slices.GetSize();
+  Prompts    prompts = this->CollectPrompts(slices);
   this->AddMasks(slices, prompts);
   this->AddLogits(slices, prompts);
   if (prompts.empty())
@@ -465,21 +464,25 @@ template <typename TInputImage, typename TOutputImage>
 auto
 SamPromptedSegmentationImageFilter<TInputImage, TOutputImage>::GetMasks() const -> typename MasksImageType::Pointer
 {
-  const SamSlices slices = this->MakeSlices();
+  if (m_Answers.empty())
+  {
+    itkSamExceptionMacro("there are no masks yet, expected Update() before");
+  }
+  // Of the last run: input, axis and model may be others by now.
+  const SamSlices slices(m_Answered.grid, m_Answered.model, m_Answered.axis);
   const auto      objects = this->GetObjects();
-  const size_t    masks = m_Answers.empty() ? 0 : m_Answers.front().masks.scores.size();
+  const size_t    masks = m_Answers.front().masks.scores.size();
   const size_t    components = objects.size() * masks;
   const size_t    pixels = slices.GetSize()[0] * slices.GetSize()[1];
   auto            image = MasksImageType::New();
-  // Of the input: the output may have been disconnected.
-  image->CopyInformation(this->GetInput());
-  image->SetRegions(this->GetInput()->GetLargestPossibleRegion());
+  m_Answered.grid.template CopyTo<ImageDimension>(image.GetPointer());
+  image->SetRegions(image->GetLargestPossibleRegion());
   image->SetVectorLength(static_cast<unsigned int>(components));
   image->Allocate(true);
   std::vector<float> logits(masks * pixels);
   for (const auto & answer : m_Answers)
   {
-    this->GetModel()->RestoreMasks(answer.masks.logits, slices.GetSize()).CopyToHost(logits.data());
+    m_Answered.model->RestoreMasks(answer.masks.logits, slices.GetSize()).CopyToHost(logits.data());
     const auto object = static_cast<size_t>(std::distance(objects.begin(), objects.find(answer.object)));
     slices.template VisitSlice<ImageDimension>(image.GetPointer(), answer.slice, [&](size_t k, OffsetValueType offset) {
       for (size_t m = 0; m < masks; ++m)
@@ -504,8 +507,10 @@ SamPromptedSegmentationImageFilter<TInputImage, TOutputImage>::GetLogits() const
   const auto objects = this->GetObjects();
   const auto first = m_Answers.front().slice;
   const auto count = static_cast<SizeValueType>(m_Answers.back().slice - first + 1);
-  const auto cells = this->GetModel()->GetLogitGridSize();
-  this->MakeSlices().GetGrid(cells, first, count).template CopyTo<ImageDimension>(image.GetPointer());
+  const auto cells = m_Answered.model->GetLogitGridSize();
+  SamSlices(m_Answered.grid, m_Answered.model, m_Answered.axis)
+    .GetGrid(cells, first, count)
+    .template CopyTo<ImageDimension>(image.GetPointer());
   image->SetRegions(image->GetLargestPossibleRegion());
   image->SetVectorLength(static_cast<unsigned int>(objects.size()));
   image->Allocate(true);

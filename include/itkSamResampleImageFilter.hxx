@@ -5,6 +5,7 @@
 #include "itkSamResampleImageFilter.h"
 
 #include "itkSamFrame.h"
+#include "itkSamInput.h"
 
 #include <algorithm>
 
@@ -92,6 +93,7 @@ template <typename TInputImage>
 SamLattice
 SamResampleImageFilter<TInputImage>::MakeLattice() const
 {
+  SamVerifyInput(this->GetInput());
   SamGrid grid = SamGrid::FromImage<ImageDimension>(this->GetInput());
   grid.box = m_RemovesFrame ? m_Content : grid.box;
   return SamLattice(grid, m_Orientation, m_OutputSpacing, m_StretchedSize, m_Interpolation);
@@ -172,10 +174,7 @@ template <typename TInputImage>
 bool
 SamResampleImageFilter<TInputImage>::IsMeasured() const
 {
-  // The pixels' own time changes with every region that is read.
-  const auto * input = this->GetInput();
-  const auto   inputTime = input->GetSource() ? input->GetPipelineMTime() : input->GetMTime();
-  return m_MeasuredTime > std::max(this->GetMTime(), inputTime);
+  return m_MeasuredTime > std::max(this->GetMTime(), SamGetInputTime(this->GetInput()));
 }
 
 template <typename TInputImage>

@@ -5,6 +5,7 @@
 #include "itkSamSegmentationImageFilter.h"
 
 #include "itkSamFrame.h"
+#include "itkSamInput.h"
 
 #include <algorithm>
 
@@ -316,6 +317,8 @@ template <typename TInputImage, typename TOutputImage>
 SamMemory
 SamSegmentationImageFilter<TInputImage, TOutputImage>::EstimateMemory(const OutputRegionType & region) const
 {
+  SamModel::Verify(m_Model, ImageDimension);
+  SamVerifyInput(this->GetInput());
   const auto *        input = this->GetInput();
   const SizeValueType channels = input->GetNumberOfComponentsPerPixel();
   const SizeValueType pixel = channels * sizeof(SamComponentType<TInputImage>);
@@ -371,8 +374,7 @@ void
 SamSegmentationImageFilter<TInputImage, TOutputImage>::PrepareRuns(size_t count)
 {
   const auto * input = this->GetInput();
-  const auto   inputTime = input->GetSource() ? input->GetPipelineMTime() : input->GetMTime();
-  if (m_Runs.size() == count && m_RunsTime > std::max(this->GetMTime(), inputTime))
+  if (m_Runs.size() == count && m_RunsTime > std::max(this->GetMTime(), SamGetInputTime(input)))
   {
     return;
   }

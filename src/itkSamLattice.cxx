@@ -49,7 +49,8 @@ ToArray(const Vector3 & vector)
 Matrix3
 Inverse(const Matrix3 & matrix)
 {
-  const double determinant = matrix.determinant();
+  // Of columns of length 1, so that a small spacing is none.
+  const double determinant = matrix.colwise().normalized().determinant();
   if (!(std::abs(determinant) > 1e-12))
   {
     itkSamExceptionMacro("the image's direction is singular (determinant " << determinant << ")");

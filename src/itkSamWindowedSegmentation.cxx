@@ -5,6 +5,7 @@
 #include "itkSamEncoderImageFilter.h"
 #include "itkSamMaskClassificationImageFilter.h"
 #include "itkSamPrototypePromptImageFilter.h"
+#include "itkSamSlidingWindow.h"
 #include "itkSamTensorImplementation.h"
 
 #include "samMirroring.h"
@@ -77,6 +78,31 @@ private:
   ProcessObject::Pointer           m_Prompter; ///< its output does not keep it
   typename ClassifierType::Pointer m_Classifier{ ClassifierType::New() };
 };
+
+/** \throws ExceptionObject unless a window function answered a number for each label and voxel. */
+void
+CheckAnswer(const SamTensor & answer, SizeValueType labels, const SamSlidingWindow::SizeType & window)
+{
+  const std::vector<int64_t> expected{ static_cast<int64_t>(labels),
+                                       static_cast<int64_t>(window[2]),
+                                       static_cast<int64_t>(window[1]),
+                                       static_cast<int64_t>(window[0]) };
+  const auto                 sizes = answer.IsEmpty() ? std::vector<int64_t>() : answer.GetSizes();
+  if (sizes == expected)
+  {
+    return;
+  }
+  const auto describe = [](const std::vector<int64_t> & numbers) {
+    std::string text;
+    for (const int64_t number : numbers)
+    {
+      text += (text.empty() ? "" : " x ") + std::to_string(number);
+    }
+    return text.empty() ? "nothing" : text;
+  };
+  itkSamExceptionMacro("the window function answered " << describe(sizes) << ", expected " << describe(expected)
+                                                       << " numbers (labels, slices, rows, columns)");
+}
 } // namespace
 
 template <unsigned int VDimension>
@@ -112,6 +138,7 @@ SamSegmentWindows(const SamWindowAnswer &                        answer,
     if (answer.function)
     {
       const auto probabilities = answer.function(windowGrid);
+      CheckAnswer(probabilities, answer.models.front()->GetNumberOfLabels(), windows.GetWindowSize());
       finishPass();
       return probabilities;
     }

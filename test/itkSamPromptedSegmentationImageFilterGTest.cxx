@@ -6,6 +6,7 @@
 #include "itkSamTestModel.h"
 #include "samTestMessage.h"
 
+#include "itkCastImageFilter.h"
 #include "itkCommand.h"
 #include "itkImageFileReader.h"
 #include "itkImageFileWriter.h"
@@ -463,6 +464,57 @@ TEST(SamPromptedSegmentationImageFilter, EncodesASliceOnce)
   filter->AddPoint(at(5.0, 3.0));
   filter->Update();
   EXPECT_EQ(filter->GetNumberOfEncodedSlices(), 6u) << "kept from before, then not any more";
+}
+
+TEST(SamPromptedSegmentationImageFilter, PixelsThatAreChangedBehindASourceAreEncodedAnew)
+{
+  const auto volume = itk::MakeSamTestVolume<Volume>({ { 22, 19, 7 } });
+  const auto source = itk::CastImageFilter<Volume, Volume>::New();
+  source->SetInput(volume);
+  source->InPlaceOff();
+  source->UpdateLargestPossibleRegion(); // else it would make other slices anew, without the change
+  const auto model = MakeModel();
+  const auto point = PlaceIn(volume.GetPointer(), { { 3.0, 8.0, 2.0 } });
+  auto       filter = MakeFilter<VolumeFilter>(source->GetOutput(), model);
+  filter->AddPoint(point);
+  filter->Update();
+  EXPECT_EQ(filter->GetNumberOfEncodedSlices(), 1u);
+  filter->MultimaskOn();
+  filter->Update();
+  EXPECT_EQ(filter->GetNumberOfEncodedSlices(), 1u) << "nothing has changed the image";
+  for (itk::ImageRegionIteratorWithIndex<Volume> it(source->GetOutput(), source->GetOutput()->GetBufferedRegion());
+       !it.IsAtEnd();
+       ++it)
+  {
+    it.Set(static_cast<unsigned char>(255 - it.Get()));
+  }
+  source->GetOutput()->Modified();
+  filter->Update();
+  EXPECT_EQ(filter->GetNumberOfEncodedSlices(), 2u);
+  auto fresh = MakeFilter<VolumeFilter>(source->GetOutput(), model);
+  fresh->AddPoint(point);
+  fresh->MultimaskOn();
+  fresh->Update();
+  EXPECT_EQ(PixelsOf(filter->GetOutput()), PixelsOf(fresh->GetOutput()));
+  EXPECT_EQ(filter->GetScores().front().score, fresh->GetScores().front().score);
+}
+
+TEST(SamPromptedSegmentationImageFilter, MasksAreOfTheLastRun)
+{
+  const auto volume = itk::MakeSamTestVolume<Volume>({ { 22, 19, 40 } });
+  auto       filter = MakeFilter<VolumeFilter>(volume.GetPointer(), MakeModel());
+  EXPECT_EQ(MessageOf([&] { filter->GetMasks(); }), "there are no masks yet, expected Update() before");
+  filter->AddPoint(PlaceIn(volume.GetPointer(), { { 3.0, 8.0, 37.0 } }));
+  filter->Update();
+  const auto masks = filter->GetMasks();
+  const auto logits = filter->GetLogits();
+  filter->SetInput(itk::MakeSamTestVolume<Volume>({ { 9, 8, 2 } }));
+  filter->SetAxis(0);
+  filter->SetModel(nullptr);
+  EXPECT_EQ(filter->GetMasks()->GetLargestPossibleRegion(), volume->GetLargestPossibleRegion());
+  EXPECT_EQ(filter->GetMasks()->GetOrigin(), volume->GetOrigin());
+  EXPECT_EQ(PixelsOf(filter->GetMasks().GetPointer()), PixelsOf(masks.GetPointer()));
+  EXPECT_EQ(PixelsOf(filter->GetLogits().GetPointer()), PixelsOf(logits.GetPointer()));
 }
 
 TEST(SamPromptedSegmentationImageFilter, HigherLogitWinsBetweenObjects)

@@ -473,12 +473,65 @@ TEST(SamSegmentationImageFilter, StopsOnAbort)
   EXPECT_NO_THROW(filter->Update());
 }
 
+TEST(SamSegmentationImageFilter, AnswersOfAFunctionAreNumbersOfEachLabelAndVoxel)
+{
+  auto filter = FilterType::New();
+  filter->SetInput(itk::MakeSamTestVolume<ImageType>());
+  const auto model = itk::MakeSamTestModel();
+  filter->SetModel(model);
+  const auto labels = static_cast<int64_t>(model->GetNumberOfLabels());
+  for (const int64_t answered : { labels - 1, labels + 1, int64_t{ 0 } })
+  {
+    std::string expected;
+    filter->SetWindowFunction([&](const itk::SamGrid & window) {
+      const auto & size = window.box.size;
+      expected = std::to_string(size[2]) + " x " + std::to_string(size[1]) + " x " + std::to_string(size[0]);
+      const std::vector<float> numbers(static_cast<size_t>(answered) * size[0] * size[1] * size[2]);
+      return answered == 0 ? itk::SamTensor()
+                           : itk::SamTensor::FromHost(numbers.data(),
+                                                      { answered,
+                                                        static_cast<int64_t>(size[2]),
+                                                        static_cast<int64_t>(size[1]),
+                                                        static_cast<int64_t>(size[0]) });
+    });
+    const auto message = MessageOf([&] { filter->Update(); });
+    EXPECT_EQ(message,
+              "the window function answered " +
+                (answered == 0 ? "nothing" : std::to_string(answered) + " x " + expected) + ", expected " +
+                std::to_string(labels) + " x " + expected + " numbers (labels, slices, rows, columns)");
+  }
+}
+
+TEST(SamSegmentationImageFilter, AnyUnitOfLength)
+{
+  itk::SamTestModelOptions options;
+  options.spacing = "[0.0, 0.0, 0.0]";
+  const auto model = itk::MakeSamTestModel(options);
+  const auto segment = [&model](double unit) {
+    const auto image = itk::MakeSamTestVolume<ImageType>();
+    image->SetSpacing(image->GetSpacing() * unit);
+    const auto filter = FilterType::New();
+    filter->SetInput(image);
+    filter->SetModel(model);
+    filter->Update();
+    const auto * output = filter->GetOutput();
+    return std::vector<int>(output->GetBufferPointer(),
+                            output->GetBufferPointer() + output->GetBufferedRegion().GetNumberOfPixels());
+  };
+  EXPECT_EQ(segment(1e-5), segment(1.0));
+  EXPECT_EQ(segment(1e5), segment(1.0));
+}
+
 TEST(SamSegmentationImageFilter, RefusesWhatItCannotUse)
 {
   const auto image = itk::MakeSamTestVolume<ImageType>();
   auto       filter = FilterType::New();
   filter->SetInput(image);
   EXPECT_EQ(MessageOf([&] { filter->Update(); }), "no model is set");
+  EXPECT_EQ(MessageOf([&] { filter->EstimateMemory(image->GetLargestPossibleRegion()); }), "no model is set");
+  auto without = FilterType::New();
+  without->SetModel(itk::MakeSamTestModel());
+  EXPECT_EQ(MessageOf([&] { without->EstimateMemory(image->GetLargestPossibleRegion()); }), "no input image is set");
 
   itk::SamTestModelOptions options;
   options.channels = R"([{"name": "T1", "normalization": "z_score"}, {"name": "T2", "normalization": "z_score"}])";

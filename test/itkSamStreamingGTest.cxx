@@ -267,6 +267,39 @@ TEST(SamStreaming, RequestsTheInputInParts)
   }
 }
 
+TEST(SamStreaming, PixelsThatAreChangedBehindASourceAreSegmentedAnew)
+{
+  const auto volume = itk::MakeSamTestVolume<Picture<3>>({ { 26, 19, 13 } });
+  const auto source = itk::CastImageFilter<Picture<3>, Picture<3>>::New();
+  source->SetInput(volume);
+  source->InPlaceOff();
+  source->UpdateLargestPossibleRegion();
+  const auto  model = MakeModel(3);
+  const auto  filter = MakeFilter<3>(source->GetOutput(), model);
+  const auto  whole = volume->GetLargestPossibleRegion();
+  Labels<3> * output = filter->GetOutput();
+  const auto  update = [&](itk::IndexValueType first, itk::SizeValueType count) {
+    auto region = whole;
+    region.SetIndex(2, whole.GetIndex(2) + first);
+    region.SetSize(2, count);
+    output->SetRequestedRegion(region);
+    filter->Update();
+  };
+  update(0, 6);
+  for (itk::ImageRegionIteratorWithIndex<Picture<3>> it(source->GetOutput(), whole); !it.IsAtEnd(); ++it)
+  {
+    it.Set(50.0f - 2.0f * it.Get());
+  }
+  source->GetOutput()->Modified();
+  update(6, 7);
+  const auto fresh = MakeFilter<3>(source->GetOutput(), model);
+  fresh->UpdateLargestPossibleRegion();
+  for (itk::ImageRegionConstIteratorWithIndex<Labels<3>> it(output, output->GetBufferedRegion()); !it.IsAtEnd(); ++it)
+  {
+    ASSERT_EQ(it.Get(), fresh->GetOutput()->GetPixel(it.GetIndex())) << it.GetIndex();
+  }
+}
+
 TEST(SamStreaming, PartsAreNormalizedAsTheWholeIs)
 {
   const auto volume = itk::MakeSamTestVolume<Picture<3>>({ { 17, 19, 11 } });

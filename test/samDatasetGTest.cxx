@@ -306,6 +306,10 @@ TEST_F(samDataset, WarnsOfMissingFiles)
   fs::remove(folder / "labelsTr/b.png");
   fs::remove(folder / "labelsTr/c.png");
   EXPECT_TRUE(read(1).empty());
+  Write("imagesTr/a_0001.png");
+  const auto further = read(1);
+  ASSERT_EQ(further.size(), 1u);
+  EXPECT_EQ(further[0], Path("imagesTr/a_0001.png") + ": is not read, " + Path("dataset.json") + " has 1 channel");
 }
 
 TEST_F(samDataset, ColorImagesAreOneFile)

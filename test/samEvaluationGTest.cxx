@@ -114,6 +114,21 @@ TEST(Evaluation, FoldersWithTheirSummary)
   EXPECT_TRUE(Contains(table, "0.7917"));
 }
 
+TEST(Evaluation, LabelsThatAreNamedTwiceCountOnce)
+{
+  const TemporaryFolder folder;
+  auto                  two = MakeBox(1, { 2, 2, 2 }, { 5, 5, 5 });
+  FillBox(two.GetPointer(), 2, { 8, 8, 8 }, { 9, 9, 9 });
+  Write(two.GetPointer(), folder / "r.nrrd");
+  FillBox(two.GetPointer(), 2, { 8, 8, 8 }, { 9, 9, 11 });
+  Write(two.GetPointer(), folder / "p.nrrd");
+  sam::EvaluationOptions options;
+  options.labels = { 2, 1, 2 };
+  const auto report = sam::Evaluate((folder / "p.nrrd").string(), (folder / "r.nrrd").string(), options);
+  ASSERT_EQ(report.labels.size(), 2u);
+  EXPECT_DOUBLE_EQ(*report.dice, (1.0 + 2.0 / 3.0) / 2.0);
+}
+
 TEST(Evaluation, WithoutATableLabelsOfAllCasesCount)
 {
   const TemporaryFolder folder;
@@ -316,7 +331,7 @@ WriteNiftiLabels(const std::filesystem::path & path, const std::string & text)
 
 const std::string workbenchLabels =
   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CaretExtension><VolumeInformation Index=\"0\"><LabelTable>\n"
-  "<Label Key=\"0\" Red=\"1\" Green=\"1\" Blue=\"1\" Alpha=\"0\">???</Label>\n"
+  "<Label Key=\"0\" Red=\"1\" Green=\"1\" Blue=\"1\" Alpha=\"0\">?\?\?</Label>\n"
   "<Label Alpha=\"1\" Blue=\"0\" Green=\"0.5\" Red=\"1\" Key=\"1\">left &amp; right</Label>\n"
   "</LabelTable><StudyMetaDataLinkSet>x</StudyMetaDataLinkSet></VolumeInformation></CaretExtension>\n";
 } // namespace

@@ -273,8 +273,10 @@ TEST_F(SamPretraining, ImagesOfOtherSitesAreNotOpened)
 
   // The table may be among the images.
   fs::copy_file(m_Data.folder / "sites.csv", Images() / "sites.csv");
+  std::ofstream(Images() / "dataset.json") << "{}"; // nor does a table know this
   Pretrain("inside");
   EXPECT_EQ(m_Warnings, "");
+  fs::remove(Images() / "dataset.json");
   EXPECT_EQ(ProvenanceOf("inside").at("images"), 8);
   m_Options.images.sites = (Images() / "deeper" / "table.csv").string();
   fs::rename(Images() / "sites.csv", m_Options.images.sites);

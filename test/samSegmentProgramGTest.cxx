@@ -714,7 +714,7 @@ TEST_F(SamSegmentProgram, TheBodyIsARegion)
   const std::string word = "region: ";
   const auto        begin = outcome.output.find(word) + word.size();
   const auto        box = outcome.output.substr(begin, outcome.output.find('\n', begin) - begin);
-  EXPECT_EQ(box, "-5,3,53.5,52.1,44.1,110.1") << "16 x 12 x 30 voxels and 10 mm on each side";
+  EXPECT_EQ(box, "-5,3,53.5,52.1,44.1,90.1") << "16 x 12 x 30 voxels and 10 mm on each side in the image";
   outcome = Run("--region=" + box + " " + Quoted("ct.nrrd") + " " + Quoted("region.nrrd"));
   ASSERT_TRUE(outcome.isWell) << outcome.output;
   const auto labels = ReadPixels<Labels>(folder / "body.nrrd");

@@ -1,6 +1,8 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+#include "samCheckpoint.h"
 #include "samError.h"
 #include "samNetwork.h"
+#include "samPlanning.h"
 #include "samSafetensors.h"
 #include "samTestMessage.h"
 #include "samTextFile.h"
@@ -223,8 +225,53 @@ TEST_F(SamTrainer, LimitsHoldUntilThereAreOthers)
   const auto steps = Run("run").steps;
   m_Options.maximumMinutes = 0.0;
   EXPECT_EQ(Run("run", true).steps, steps) << "the time is over";
+  EXPECT_TRUE(Contains(m_Notes, "has reached its limit, after " + std::to_string(steps) + " steps")) << m_Notes;
   m_Options.maximumSteps = steps + 3;
   EXPECT_EQ(Run("run", true).steps, steps + 3);
+  // Another limit takes the place of this one.
+  m_Notes.clear();
+  m_Options.maximumSteps = 0;
+  m_Options.maximumMinutes = 0.02;
+  EXPECT_GT(Run("run", true).steps, steps + 3);
+  EXPECT_FALSE(Contains(m_Notes, "has reached its limit")) << m_Notes;
+}
+
+TEST_F(SamTrainer, OneRunAtATimeWritesIntoAFolder)
+{
+  m_Options.maximumSteps = 3;
+  std::string second;
+  m_OnStep = [&](int64_t step) {
+    if (step == 2)
+    {
+      m_OnStep = nullptr;
+      const auto options = m_Options;
+      try
+      {
+        sam::Train(options, {}, [] { return false; });
+      }
+      catch (const sam::Error & error)
+      {
+        second = error.what();
+      }
+    }
+  };
+  EXPECT_EQ(Run("run").steps, 3);
+  EXPECT_TRUE(Contains(second, "run: another run is writing into it")) << second;
+  m_Options.maximumSteps = 4;
+  EXPECT_EQ(Run("run", true).steps, 4) << "free again";
+}
+
+TEST_F(SamTrainer, PlansAreTakenFromModelFiles)
+{
+  m_Options.maximumSteps = 1;
+  Run("first");
+  m_Options.plan = (m_Data.folder / "first" / "model.safetensors").string();
+  EXPECT_EQ(Run("second").steps, 1);
+  const auto weights = sam::OpenModel(m_Options.plan).plan;
+  const auto plan = sam::ReadPlanFile(m_Options.plan);
+  EXPECT_TRUE(Contains(weights.provenance, "balls")) << weights.provenance;
+  EXPECT_EQ(plan.provenance, sam::Plan().provenance);
+  EXPECT_EQ(plan.window, weights.window);
 }
 
 TEST_F(SamTrainer, EndsWhereverItIsInterrupted)

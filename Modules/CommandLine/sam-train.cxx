@@ -50,8 +50,7 @@ main(int argc, char * argv[])
       "U-Net, "
       "likewise; masksam_acdc, masksam_synapse or masksam_amos, the published networks "
       "(with _published behind: with the published behavior, too); dapsam_prostate or dapsam_fundus likewise; or a "
-      "JSON "
-      "file with a plan. Default: masksam.",
+      "JSON file with a plan, or a model file, of which the plan alone is taken. Default: masksam.",
       "PLAN");
     const auto change = make("change-plan",
                              "JSON that is merged into the plan (RFC 7386), such as {\"compatibility\": "

@@ -19,6 +19,39 @@ constexpr double voxel = 4.0;           ///< mm; noise is averaged over it
 constexpr double smallestPart = 1000.0; ///< mm³
 constexpr double margin = 10.0;         ///< mm
 constexpr double digits = 10.0;         ///< of the box: what is printed is what was taken
+
+/** Least and most of each coordinate, mm. */
+struct Bounds
+{
+  std::array<double, 3> least{};
+  std::array<double, 3> most{};
+};
+
+/** Around a box of continuous indices. */
+template <unsigned int VDimension>
+Bounds
+FindBounds(const itk::ImageBase<VDimension> *               grid,
+           const itk::ContinuousIndex<double, VDimension> & lower,
+           const itk::ContinuousIndex<double, VDimension> & upper)
+{
+  Bounds bounds;
+  for (unsigned int corner = 0; corner < (1u << VDimension); ++corner)
+  {
+    auto index = lower;
+    for (unsigned int axis = 0; axis < VDimension; ++axis)
+    {
+      index[axis] = (corner >> axis & 1u) != 0 ? upper[axis] : lower[axis];
+    }
+    itk::Point<double, VDimension> point;
+    grid->TransformContinuousIndexToPhysicalPoint(index, point);
+    for (unsigned int axis = 0; axis < VDimension; ++axis)
+    {
+      bounds.least[axis] = corner == 0 ? point[axis] : std::min(bounds.least[axis], point[axis]);
+      bounds.most[axis] = corner == 0 ? point[axis] : std::max(bounds.most[axis], point[axis]);
+    }
+  }
+  return bounds;
+}
 } // namespace
 
 template <unsigned int VDimension>
@@ -63,39 +96,22 @@ FindBody(const itk::Image<float, VDimension> * image)
       }
     }
   }
-  const itk::ImageBase<VDimension> * grid = mask;
-  if (isEmpty)
-  {
-    grid = image;
-    for (unsigned int axis = 0; axis < VDimension; ++axis)
-    {
-      lower[axis] = static_cast<double>(whole.GetIndex(axis)) - 0.5;
-      upper[axis] = lower[axis] + static_cast<double>(whole.GetSize(axis));
-    }
-  }
-
-  std::array<double, 3> least{};
-  std::array<double, 3> most{};
-  for (unsigned int corner = 0; corner < (1u << VDimension); ++corner)
-  {
-    auto index = lower;
-    for (unsigned int axis = 0; axis < VDimension; ++axis)
-    {
-      index[axis] = (corner >> axis & 1u) != 0 ? upper[axis] : lower[axis];
-    }
-    itk::Point<double, VDimension> point;
-    grid->TransformContinuousIndexToPhysicalPoint(index, point);
-    for (unsigned int axis = 0; axis < VDimension; ++axis)
-    {
-      least[axis] = corner == 0 ? point[axis] : std::min(least[axis], point[axis]);
-      most[axis] = corner == 0 ? point[axis] : std::max(most[axis], point[axis]);
-    }
-  }
-  Region body;
+  itk::ContinuousIndex<double, VDimension> first;
+  itk::ContinuousIndex<double, VDimension> last;
   for (unsigned int axis = 0; axis < VDimension; ++axis)
   {
-    body.center[axis] = std::round(0.5 * (least[axis] + most[axis]) * digits) / digits;
-    body.size[axis] = std::ceil((most[axis] - least[axis] + 2.0 * margin) * digits + 1.0) / digits;
+    first[axis] = static_cast<double>(whole.GetIndex(axis)) - 0.5;
+    last[axis] = first[axis] + static_cast<double>(whole.GetSize(axis));
+  }
+  const Bounds ofImage = FindBounds<VDimension>(image, first, last);
+  const Bounds ofBody = isEmpty ? ofImage : FindBounds<VDimension>(mask, lower, upper);
+  Region       body;
+  for (unsigned int axis = 0; axis < VDimension; ++axis)
+  {
+    const double least = std::max(ofBody.least[axis] - margin, ofImage.least[axis]);
+    const double most = std::min(ofBody.most[axis] + margin, ofImage.most[axis]);
+    body.center[axis] = std::round(0.5 * (least + most) * digits) / digits;
+    body.size[axis] = std::ceil((most - least) * digits + 1.0) / digits;
   }
   return body;
 }

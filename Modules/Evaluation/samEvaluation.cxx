@@ -131,7 +131,14 @@ SummarizeLabels(EvaluationReport & report, const EvaluationOptions & options)
       }
     }
   }
-  std::vector<int> values = options.labels;
+  std::vector<int> values;
+  for (const int label : options.labels)
+  {
+    if (std::count(values.begin(), values.end(), label) == 0) // once, however often it is named
+    {
+      values.push_back(label);
+    }
+  }
   if (values.empty())
   {
     for (const auto & label : options.table)

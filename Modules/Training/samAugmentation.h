@@ -106,11 +106,11 @@ struct TrainingWindow
  *
  * The window's start is uniform among the voxels for which the window lies inside the image, which may be left by a
  * margin in-plane; along an axis where the window is larger it is centered, up to the margin. Outside of the image its
- * border voxels are repeated, of image and labels alike, unless it is padded with zeros. Rotations and scalings are in millimeters about the window's
- * center, in-plane only where slices are far apart, few, or there is a single one. Labels follow by linear
- * interpolation of each label, the largest wins. A frame has each channel's smallest value and no label; mean and
- * deviation of the window are kept, as normalization gives them to an image with a frame. Safe to call from several
- * threads, each with a stream of its own.
+ * border voxels are repeated, of image and labels alike, unless it is padded with zeros. Rotations and scalings are in
+ * millimeters about the window's center, in-plane only where slices are far apart, few, or there is a single one.
+ * Labels follow by linear interpolation of each label, the largest wins. A frame has each channel's smallest value and
+ * no label; mean and deviation of the window are kept, as normalization gives them to an image with a frame. Safe to
+ * call from several threads, each with a stream of its own.
  */
 class WindowSampler
 {

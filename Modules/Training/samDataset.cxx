@@ -229,6 +229,26 @@ FindChannels(const fs::path & image, const std::string & labelStem, const Datase
   return isFirstChannel || fs::is_regular_file(images.front()) ? images : std::vector{ image.string() };
 }
 
+/** Of a file beside those of nnU-Net's channels that would be one more; once, of the first case. */
+void
+WarnOfFurtherChannel(const std::vector<std::string> & images, Dataset & dataset)
+{
+  const fs::path file(images.front());
+  auto           name = file.filename().string();
+  const auto     place = FindFirstChannel(name);
+  if (!dataset.cases.empty() || place == std::string::npos || images.size() != dataset.channels.size())
+  {
+    return;
+  }
+  const auto further =
+    file.parent_path() / name.replace(place, GetChannelSuffix(0).size(), GetChannelSuffix(images.size()));
+  if (fs::is_regular_file(further))
+  {
+    dataset.warnings.push_back(further.string() + ": is not read, " + dataset.path + " has " +
+                               std::to_string(images.size()) + (images.size() > 1 ? " channels" : " channel"));
+  }
+}
+
 /** Image as a path or a list of paths, one per channel. */
 void
 AddCase(const Json & image, const Json & label, const fs::path & folder, Dataset & dataset)
@@ -257,6 +277,7 @@ AddCase(const Json & image, const Json & label, const fs::path & folder, Dataset
   else
   {
     result.images = FindChannels(path(image), labelStem, dataset);
+    WarnOfFurtherChannel(result.images, dataset);
   }
   if (result.images.size() != 1 && result.images.size() != dataset.channels.size())
   {

@@ -239,7 +239,8 @@ KeepSites(ImageFolder & folder, const SiteTable & table, const ImageCollectionOp
   for (const auto & file : folder.files)
   {
     const auto site = findSite(file);
-    unknown = site ? unknown : file;
+    const bool isImage = GetCaseName(file) != fs::path(file).filename(); // by its name: a table knows no dataset.json
+    unknown = site || !isImage ? unknown : file;
     isKnown = isKnown || site;
     if (site && std::find(options.trainSites.begin(), options.trainSites.end(), *site) != options.trainSites.end())
     {

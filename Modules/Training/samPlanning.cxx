@@ -1,13 +1,16 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samPlanning.h"
 
+#include "samCheckpoint.h"
 #include "samError.h"
 #include "samOrientation.h"
 #include "samPublishedDapsam.h"
 #include "samPublishedMaskSam.h"
+#include "samTextFile.h"
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <locale>
 #include <sstream>
 
@@ -667,6 +670,18 @@ PlanUnet(const DatasetFingerprint & fingerprint,
   planning.decisions.push_back(Line() << "U-Net of " << count << " resolutions with " << plan.stageWidths.front()
                                       << " to " << plan.stageWidths.back() << " channels, window " << plan.window);
   return planning;
+}
+
+Plan
+ReadPlanFile(const std::string & path)
+{
+  if (std::filesystem::path(path).extension() != ".safetensors")
+  {
+    return Plan::FromJson(ReadTextFile(path), path);
+  }
+  Plan plan = OpenModel(path).plan;
+  plan.provenance = Plan().provenance;
+  return plan;
 }
 
 bool

@@ -97,6 +97,11 @@ PlanUnet(const DatasetFingerprint & fingerprint,
 void
 PlanFrame(Planning & planning, const DatasetFingerprint & fingerprint, const std::string & wish);
 
+/** The plan of a JSON file, or in the header of a model file (.safetensors), without what is said there about weights.
+ * \throws Error naming the file. */
+Plan
+ReadPlanFile(const std::string & path);
+
 /** Whether PlanByName() knows a word. */
 bool
 IsPlanName(const std::string & word);

@@ -7,8 +7,8 @@
 #include "samEvaluation.h"
 #include "samImageFile.h"
 #include "samMaskedImages.h"
+#include "samPlanning.h"
 #include "samRegions.h"
-#include "samTextFile.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -39,8 +39,7 @@ ReadPlan(const std::string & path)
   {
     throw Error("no plan, expected --plan with a JSON file or a model file");
   }
-  const auto extension = fs::path(path).extension();
-  Plan       plan = extension == ".safetensors" ? OpenModel(path).plan : Plan::FromJson(ReadTextFile(path), path);
+  Plan plan = ReadPlanFile(path);
   if (plan.fit != "spacing" && plan.fit != "window")
   {
     throw Error(path + ": images are fit by '" + plan.fit + "', expected spacing or window");

@@ -287,14 +287,14 @@ private:
     {
       throw Error("plan '" + m_Options.plan +
                   "' is not known, expected masksam, dapsam, unet, masksam_acdc, masksam_synapse, " +
-                  "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON file with a plan");
+                  "masksam_amos, dapsam_prostate, dapsam_fundus or a JSON or model file with a plan");
     }
     if (m_Options.window || m_Options.frame != "auto" || !m_Options.without.empty() || m_Options.nestsLabels)
     {
       throw Error(m_Options.plan + ": a plan says all of the network, expected neither a window, a frame, nested "
                                    "labels nor parts to leave out beside it");
     }
-    m_State.plan = ChangedPlan(Plan::FromJson(ReadTextFile(m_Options.plan), m_Options.plan));
+    m_State.plan = ChangedPlan(ReadPlanFile(m_Options.plan));
     CheckPlan(m_Options.plan);
   }
 

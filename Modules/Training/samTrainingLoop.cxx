@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <numeric>
 
 namespace sam
@@ -78,6 +79,11 @@ TrainingLoop::Execute()
   StartWindows();
   Measure();
   bool isInterrupted = Agree();
+  if (m_Fraction >= 1.0 && m_State.step == 0 && !isInterrupted)
+  {
+    Note("the run has reached its limit, after " + std::to_string(m_State.steps) +
+         " steps: nothing is left to do; --epochs, --steps or --max-minutes take it further");
+  }
   if (m_State.epoch == 0 && m_State.step == 0)
   {
     SaveOrWarn();
@@ -144,13 +150,24 @@ TrainingLoop::Warn(const std::string & line) const
 
 /** Whether the folder holds a run to go on with. */
 bool
-TrainingLoop::PrepareFolder() const
+TrainingLoop::PrepareFolder()
 {
   std::error_code error;
   fs::create_directories(m_Folder, error);
   if (!fs::is_directory(m_Folder))
   {
     throw Error(m_Folder.string() + ": the run folder cannot be made");
+  }
+  if (IsFirst())
+  {
+    if (!m_Lock.Lock(m_Folder))
+    {
+      throw Error(m_Folder.string() + ": another run is writing into it, expected a run folder of its own");
+    }
+    if (!std::ofstream(m_Folder / (fs::path(StateFile()).filename().string() + ".part"), std::ios::app))
+    {
+      throw Error(m_Folder.string() + ": the run folder cannot be written");
+    }
   }
   const bool hasState = fs::exists(StateFile());
   for (const char * name : { "model", "last" })
@@ -265,10 +282,10 @@ void
 TrainingLoop::TakeLimits()
 {
   const bool isLimited = m_RunOptions.epochs > 0 || m_RunOptions.maximumSteps > 0 || m_RunOptions.maximumMinutes > 0.0;
-  m_State.epochs = m_RunOptions.epochs > 0 ? m_RunOptions.epochs : m_State.epochs;
-  m_State.maximumSteps = m_RunOptions.maximumSteps > 0 ? m_RunOptions.maximumSteps : m_State.maximumSteps;
   if (isLimited)
   {
+    m_State.epochs = m_RunOptions.epochs;
+    m_State.maximumSteps = m_RunOptions.maximumSteps;
     m_State.maximumMinutes = m_RunOptions.maximumMinutes > 0.0 ? m_State.minutes + m_RunOptions.maximumMinutes : 0.0;
   }
   if (m_State.epochs == 0 && m_State.maximumSteps == 0 && m_State.maximumMinutes == 0.0)

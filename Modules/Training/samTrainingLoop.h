@@ -4,6 +4,7 @@
 
 #include "samDataset.h"
 #include "samDistribution.h"
+#include "samFolderLock.h"
 #include "samTrainingState.h"
 #include "samWindowQueue.h"
 
@@ -180,6 +181,7 @@ protected:
   TrainingListener           m_Listener;
   InterruptFunction          m_IsInterrupted;
   Distribution               m_Processes;
+  FolderLock                 m_Lock; ///< of the first process
   std::filesystem::path      m_Folder;
   at::Device                 m_Device;
   TrainingState              m_State;
@@ -192,7 +194,7 @@ protected:
 
 private:
   bool
-  PrepareFolder() const;
+  PrepareFolder();
 
   void
   Start();

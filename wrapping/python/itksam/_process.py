@@ -6,7 +6,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, Callable, Optional, Union
 
-from ._arguments import path as as_path
+from ._arguments import PathLike, path as as_path
 from ._library import _itksam
 from .model import Model
 
@@ -17,6 +17,9 @@ sitkEndEvent = 3
 sitkProgressEvent = 5
 sitkStartEvent = 6
 _EVENTS = {"Abort": sitkAbortEvent, "End": sitkEndEvent, "Progress": sitkProgressEvent, "Start": sitkStartEvent}
+
+
+_HIDDEN = ("_answered", "_commands", "_lock", "_process")
 
 
 class ProcessObject:
@@ -57,12 +60,21 @@ class ProcessObject:
         """Stop the current run, from a command or another thread: Execute() raises itksam.Aborted."""
         self._process.abort()
 
+    def __copy__(self) -> Any:
+        raise _itksam.Error(f"a {self.GetName()} cannot be copied, make another one")
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.__copy__()
+
+    def __reduce__(self) -> Any:
+        return self.__copy__()
+
     def GetName(self) -> str:
         """The name of the class."""
         return type(self).__name__
 
     def __repr__(self) -> str:
-        values = {key.strip("_"): value for key, value in vars(self).items() if key not in ("_commands", "_process")}
+        values = {key.strip("_"): value for key, value in vars(self).items() if key not in _HIDDEN}
         return f"{self.GetName()}({', '.join(f'{key}={value!r}' for key, value in values.items())})"
 
 
@@ -72,10 +84,11 @@ class ModelFilter(ProcessObject):
     def __init__(self) -> None:
         super().__init__()
         self._model: "Optional[Union[str, Model]]" = None
+        self._answered: Any = None  # what GetModel() answered, and to which device and precision
         self._device: Optional[str] = None
         self._precision: Optional[str] = None
 
-    def SetModel(self, model: "Union[str, Model]") -> None:
+    def SetModel(self, model: "Union[PathLike, Model]") -> None:
         """Set the model, or the file to read it from. There is no default."""
         self._model = model if isinstance(model, Model) else as_path(model, "model")
 
@@ -83,12 +96,16 @@ class ModelFilter(ProcessObject):
         """The model; it is read here where a file was set."""
         if self._model is None:
             raise _itksam.Error("no model is given")
+        told = (self._device, self._precision)
+        if (self._model, told) == self._answered:
+            return self._model  # type: ignore[return-value]
         if not isinstance(self._model, Model):
             self._model = Model(self._model, self._device or "auto", self._precision or "float32")
         elif (self._device or self._model.device) != self._model.device or (
             self._precision or self._model.precision
         ) != self._model.precision:
             self._model = self._model.On(self._device or self._model.device, self._precision or self._model.precision)
+        self._answered = (self._model, told)
         return self._model
 
     def SetDevice(self, device: str) -> None:

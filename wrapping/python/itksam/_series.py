@@ -109,6 +109,17 @@ class LabelledSeries(NamedTuple):
     table: "list[Label]"  #: of the labels that there are, without the background
 
 
+def _check(label: Any) -> Label:
+    """A label as it was given, or a tuple of its parts."""
+    try:
+        value, name, (red, green, blue) = label
+        if all(0 <= part <= 255 for part in (red, green, blue)):
+            return Label(int(value), str(name), (int(red), int(green), int(blue)))
+    except (TypeError, ValueError):
+        pass
+    raise _itksam.Error(f"{label!r} is no label, expected value, name and color (red, green and blue of 0 to 255)")
+
+
 def match(
     segmentation: Any, source_series: Any, model: "Union[Model, Sequence[Label]]", geometry: "dict[str, Any]"
 ) -> LabelledSeries:
@@ -129,7 +140,9 @@ def match(
     across = np.linalg.inv(affine)[2]
     order = np.argsort([across @ np.append(np.array(each.ImagePositionPatient, float), 1.0) for each in slices])
 
-    table = [label for label in (model.labels if isinstance(model, Model) else model) if label.value != 0]
+    table = [label for label in (model.labels if isinstance(model, Model) else map(_check, model)) if label.value != 0]
+    if len({label.value for label in table}) < len(table):
+        raise _itksam.Error("two labels have the same value, expected one label for each value")
     values = set(np.unique(labels).tolist()) - {0}
     unknown = values - {label.value for label in table}
     if unknown:

@@ -32,15 +32,21 @@ class CohortCase(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
-def _read(path: str, device: str, precision: str) -> Model:
+def _read_once(path: str, device: str, precision: str, stamp: "tuple[int, int]") -> Model:
     return Model(path, device, precision)
+
+
+def _read(path: str, device: str, precision: str) -> Model:
+    """Anew where the file has changed."""
+    status = os.stat(path)
+    return _read_once(path, device, precision, (status.st_mtime_ns, status.st_size))
 
 
 def _segment_case(
     name: str,
     image: str,
     output: str,
-    model: "list[tuple[str, str, str]]",
+    model: "list[Union[Model, tuple[str, str, str]]]",
     threads: int,
     skip_existing: bool,
     options: "dict[str, Any]",
@@ -53,9 +59,9 @@ def _segment_case(
         with _lock:  # one thread reads the model for all of its process
             if threads:
                 SetNumberOfThreads(threads)
-            models = [_read(*each) for each in model]
+            models = [each if isinstance(each, Model) else _read(*each) for each in model]
         SegmentFile(image, output, models, **options)
-    except _itksam.Error as error:
+    except (_itksam.Error, OSError) as error:
         return CohortCase(name, image, output, "failed", time.monotonic() - start, str(error))
     return CohortCase(name, image, output, "segmented", time.monotonic() - start, "")
 
@@ -69,7 +75,10 @@ def _name_cases(cases: Any, output: str, model: "Union[str, Model]") -> "dict[st
     if isinstance(cases, Mapping):
         return {str(name): os.path.abspath(as_path(path, "a case")) for name, path in cases.items()}
     if isinstance(cases, (str, os.PathLike)):
-        found = _itksam.find_cases(as_path(cases, "cases"), output, _count_channels(model))
+        found = [
+            (path, path if labels == output else labels)  # of one file or series the output would be the file
+            for path, labels in _itksam.find_cases(as_path(cases, "cases"), output, _count_channels(model))
+        ]
     else:
         found = [(path, path) for path in texts(cases, "cases")]
     named: "dict[str, str]" = {}
@@ -129,14 +138,16 @@ def SegmentCohort(
         for label, path in _by_label(options.get("probability", {})).items()
     }
     told = [
-        (each.path, each.device, each.precision)
-        if isinstance(each, Model)
-        else (os.path.abspath(each), device, precision)
+        (os.path.abspath(each), device, precision)
+        if not isinstance(each, Model)
+        else each
+        if client is None
+        else (each._get_file(), each.device, each.precision)
         for each in read
     ]
-    for path, *_ in told:
-        if not os.path.exists(path):
-            raise _itksam.Error(f"{path}: no such file")
+    for each in told:
+        if isinstance(each, tuple) and not os.path.exists(each[0]):
+            raise _itksam.Error(f"{each[0]}: no such file")
 
     def arguments(name: str) -> "tuple[Any, ...]":
         own = dict(options)

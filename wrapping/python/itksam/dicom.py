@@ -33,7 +33,7 @@ def _code(label: Label, codes: "Mapping[str, Sequence[str]]") -> Any:
     keyword = "".join(word.capitalize() for word in re.split(r"[\W_]+", label.name))
     known = getattr(getattr(dictionary, _CONTEXT), keyword, None)
     if known is None:
-        return CodedConcept(str(label.value), _SCHEME, label.name)
+        return CodedConcept(str(label.value), _SCHEME, name_of(label))
     return CodedConcept(known.value, known.scheme_designator, known.meaning)
 
 
@@ -64,6 +64,10 @@ def WriteDicomSeg(
 
     check_description(series_description)
     labels, _, slices, table = match(segmentation, source_series, model, geometry)
+    names = {label[1] for label in (model.labels if isinstance(model, Model) else model)}
+    for name in codes or {}:
+        if name not in names:
+            raise _itksam.Error(f"codes: {name!r} is no label, expected some of {', '.join(sorted(names))}")
     numbers = np.zeros(int(labels.max()) + 1, np.uint8 if len(table) < 256 else np.uint16)  # segments count from 1 without a gap
     descriptions = []
     name = pathlib.Path(model.path).name if isinstance(model, Model) else "itksam"

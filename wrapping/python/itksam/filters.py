@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import hashlib
+import numbers
+import threading
 import warnings
 from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
@@ -44,7 +46,7 @@ class SegmentationImageFilter(ModelFilter):
         self._compute_uncertainty = False
         self._maps: "dict[Any, Any]" = {}
 
-    def AddModel(self, model: "Union[str, Model]") -> None:
+    def AddModel(self, model: "Union[PathLike, Model]") -> None:
         """Average with the answers of another model of the same labels, preprocessing and window."""
         self._added.append(model if isinstance(model, Model) else as_path(model, "model"))
 
@@ -82,9 +84,9 @@ class SegmentationImageFilter(ModelFilter):
         """
         self._window_function = function
 
-    def SetProbabilityLabels(self, labels: "Sequence[Union[str, int]]") -> None:
+    def SetProbabilityLabels(self, labels: "Union[str, int, Sequence[Union[str, int]]]") -> None:
         """Set names or values of labels, the background too, whose probabilities GetProbability() answers."""
-        self._probability_labels = list(labels)
+        self._probability_labels = [labels] if isinstance(labels, (str, numbers.Integral)) else list(labels)
 
     def GetProbability(self, label: "Union[str, int]") -> Any:
         """The probability of a label in the last run, on the image's grid: what the label map was chosen by.
@@ -110,7 +112,7 @@ class SegmentationImageFilter(ModelFilter):
     def _find_label(self, label: "Union[str, int]") -> int:
         model = self.GetModel()._model
         for value, name in zip(model.label_values, model.label_names):
-            if label in (value, name):
+            if label in (value, str(value), name):
                 return value
         names = ", ".join(f"{value} ({name})" for value, name in zip(model.label_values, model.label_names))
         raise _itksam.Error(f"{label!r} is no label of {model.path}, expected some of {names}")
@@ -140,6 +142,8 @@ class SegmentationImageFilter(ModelFilter):
         """The label map on the image's grid: 8 bits, or 16 where a value needs them. The keywords are for arrays."""
         picture = as_picture(image, spacing, origin, direction, is_vector)
         if self._window_function is not None:
+            if self._probability_labels or self._compute_uncertainty:
+                raise _itksam.Error("a window function leaves no probabilities or uncertainty, expected neither of them")
             return self._blend(picture, self._window_function)
         return self._segment(picture, (), False, 0.0, False)
 
@@ -150,7 +154,7 @@ class SegmentationImageFilter(ModelFilter):
             if not isinstance(found, np.ndarray):
                 return as_picture(found)
             spacing, origin, direction = geometry
-            return as_picture(found, spacing, origin, direction, True)
+            return as_picture(found.astype(np.float32, copy=False), spacing, origin, direction, True)
 
         self._maps = {}
         source = picture.image
@@ -264,6 +268,7 @@ class PromptedSegmentationImageFilter(SliceFilter):
         self._hq_token_only = False
         self._cache_size = 32
         self._filter = _itksam.PromptedFilter()
+        self._lock = threading.RLock()  # of the filter, which keeps what it has encoded
         self._pixels = b""
         self._picture: Optional[Picture] = None
 
@@ -317,8 +322,13 @@ class PromptedSegmentationImageFilter(SliceFilter):
         return self._filter.encoded_slices
 
     def Execute(self, image: Any, **geometry: Any) -> Any:
-        """The label map on the image's grid. The keywords are those of SegmentationImageFilter."""
-        picture = as_picture(image, **geometry)
+        """The label map on the image's grid. The keywords are those of SegmentationImageFilter.
+
+        Threads that share the filter wait for each other."""
+        with self._lock:
+            return self._execute(as_picture(image, **geometry))
+
+    def _execute(self, picture: Picture) -> Any:
         # An image can change in place, so that only its pixels say whether it is the same.
         pixels = hashlib.blake2b(picture.array.data).digest()
         given = {
@@ -332,7 +342,7 @@ class PromptedSegmentationImageFilter(SliceFilter):
             points += read_points
             prompt_boxes += read_boxes
             for notice in notices:
-                warnings.warn(notice, stacklevel=2)
+                warnings.warn(notice, stacklevel=3)
         result = self._filter.run(
             self._process,
             picture.image,
@@ -353,17 +363,20 @@ class PromptedSegmentationImageFilter(SliceFilter):
 
     def GetScores(self) -> "list[Score]":
         """The masks of the last run with their scores, by slice, object and number."""
-        return [Score(*values) for values in self._filter.scores()]
+        with self._lock:
+            return [Score(*values) for values in self._filter.scores()]
 
     def GetMasks(self) -> Any:
         """All masks of the last run on the image's grid as components, object by object."""
-        masks = self._filter.masks()
-        return self._picture.make(masks)  # type: ignore[union-attr]
+        with self._lock:
+            masks = self._filter.masks()
+            return self._picture.make(masks)  # type: ignore[union-attr]
 
     def GetLogits(self) -> Any:
         """Logits of the chosen masks of the last run, one component per object: for SetLogitsPrompt()."""
-        logits = self._filter.logits()
-        return self._picture.make(logits)  # type: ignore[union-attr]
+        with self._lock:
+            logits = self._filter.logits()
+            return self._picture.make(logits)  # type: ignore[union-attr]
 
 
 class AutomaticMask(NamedTuple):
@@ -383,7 +396,7 @@ class AutomaticMask(NamedTuple):
 class AutomaticMaskImageFilter(SliceFilter):
     """Finds the masks of everything on an image or on slices, with the published generator's parameters and defaults."""
 
-    #: options of the published generator, set by Set...() of the same name without underscores
+    #: options of the published generator with its defaults, for SetOptions()
     OPTIONS = {
         "points_per_side": 32,
         "points_per_batch": 64,

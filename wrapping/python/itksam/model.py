@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from ._arguments import path as as_path, whole
 from ._library import _itksam
@@ -29,24 +29,32 @@ class Model:
 
     def __init__(self, path: "Union[str, os.PathLike[str]]", device: str = "auto", precision: str = "float32"):
         self._model = _itksam.Model.read(as_path(path, "model"), str(device), str(precision))
+        self._file: Optional[str] = os.path.abspath(as_path(path, "model"))  # wherever the process goes
 
     @classmethod
     def FromPlan(cls, plan: "dict[str, Any]", seed: int = 0) -> "Model":
         """A model of a plan, with random weights that are the same for the same seed: a start for training."""
         model = cls.__new__(cls)
         model._model = _itksam.Model.from_plan(json.dumps(plan), whole(seed, "seed"))
+        model._file = None
         return model
 
     def Write(self, path: "Union[str, os.PathLike[str]]") -> None:
         """Write a model file, complete or not at all."""
         self._model.write(as_path(path, "path"))
+        self._file = self._file or os.path.abspath(as_path(path, "path"))
 
     def On(self, device: str, precision: str = "float32") -> "Model":
         """The same model read again to another device or precision."""
-        return Model(self.path, device, precision)
+        return Model(self._get_file(), device, precision)
+
+    def _get_file(self) -> str:
+        if self._file is None:
+            raise _itksam.Error("the model has no file yet, expected Write() before")
+        return self._file
 
     def __reduce__(self) -> Any:
-        return Model, (self.path, self.device, self.precision)
+        return Model, (self._get_file(), self.device, self.precision)
 
     def __repr__(self) -> str:
         return f"Model({self.path!r}, device={self.device!r}, precision={self.precision!r})"

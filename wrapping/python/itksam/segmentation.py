@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
@@ -69,9 +70,9 @@ def _by_label(probability: Any) -> "Mapping[Union[str, int], PathLike]":
 def _cleaning(
     segment: SegmentationImageFilter, labels: "Sequence[Union[str, int]]", largest: bool, minimum: float, fill: bool
 ) -> "tuple[set[int], bool, float, bool]":
-    if not (isinstance(minimum, (int, float)) and minimum >= 0.0):
+    if not (isinstance(minimum, numbers.Real) and minimum >= 0.0):
         raise _itksam.Error(f"minimum_size is {minimum!r}, expected a volume in mm3, 0 or more")
-    words = [labels] if isinstance(labels, (str, int)) else list(labels)
+    words = [labels] if isinstance(labels, (str, numbers.Integral)) else list(labels)
     values = _itksam.parse_labels(",".join(map(str, words)), segment.GetModel()._model) if words else set()
     return values, bool(largest), float(minimum), bool(fill)
 

@@ -77,6 +77,33 @@ def test_a_folder_or_a_list_of_cases(cases, tmp_path):
         itksam.SegmentCohort(3, HIPPOCAMPUS, tmp_path / "out")
 
 
+def test_one_file_has_its_own_name(cases, tmp_path):
+    results = itksam.SegmentCohort(str(cases[0]), HIPPOCAMPUS, tmp_path / "out", device="cpu")
+    assert [(case.name, case.status) for case in results] == [("case0", "segmented")]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["case0.nii.gz"]
+
+
+def test_a_model_that_was_written_anew_is_read_anew(cases, tmp_path, model):
+    path = tmp_path / "model.safetensors"
+    shutil.copy(HIPPOCAMPUS, path)
+    first = itksam.SegmentCohort(cases[:1], path, tmp_path / "first", device="cpu")
+    itksam.Model.FromPlan(model.info, seed=1).Write(path)
+    second = itksam.SegmentCohort(cases[:1], path, tmp_path / "second", device="cpu")
+    expected = itksam.Segment(sitk.ReadImage(str(cases[0])), path, device="cpu")
+    read = [sitk.GetArrayFromImage(sitk.ReadImage(each[0].output)) for each in (first, second)]
+    np.testing.assert_array_equal(read[1], sitk.GetArrayFromImage(expected))
+    assert (read[0] != read[1]).any()
+
+
+def test_models_are_found_by_workers_of_another_folder(cases, tmp_path, model, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model.Write("m.safetensors")
+    relative = itksam.Model("m.safetensors", device="cpu")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert [case.status for case in itksam.SegmentCohort(cases[:1], relative, tmp_path / "out")] == ["segmented"]
+
+
 def test_the_number_of_the_first_channel_is_no_part_of_the_name(cases, tmp_path):
     (tmp_path / "images").mkdir()
     for name in ("a", "b"):

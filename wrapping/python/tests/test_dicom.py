@@ -169,6 +169,20 @@ def test_more_labels_than_a_byte_holds(series, labels, tmp_path):
     assert sorted(np.unique(read.get_volume(combine_segments=True).array)) == list(range(1, 361))
 
 
+def test_labels_that_are_none(series, labels, tmp_path):
+    path = tmp_path / "labels.seg"
+    for table, options, words in [
+        ([(2, "liver", (220, 20, 300)), (5, "x", (0, 0, 0))], {}, "is no label, expected value, name and color"),
+        ([(2, "liver", (220, 20, 60)), (2, "x", (0, 0, 0))], {}, "two labels have the same value"),
+        (TABLE, {"codes": {"livr": ("1", "2", "3")}}, "codes: 'livr' is no label, expected some of background, liver"),
+    ]:
+        with pytest.raises(itksam.Error, match=words):
+            itksam.WriteDicomSeg(labels, series, path, table, **options)
+        assert not path.exists()
+    data = itksam.WriteDicomSeg(labels, series, path, [(2, "liver", (1, 2, 3)), (5, "x" * 100, (4, 5, 6))])
+    assert data.SegmentSequence[1].SegmentLabel == "x" * 64
+
+
 @pytest.mark.parametrize("command, modality", [("dicom-seg", "SEG"), ("dicom-rtstruct", "RTSTRUCT")])
 def test_command_line(series, labels, tmp_path_factory, capsys, command, modality):
     def run(*arguments):

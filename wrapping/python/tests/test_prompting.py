@@ -1,4 +1,5 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import concurrent.futures
 import json
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_embeddings_are_kept_while_pixels_stay(promptable):
     image[12, 15, 10] = 255 - image[12, 15, 10]  # in place
     changed = pixels(prompted.Execute(image))
     np.testing.assert_array_equal(changed, pixels(make_filter(promptable, image).Execute(image)))
+
+
+def test_threads_may_share_a_filter(promptable):
+    image = make_image(sitk.sitkUInt8)
+    prompted = make_filter(promptable, image)
+    expected = pixels(prompted.Execute(image))
+    prompted.SetCacheSize(0)
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for found in threads.map(lambda _: pixels(prompted.Execute(image)), range(8)):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_embedding_scores_masks_and_logits(promptable):

@@ -1,6 +1,8 @@
 # Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
+import copy
 import hashlib
 import os
+import pickle
 import signal
 import threading
 import time
@@ -194,7 +196,7 @@ def test_the_body_is_a_region(model, tmp_path, pixel_type):
     image.SetOrigin((-60.0, -40.0, 10.0))
     typed = sitk.Cast(image, pixel_type) if pixel_type != sitk.sitkVectorFloat32 else sitk.Compose(image, -image)
     body = itksam.FindBody(typed)
-    assert body == ((-5.0, 3.0, 53.5), (52.1, 44.1, 110.1))  # 16 x 12 x 30 voxels and 10 mm on each side
+    assert body == ((-5.0, 3.0, 53.5), (52.1, 44.1, 90.1))  # 16 x 12 x 30 voxels and 10 mm on each side inside of the image
     sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
     itksam.SegmentFile(tmp_path / "ct.nrrd", tmp_path / "labels.nrrd", model, crop_to_body=True)
     np.testing.assert_array_equal(
@@ -203,6 +205,56 @@ def test_the_body_is_a_region(model, tmp_path, pixel_type):
     )
     with pytest.raises(itksam.Error, match="crop_to_body: expected no regions"):
         itksam.SegmentFile(tmp_path / "ct.nrrd", tmp_path / "no.nrrd", model, crop_to_body=True, regions=[body])
+
+
+def test_models_are_found_from_any_folder(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model.Write("m.safetensors")
+    relative = itksam.Model("m.safetensors", device="cpu")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert pickle.loads(pickle.dumps(relative)).labels == relative.On("cpu").labels == model.labels
+    drawn = itksam.Model.FromPlan(model.info)
+    with pytest.raises(itksam.Error, match="has no file yet"):
+        pickle.dumps(drawn)
+    drawn.Write("drawn.safetensors")
+    assert pickle.loads(pickle.dumps(drawn)).labels == model.labels
+
+
+def test_models_are_read_once_for_a_device(model):
+    segment = itksam.SegmentationImageFilter()
+    segment.SetModel(model)
+    assert segment.GetModel() is model
+    segment.SetDevice("auto")
+    on_auto = segment.GetModel()
+    assert segment.GetModel() is on_auto
+    segment.SetPrecision("bfloat16")
+    other = segment.GetModel()
+    assert other.precision == "bfloat16" and segment.GetModel() is other
+
+
+def test_filters_are_not_copied(model):
+    segment = itksam.SegmentationImageFilter()
+    segment.SetModel(model)
+    for make in copy.copy, copy.deepcopy, pickle.dumps:
+        with pytest.raises(itksam.Error, match="a SegmentationImageFilter cannot be copied"):
+            make(segment)
+
+
+def test_labels_and_numbers_of_numpy(model):
+    image = make_image()
+    expected = itksam.Segment(image, model, labels=1, minimum_size=20.0)
+    for labels, size in [(np.int64(1), np.float32(20)), ("anterior", np.int64(20)), ("1", 20)]:
+        found = itksam.Segment(image, model, labels=labels, minimum_size=size)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))
+    segment = itksam.SegmentationImageFilter()
+    segment.SetModel(model)
+    segment.SetProbabilityLabels("anterior")
+    segment.Execute(image)
+    assert segment.GetProbability("1").GetSize() == image.GetSize()
+    segment.SetWindowFunction(lambda window: None)
+    with pytest.raises(itksam.Error, match="a window function leaves no probabilities"):
+        segment.Execute(image)
 
 
 def test_models_tell_about_themselves(model):
