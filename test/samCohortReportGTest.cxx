@@ -417,7 +417,8 @@ TEST_F(SamCohortReport, NamesOfLabelsInHeaders)
   EXPECT_EQ(one.output.find("first"), std::string::npos) << one.output;
   for (const auto & [options, words] : std::vector<std::pair<std::string, std::string>>{
          { "--labels third --map-reference 1=1,2=2", "labels.nii.gz, expected some of 1 (first), 2 (second <one>)" },
-         { "--labels first", "truth.nii.gz, which names none" } })
+         { "--labels first", "truth.nii.gz, which names none" },
+         { "--labels first --map-prediction 1=2,2=1 --map-reference 1=1,2=2", "'first': values are mapped" } })
   {
     const auto wrong = Run("sam-evaluate", files + " " + options);
     EXPECT_FALSE(wrong.isWell);

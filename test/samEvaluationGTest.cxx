@@ -1,5 +1,6 @@
 // Copyright the ITKSegmentAnything authors. SPDX-License-Identifier: Apache-2.0
 #include "samDescribedLabels.h"
+#include "samDirectionRepair.h"
 #include "samError.h"
 #include "samEvaluation.h"
 #include "samEvaluationTestImages.h"
@@ -8,6 +9,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 using namespace sam::test;
 
@@ -394,6 +396,39 @@ TEST(Evaluation, NamesInHeadersCountWithoutATable)
   EXPECT_EQ(evaluate(options), "1 2 ");
   options.table = { { 1, "mine", {} } };
   EXPECT_EQ(evaluate(options), "mine ");
+}
+
+TEST(Evaluation, DirectionsAreRepairedWhileARepairLives)
+{
+  const TemporaryFolder folder;
+  const auto            file = (folder / "small.nii").string(); // its voxels are few
+  Write(MakeImage<Volume>({ 3, 3, 3 }, { 1.0, 1.0, 2.0 }).GetPointer(), file);
+  {
+    std::fstream                    stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    const std::vector<float>        rows{ 1, 0.2f, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0 };
+    const std::vector<std::int16_t> codes{ 0, 1 };
+    stream.seekp(252).write(reinterpret_cast<const char *>(codes.data()), 4);
+    stream.seekp(280).write(reinterpret_cast<const char *>(rows.data()), 48);
+  }
+  const auto read = [&file] { return GetMessage<sam::Error>([&] { sam::ReadLabelImage<3>(file); }); };
+  EXPECT_TRUE(Contains(read(), "its axes are not perpendicular"));
+  std::vector<std::string> warnings;
+  const auto               warn = [&warnings](const std::string & text) { warnings.push_back(text); };
+  std::string              ofOther;
+  {
+    const sam::DirectionRepair repair(warn, true);
+    EXPECT_EQ(sam::ReadLabelImage<3>(file)->GetLargestPossibleRegion().GetSize(0), 3u);
+    sam::ReadLabelImage<3>(file);
+    std::thread([&] { ofOther = read(); }).join();
+  }
+  EXPECT_EQ(warnings.size(), 1u);
+  EXPECT_TRUE(Contains(ofOther, "its axes are not perpendicular"));
+  {
+    const sam::DirectionRepair repair(warn);
+    std::thread([&] { sam::ReadLabelImage<3>(file); }).join();
+  }
+  EXPECT_EQ(warnings.size(), 2u);
+  EXPECT_TRUE(Contains(read(), "its axes are not perpendicular"));
 }
 
 TEST(Evaluation, CaseNames)

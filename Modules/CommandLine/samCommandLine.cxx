@@ -24,6 +24,7 @@
 #include <limits>
 #include <list>
 #include <locale>
+#include <mutex>
 #include <numeric>
 #include <sstream>
 
@@ -431,6 +432,7 @@ struct CommandLine::Implementation
   std::unique_ptr<TCLAP::SwitchArg>             fixDirection;
   std::unique_ptr<DirectionRepair>              directionRepair;
   std::size_t                                   progressLength{ 0 };
+  std::mutex                                    lineMutex; ///< of the current line of the terminal
 };
 
 CommandLine::CommandLine(const std::string & program, const std::string & description, int argc, char * argv[])
@@ -696,6 +698,7 @@ CommandLine::Print(const std::string & text) const
 void
 CommandLine::Warn(const std::string & text) const
 {
+  const std::lock_guard<std::mutex> lock(m_Implementation->lineMutex);
   if (m_Implementation->progressLength > 0)
   {
     std::cerr << '\r' << std::string(m_Implementation->progressLength, ' ') << '\r';
@@ -706,8 +709,9 @@ CommandLine::Warn(const std::string & text) const
 void
 CommandLine::ShowProgress(double fraction, const std::string & text)
 {
-  const auto & way = m_Implementation->progress.getValue();
-  const int    percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
+  const std::lock_guard<std::mutex> lock(m_Implementation->lineMutex);
+  const auto &                      way = m_Implementation->progress.getValue();
+  const int                         percent = static_cast<int>(100.0 * std::clamp(fraction, 0.0, 1.0));
   if (way == "json" || way == "slicer")
   {
     if (percent == m_Implementation->reportedPercent)

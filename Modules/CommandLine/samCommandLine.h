@@ -62,9 +62,8 @@ public:
   /** --threads N, default 0: as many as there are processors. Parse() sets it for ITK; LibTorch is the program's. */
   void
   AddThreads();
-  /** --fix-direction, of programs that read images: Parse() calls RegisterDirectionRepair() with a warning for each
-   * file.
-   */
+  /** --fix-direction, of programs that read images: from Parse() on there is a DirectionRepair, with a warning for
+   * each file. */
   void
   AddFixDirection();
   /** --quiet: no table, no bar of progress. Warnings and errors remain. */

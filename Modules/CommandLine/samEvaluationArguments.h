@@ -199,6 +199,10 @@ private:
       return ParseIntegers("--labels", text);
     }
     std::string source = m_Dataset.getValue();
+    if (table.empty() && m_MapPrediction.isSet() && (!m_Reference.isSet() || m_MapReference.isSet()))
+    {
+      throw Error("--labels '" + text + "': values are mapped, expected values instead of names, or --dataset");
+    }
     if (table.empty())
     {
       const auto & measured = m_Reference.isSet() && m_MapReference.getValue().empty() ? m_Reference : m_Prediction;

@@ -4,6 +4,7 @@
 #include "samError.h"
 #include "samImageFile.h"
 #include "samNiftiFile.h"
+#include "samText.h"
 
 #include "itkMath.h"
 #include "itkNiftiImageIO.h"
@@ -25,7 +26,9 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 #include <vector>
 
 namespace sam
@@ -48,13 +51,15 @@ struct DirectionRepair::Report
   std::mutex                               mutex;
   std::set<std::string>                    told;
   std::function<void(const std::string &)> warn;
+  std::optional<std::thread::id>           thread; ///< whose readers alone tell it
 };
 
 namespace
 {
 namespace fs = std::filesystem;
 
-constexpr std::size_t smallestFile = 540; // a header of NIfTI 2; one of NIfTI 1 is followed by more than the rest
+constexpr std::size_t smallestFile = 348; // the header of NIfTI 1
+constexpr std::size_t secondHeader = 540;
 
 /** The first bytes of a file that may be compressed, or all of them. */
 std::vector<char>
@@ -116,6 +121,10 @@ double
 RepairHeader(const std::string & path, std::vector<char> & bytes)
 {
   NiftiHeader header(bytes);
+  if (header.IsSecond() && bytes.size() < secondHeader)
+  {
+    throw Error(path + ": is incomplete, expected a NIfTI file");
+  }
   // The quaternion is left out, so that the matrix counts.
   if (header.IsSecond())
   {
@@ -180,7 +189,10 @@ std::shared_ptr<DirectionRepair::Report>
 GetReport()
 {
   const std::lock_guard<std::mutex> lock(reportsMutex);
-  return reports.empty() ? nullptr : reports.back();
+  const auto                        found = std::find_if(reports.rbegin(), reports.rend(), [](const auto & report) {
+    return !report->thread || *report->thread == std::this_thread::get_id();
+  });
+  return found == reports.rend() ? nullptr : *found;
 }
 
 /** \class RepairingImageIO
@@ -240,7 +252,8 @@ private:
   static bool
   EndsWithNii(const std::string & path)
   {
-    return itksys::SystemTools::StringEndsWith(path, ".nii") || itksys::SystemTools::StringEndsWith(path, ".nii.gz");
+    const std::string lower = ToLower(path);
+    return itksys::SystemTools::StringEndsWith(lower, ".nii") || itksys::SystemTools::StringEndsWith(lower, ".nii.gz");
   }
 
   /** Call \a read while this reads a file of these bytes. */
@@ -254,6 +267,11 @@ private:
     try
     {
       read();
+    }
+    catch (const itk::ExceptionObject &)
+    {
+      m_FileName = path; // ITK's text names the copy
+      throw Error(path + ": cannot be read with perpendicular axes, expected a complete NIfTI file");
     }
     catch (...)
     {
@@ -297,10 +315,14 @@ private:
 };
 } // namespace
 
-DirectionRepair::DirectionRepair(std::function<void(const std::string & text)> warn)
+DirectionRepair::DirectionRepair(std::function<void(const std::string & text)> warn, bool ofThisThread)
   : m_Report(std::make_shared<Report>())
 {
   m_Report->warn = std::move(warn);
+  if (ofThisThread)
+  {
+    m_Report->thread = std::this_thread::get_id();
+  }
   const std::lock_guard<std::mutex> lock(reportsMutex);
   static const bool                 isRegistered = itk::ObjectFactoryBase::RegisterFactory(
     RepairingImageIOFactory::New(), itk::ObjectFactoryEnums::InsertionPosition::INSERT_AT_FRONT);
@@ -310,7 +332,12 @@ DirectionRepair::DirectionRepair(std::function<void(const std::string & text)> w
 
 DirectionRepair::~DirectionRepair()
 {
-  const std::lock_guard<std::mutex> lock(reportsMutex);
-  reports.erase(std::find(reports.begin(), reports.end(), m_Report));
+  {
+    const std::lock_guard<std::mutex> lock(reportsMutex);
+    reports.erase(std::find(reports.begin(), reports.end(), m_Report));
+  }
+  // A reader that began before may still want to tell.
+  const std::lock_guard<std::mutex> lock(m_Report->mutex);
+  m_Report->warn = nullptr;
 }
 } // namespace sam

@@ -10,7 +10,7 @@ namespace sam
 {
 /** \class DirectionRepair
  * \brief While one lives, NIfTI files (.nii, .nii.gz) whose axes are not perpendicular, which ITK refuses, are read
- * with perpendicular ones, by every reader of the process.
+ * with perpendicular ones, by every reader of the process or of one thread.
  *
  * The directions become the nearest orthonormal matrix: U·Vᵀ of the singular value decomposition U·S·Vᵀ of the unit
  * vectors along the axes. Spacings are the lengths of the columns of the file's matrix; the first voxel stays in its
@@ -24,8 +24,9 @@ class DirectionRepair
 {
 public:
   /** \a warn gets one line for each repaired file, once, with the largest angle by which an axis was turned; it is
-   * never called by two threads at a time. */
-  explicit DirectionRepair(std::function<void(const std::string & text)> warn);
+   * never called by two threads at a time, nor after the end of this object. \a ofThisThread: other threads read as
+   * ever. */
+  explicit DirectionRepair(std::function<void(const std::string & text)> warn, bool ofThisThread = false);
   ~DirectionRepair();
   DirectionRepair(const DirectionRepair &) = delete;
   void

@@ -18,7 +18,8 @@ struct EvaluationOptions
 {
   /** The labels to compare; when empty those of the table, and without a table those found in any of the images. */
   std::vector<int> labels;
-  /** Names of the labels. When empty, those in the headers of the files count, the references' first. */
+  /** Names of the labels. When empty, those in the headers of the files count, case by case, of
+   * each the reference's first. */
   LabelTable table;
   /** New values, applied before anything else; when not empty, values that are not mentioned become background. */
   std::map<int, int> predictionMap;

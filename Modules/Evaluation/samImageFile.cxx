@@ -197,7 +197,7 @@ PeekImageHeader(const std::string & path)
     if (IsRefusedForItsAxes(exception))
     {
       throw Error(path + ": its axes are not perpendicular, expected orthonormal direction cosines "
-                         "(--fix-direction takes the nearest)");
+                         "(of .nii and .nii.gz --fix-direction takes the nearest)");
     }
     throw Error(path + ": cannot be read: " + ToOneLine(exception.GetDescription()));
   }

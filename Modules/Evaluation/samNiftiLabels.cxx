@@ -174,8 +174,14 @@ ReadNiftiLabels(const std::string & path)
   {
     return {};
   }
-  const auto voxels =
-    isSecond ? header.Get<std::int64_t>(secondVoxelsPlace) : static_cast<std::int64_t>(header.Get<float>(voxelsPlace));
+  constexpr double largest = 1 << 24; // what says to be larger is damaged
+  const double     voxelsStart = isSecond ? static_cast<double>(header.Get<std::int64_t>(secondVoxelsPlace))
+                                          : static_cast<double>(header.Get<float>(voxelsPlace));
+  if (!(voxelsStart >= 0.0 && voxelsStart <= largest))
+  {
+    return {};
+  }
+  const auto voxels = static_cast<std::int64_t>(voxelsStart);
   // Behind each other: size, code, content. The first bytes of the file tell in which order theirs are.
   std::vector<char> extension(start.begin(), start.begin() + 4);
   extension.resize(12);

@@ -6,6 +6,7 @@
 #include "samEvaluation.h"
 #include "samImageFile.h"
 #include "samSiteTable.h"
+#include "samText.h"
 #include "samTextFile.h"
 
 #include <algorithm>
@@ -236,11 +237,15 @@ KeepSites(ImageFolder & folder, const SiteTable & table, const ImageCollectionOp
   std::vector<std::string> kept;
   std::string              unknown;
   bool                     isKnown = false;
+  // What is no image needs no line in the table.
+  std::erase_if(folder.files, [](const std::string & file) {
+    static const std::set<std::string> others{ ".csv", ".json", ".md", ".txt", ".xml" };
+    return others.count(ToLower(fs::path(file).extension().string())) > 0;
+  });
   for (const auto & file : folder.files)
   {
     const auto site = findSite(file);
-    const bool isImage = GetCaseName(file) != fs::path(file).filename(); // by its name: a table knows no dataset.json
-    unknown = site || !isImage ? unknown : file;
+    unknown = site ? unknown : file;
     isKnown = isKnown || site;
     if (site && std::find(options.trainSites.begin(), options.trainSites.end(), *site) != options.trainSites.end())
     {

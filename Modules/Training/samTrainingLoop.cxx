@@ -164,9 +164,15 @@ TrainingLoop::PrepareFolder()
     {
       throw Error(m_Folder.string() + ": another run is writing into it, expected a run folder of its own");
     }
-    if (!std::ofstream(m_Folder / (fs::path(StateFile()).filename().string() + ".part"), std::ios::app))
+    const auto probe = m_Folder / (fs::path(StateFile()).filename().string() + ".part");
+    const bool isThere = fs::exists(probe); // a killed run's
+    if (!std::ofstream(probe, std::ios::app))
     {
       throw Error(m_Folder.string() + ": the run folder cannot be written");
+    }
+    if (!isThere)
+    {
+      fs::remove(probe, error);
     }
   }
   const bool hasState = fs::exists(StateFile());

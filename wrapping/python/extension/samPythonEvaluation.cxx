@@ -193,7 +193,7 @@ BindEvaluation(nanobind::module_ & module)
     "read_labels",
     [](const std::string & path) {
       std::vector<std::tuple<int, std::string, std::array<unsigned char, 3>>> labels;
-      for (const auto & label : ReadDescribedLabels(path))
+      for (const auto & label : WithoutLock([&path] { return ReadDescribedLabels(path); }))
       {
         labels.emplace_back(label.value, label.name, label.color);
       }

@@ -145,7 +145,7 @@ SegmentFile(PythonProcess &                    process,
     std::optional<DirectionRepair> repair;
     if (fixDirection)
     {
-      repair.emplace(tell);
+      repair.emplace(tell, true);
     }
     std::vector<std::string> inputs{ image };
     for (const auto & model : models)

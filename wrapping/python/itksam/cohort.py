@@ -38,7 +38,10 @@ def _read_once(path: str, device: str, precision: str, stamp: "tuple[int, int]")
 
 def _read(path: str, device: str, precision: str) -> Model:
     """Anew where the file has changed."""
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        raise _itksam.Error(f"{path}: no such file") from None
     return _read_once(path, device, precision, (status.st_mtime_ns, status.st_size))
 
 
@@ -61,7 +64,7 @@ def _segment_case(
                 SetNumberOfThreads(threads)
             models = [each if isinstance(each, Model) else _read(*each) for each in model]
         SegmentFile(image, output, models, **options)
-    except (_itksam.Error, OSError) as error:
+    except _itksam.Error as error:
         return CohortCase(name, image, output, "failed", time.monotonic() - start, str(error))
     return CohortCase(name, image, output, "segmented", time.monotonic() - start, "")
 
@@ -89,6 +92,8 @@ def _name_cases(cases: Any, output: str, model: "Union[str, Model]") -> "dict[st
             if known and name.lower().endswith(known.lower()):
                 name = name[: -len(known)]
                 break
+        if labels == path:
+            name = name.removesuffix("_0000")  # the first channel's number, as of files in a folder
         if name in named:
             raise _itksam.Error(f"{path}: a second case '{name}', expected different names, or names with paths")
         named[name] = os.path.abspath(path)
