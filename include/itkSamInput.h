@@ -5,6 +5,7 @@
 #include "itkSamMacro.h"
 
 #include "itkDataObject.h"
+#include "itkProcessObject.h" // of which a data object has a pointer
 
 #include <algorithm>
 

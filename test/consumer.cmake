@@ -93,7 +93,7 @@ if(EXISTS "${_prefix}/bin/sam-segment")
     "${_prefix}/bin/sam-evaluate" --prediction "${_folder}/labels.mha" --reference "${_folder}/expected.mha"
     --labels 1,2
   )
-  if(NOT output MATCHES "1 +1 +0 +0 +1\\.0000" OR NOT output MATCHES "2 +1 +0 +0 +1\\.0000")
+  if(NOT output MATCHES "anterior +1 +0 +0 +1\\.0000" OR NOT output MATCHES "posterior +1 +0 +0 +1\\.0000")
     message(FATAL_ERROR "${_folder}/labels.mha: expected voxels of the labels 1 and 2, found\n${output}")
   endif()
 endif()

@@ -113,7 +113,7 @@ def test_mirrored_axes_where_none_are_given(dataset, tmp_path):
 
 def test_what_is_described_is_what_can_be_told(run):
     """The options of the programs, with underscores, are those of the functions."""
-    shell = {"dataset", "output", "fold", "help", "version", "xml", "progress", "quiet", "images", "plan"}
+    shell = {"dataset", "output", "fold", "help", "version", "xml", "progress", "quiet", "images", "plan", "fix_direction"}
     for name, described in (("sam-train", itksam.TrainOptions), ("sam-pretrain", itksam.PretrainOptions)):
         listed = re.findall(r"^  --([a-z-]+)", run(name, "--help").stdout, re.MULTILINE)
         names = {option.replace("-", "_") for option in listed} | {"train_sites"}
