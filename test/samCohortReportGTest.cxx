@@ -394,6 +394,9 @@ TEST_F(SamCohortReport, VolumesAloneWithoutReference)
   ASSERT_EQ(values.size(), 2u);
   EXPECT_NEAR(values[0], 5 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6);
   EXPECT_NEAR(values[1], 7 * 9 * 5 * 0.9 * 1.1 * 2.0, 1e-6);
+  sam::EvaluationOptions twice;
+  twice.labels = { 2, 1, 2 };
+  EXPECT_EQ(sam::MeasureVolumes((folder / "labels").string(), twice).labels.size(), 2u);
 }
 
 TEST_F(SamCohortReport, NamesOfLabelsInHeaders)

@@ -518,11 +518,7 @@ MeasureVolumes(const std::string & segmentation, const EvaluationOptions & optio
 {
   EvaluationReport report;
   report.prediction = segmentation;
-  std::vector<int> values = options.labels;
-  for (size_t k = 0; options.labels.empty() && k < options.table.size(); ++k)
-  {
-    values.push_back(options.table[k].value);
-  }
+  auto             values = GetAskedLabels(options);
   const auto       files = ListLabelImages(segmentation);
   std::vector<int> found;
   for (const auto & [name, file] : files)

@@ -76,14 +76,7 @@ EvaluateCase(LabelImage<VDimension> *  predictionImage,
   SelectLabels(predictionImage, options.predictionMap, options.regions);
   SelectLabels(referenceImage, options.referenceMap, options.regions);
 
-  std::vector<int> labels = options.labels;
-  if (labels.empty())
-  {
-    for (const auto & label : options.table)
-    {
-      labels.push_back(label.value);
-    }
-  }
+  auto        labels = GetAskedLabels(options);
   CaseMetrics result;
   result.prediction = prediction;
   result.reference = reference;
@@ -131,21 +124,7 @@ SummarizeLabels(EvaluationReport & report, const EvaluationOptions & options)
       }
     }
   }
-  std::vector<int> values;
-  for (const int label : options.labels)
-  {
-    if (std::count(values.begin(), values.end(), label) == 0) // once, however often it is named
-    {
-      values.push_back(label);
-    }
-  }
-  if (values.empty())
-  {
-    for (const auto & label : options.table)
-    {
-      values.push_back(label.value);
-    }
-  }
+  auto values = GetAskedLabels(options);
   if (values.empty())
   {
     values.assign(found.begin(), found.end());
@@ -272,6 +251,24 @@ Summarize(const std::vector<std::optional<double>> & values)
   summary.maximum = *std::max_element(present.begin(), present.end());
   summary.median = ComputePercentile(present, 50.0);
   return summary;
+}
+
+std::vector<int>
+GetAskedLabels(const EvaluationOptions & options)
+{
+  std::vector<int> labels;
+  for (const int label : options.labels)
+  {
+    if (std::count(labels.begin(), labels.end(), label) == 0) // once, however often it is named
+    {
+      labels.push_back(label);
+    }
+  }
+  for (size_t k = 0; options.labels.empty() && k < options.table.size(); ++k)
+  {
+    labels.push_back(options.table[k].value);
+  }
+  return labels;
 }
 
 void

@@ -125,6 +125,10 @@ EvaluateImages(LabelImage<VDimension> *  prediction,
                LabelImage<VDimension> *  reference,
                const EvaluationOptions & options = {});
 
+/** The labels that the options ask for, each once; empty: all that are found. */
+std::vector<int>
+GetAskedLabels(const EvaluationOptions & options);
+
 /** Names and colors for the report's labels out of its files' headers, where the options have no table and no map gave
  * the values of a file another meaning. */
 void
